@@ -1,0 +1,26 @@
+"""Gradient estimators: how E_q[f] and its gradient are estimated at a site."""
+
+from bnn.estimators.baselines import Baseline, LeaveOneOut, NoBaseline, RunningMean
+from bnn.estimators.by_site import BySite
+from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.flipout import Flipout
+from bnn.estimators.local_reparameterization import LocalReparameterization
+from bnn.estimators.mean import Mean
+from bnn.estimators.reparameterization import Reparameterization
+from bnn.estimators.score_function import DefensiveMixture, ScoreFunction
+
+__all__ = [
+    "Baseline",
+    "BySite",
+    "DefensiveMixture",
+    "Estimate",
+    "Estimator",
+    "Flipout",
+    "LeaveOneOut",
+    "LocalReparameterization",
+    "Mean",
+    "NoBaseline",
+    "Reparameterization",
+    "RunningMean",
+    "ScoreFunction",
+]

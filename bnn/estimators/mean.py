@@ -1,0 +1,26 @@
+"""The plug-in estimator."""
+
+from __future__ import annotations
+
+import gin
+import tensorflow as tf
+
+from bnn.estimators.estimator import Estimate, Estimator
+from bnn.noise import Noise
+from bnn.operators import Operator
+from bnn.posteriors import Posterior
+
+
+@gin.register(module="bnn.estimators")
+class Mean(Estimator):
+    """y = op(x, E_q[w]): no sampling. Biased for E_q[f] unless f is linear in the outputs.
+
+    With `Point` posteriors it is the deterministic network, exactly.
+    """
+
+    def estimate(
+        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
+    ) -> Estimate:
+        """Outputs at the mean; no score."""
+        del noise
+        return Estimate(operator(inputs, posterior.mean))

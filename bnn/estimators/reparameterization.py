@@ -1,0 +1,26 @@
+"""The reparameterization trick in weight space."""
+
+from __future__ import annotations
+
+import gin
+import tensorflow as tf
+
+from bnn.estimators.estimator import Estimate, Estimator
+from bnn.noise import Noise
+from bnn.operators import Operator
+from bnn.posteriors import Posterior
+
+
+@gin.register(module="bnn.estimators")
+class Reparameterization(Estimator):
+    """y = op(x, w), w = g(ε, φ) ~ q: one weight sample for the whole batch.
+
+    ∇_φ E_q[f(w)] = E_ε[∇_φ f(g(ε, φ))] (Kingma & Welling 2014; Rezende et al. 2014). The outputs
+    of a batch are coherent: they come from one function, and are correlated across examples.
+    """
+
+    def estimate(
+        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
+    ) -> Estimate:
+        """Outputs for one weight sample; no score."""
+        return Estimate(operator(inputs, posterior.sample(noise)))

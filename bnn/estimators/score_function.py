@@ -1,0 +1,95 @@
+"""The score-function estimator, with baselines and importance sampling."""
+
+from __future__ import annotations
+
+import math
+
+import gin
+import tensorflow as tf
+
+from bnn.estimators.baselines import Baseline, NoBaseline
+from bnn.estimators.estimator import Estimate, Estimator
+from bnn.noise import Noise
+from bnn.operators import Operator
+from bnn.posteriors import Posterior
+
+_COMPONENT = 1
+
+
+@gin.register(module="bnn.estimators")
+class DefensiveMixture:
+    """The proposal r(w) = α q(w) + (1 − α) q_wide(w) for importance sampling (Hesterberg 1995).
+
+    q_wide(w) = k⁻ᴰ q(μ + (w − μ) / k) is q widened k-fold about its mean μ. The weight q/r never
+    exceeds 1/α, so the estimator's variance stays finite. One component serves the whole tensor of
+    D elements: in many dimensions the wide component's weights vanish and only the share α of the
+    draws remains useful, which is the method's known limit.
+
+    Args:
+      widening: k, above 1.
+      share: α, between 0 and 1.
+    """
+
+    def __init__(self, widening: float = 2.0, share: float = 0.5) -> None:
+        if not 1 < widening < math.inf:
+            raise ValueError(f"widening must be a finite number above 1, got {widening}; try 2.")
+        if not 0 < share < 1:
+            raise ValueError(f"share must lie strictly between 0 and 1, got {share}; try 0.5.")
+        self.widening = float(widening)
+        self.share = float(share)
+
+    def sample(self, posterior: Posterior, noise: Noise) -> tf.Tensor:
+        """W ~ r, of the tensor's shape."""
+        narrow = noise.uniform([], _COMPONENT) < self.share
+        factor = tf.where(narrow, 1.0, self.widening)
+        return posterior.mean + factor * posterior.perturbation(noise)
+
+    def log_weight(self, posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
+        """Log q(w) − log r(w) = −log(α + (1 − α) q_wide(w) / q(w)), scalar, in log space."""
+        shrunk = posterior.mean + (weights - posterior.mean) / self.widening
+        log_wide = _log_prob(posterior, shrunk) - math.prod(posterior.shape) * math.log(
+            self.widening
+        )
+        log_ratio = log_wide - _log_prob(posterior, weights)
+        log_alpha, log_rest = math.log(self.share), math.log1p(-self.share)
+        return -tf.reduce_logsumexp(tf.stack([log_alpha, log_rest + log_ratio]))
+
+
+@gin.register(module="bnn.estimators")
+class ScoreFunction(Estimator):
+    """∇_φ E_q[f(w)] = E_q[(f(w) − b) ∇_φ log q(w)] (Williams 1992).
+
+    The weight sample carries no gradient; the score log q(w) does. The objective joins the two as
+    f + stop(f − b) · (score − stop(score)), which has the value of f. Needs no gradient of f with
+    respect to w, at the price of a variance that grows with the number of weights.
+
+    Args:
+      baseline: rule for b; none where None.
+      proposal: draw from it instead of q and weight by q/r; q itself where None.
+    """
+
+    def __init__(
+        self, baseline: Baseline | None = None, proposal: DefensiveMixture | None = None
+    ) -> None:
+        self._baseline = baseline if baseline is not None else NoBaseline()
+        self.proposal = proposal
+
+    @property
+    def baseline(self) -> Baseline:
+        """The rule for b."""
+        return self._baseline
+
+    def estimate(
+        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
+    ) -> Estimate:
+        """Outputs for one weight sample without gradient in φ, and its score."""
+        if self.proposal is None:
+            weights = tf.stop_gradient(posterior.sample(noise))
+            return Estimate(operator(inputs, weights), _log_prob(posterior, weights))
+        weights = tf.stop_gradient(self.proposal.sample(posterior, noise))
+        log_weight = tf.stop_gradient(self.proposal.log_weight(posterior, weights))
+        return Estimate(operator(inputs, weights), _log_prob(posterior, weights), log_weight)
+
+
+def _log_prob(posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(posterior.distribution().log_prob(weights))

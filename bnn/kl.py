@@ -1,0 +1,89 @@
+"""The ledger: the KL of every site of a model, in nats."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from bnn.draw import Site
+from bnn.layers import BayesianLayer
+from bnn.noise import Noise
+
+# The Monte-Carlo KL has streams of its own: it must not reuse the noise of the outputs.
+_KL = 1
+
+
+def sites(model: keras.layers.Layer) -> dict[str, Site]:
+    """All sites of a model by name, shared layers once.
+
+    A name is `"<number>_<class>/<site>"`, such as `"0_dense/kernel"`: the number counts the
+    Bayesian layers in the model's order, and does not depend on Keras's automatic layer names,
+    which change from process to process.
+
+    Raises:
+      ValueError: if the model has no Bayesian layer, or one that is not built.
+    """
+    layers = [x for x in model._flatten_layers() if isinstance(x, BayesianLayer)]
+    if not layers:
+        raise ValueError(
+            f"model {model.name!r} has no Bayesian layer; use bnn.layers.Dense or Conv2D for the "
+            "layers whose weights should be random."
+        )
+    for layer in layers:
+        if not layer.built:
+            raise ValueError(
+                f"layer {layer.name!r} of model {model.name!r} has no variables yet; call the "
+                "model once, or give it a keras.Input."
+            )
+    return {
+        f"{number}_{type(layer).__name__.lower()}/{site.name}": site
+        for number, layer in enumerate(layers)
+        for site in layer.sites
+    }
+
+
+def ledger(
+    model: keras.layers.Layer, *, seed: Any = 0, step: Any = 0, num_samples: int = 1
+) -> dict[str, tf.Tensor]:
+    """KL(q ‖ p) of every site: site name to nats, a scalar float32 tensor each.
+
+    The sums are over all elements and never rescaled: an objective divides the total once, by the
+    number of training examples. Closed form where TFP registers one for the pair of families;
+    otherwise Monte Carlo with the exact entropy,
+
+        KL ≈ −H[q] − (1/K) Σₖ ln p(wₖ),  wₖ ~ q by reparameterization,
+
+    whose noise depends on (seed, step, site, k) only. A `Point` posterior counts −ln p(μ), see
+    there. Nothing depends on batch size, the objective's samples or replicas.
+
+    Args:
+      model: a built Keras layer or model.
+      seed: of the Monte-Carlo noise, int or integer tensor.
+      step: training step, int or integer tensor.
+      num_samples: K, for the sites without closed form.
+    """
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
+    return {
+        name: site_kl(site, Noise(seed, step, site=number), num_samples)
+        for number, (name, site) in enumerate(sites(model).items())
+    }
+
+
+def site_kl(site: Site, noise: Noise, num_samples: int = 1) -> tf.Tensor:
+    """KL(q ‖ p) of one site in nats, scalar; see `ledger`."""
+    prior = site.prior.distribution()
+    if site.posterior.deterministic:
+        return -tf.reduce_sum(prior.log_prob(site.posterior.mean))
+    posterior = site.posterior.distribution()
+    try:
+        return tf.reduce_sum(tfd.kl_divergence(posterior, prior))
+    except NotImplementedError:  # TFP's way to say that no closed form is registered
+        pass
+    samples = [dataclasses.replace(noise, sample=k, purpose=_KL) for k in range(num_samples)]
+    log_prior = [tf.reduce_sum(prior.log_prob(site.posterior.sample(n))) for n in samples]
+    return -tf.reduce_sum(posterior.entropy()) - tf.add_n(log_prior) / num_samples

@@ -1,0 +1,117 @@
+"""The negative evidence lower bound per training example."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from bnn.draw import Draw
+from bnn.estimators import Estimator
+from bnn.kl import ledger
+from bnn.likelihoods import Likelihood
+from bnn.objectives.surrogate import surrogate
+
+
+class Terms(NamedTuple):
+    """An objective's value in its parts, all scalars.
+
+    Attributes:
+      loss: to be minimised, nats per example; its gradient is the estimator's.
+      nll: −E_q[log p(y | x, w)] per example, estimated from the objective's samples, in nats.
+      kl: KL(q ‖ p) of the whole model in nats, unscaled and untempered.
+      kl_by_site: the same by site name.
+      regularization: sum of the Keras regularization losses of the model.
+    """
+
+    loss: tf.Tensor
+    nll: tf.Tensor
+    kl: tf.Tensor
+    kl_by_site: dict[str, tf.Tensor]
+    regularization: tf.Tensor
+
+
+class NegativeELBO:
+    """−ELBO / N = −(1/B) Σ_b E_q[log p(y_b | x_b, w)] + λ KL(q ‖ p) / N  (SGVB).
+
+    Kingma & Welling 2014, equation 8, with weights as latent variables: an unbiased estimate of
+    the bound of the whole training set, per example, from a batch. λ = 1 is the bound; any other λ
+    is a tempered posterior and must be reported as such.
+
+    Args:
+      likelihood: p(y | outputs).
+      num_train: N, number of training examples, which alone divides the KL.
+      num_samples: S, weight samples per evaluation.
+    """
+
+    def __init__(self, likelihood: Likelihood, num_train: int, num_samples: int = 1) -> None:
+        if not isinstance(likelihood, Likelihood):
+            raise ValueError(
+                f"likelihood must be a bnn likelihood object, got {likelihood!r}; pass for example "
+                "bnn.likelihoods.Categorical()."
+            )
+        if int(num_train) < 1:
+            raise ValueError(
+                f"num_train must be the number of training examples, at least 1, got {num_train}."
+            )
+        if int(num_samples) < 1:
+            raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
+        self.likelihood = likelihood
+        self.num_train = int(num_train)
+        self.num_samples = int(num_samples)
+
+    def __call__(
+        self,
+        model: keras.Model,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        *,
+        estimator: Estimator,
+        seed: Any,
+        step: Any = 0,
+        replica: Any = 0,
+        example_offset: Any = 0,
+        kl_weight: Any = 1.0,
+        training: bool = True,
+    ) -> Terms:
+        """Evaluates the objective; differentiable in model, prior and likelihood variables.
+
+        Args:
+          model: built Keras model.
+          inputs: `[B, …]`.
+          targets: `[B]` or `[B, D]`.
+          estimator: how the expectation and its gradient are estimated.
+          seed: int or integer tensor.
+          step: training step, selects the noise.
+          replica: see `bnn.Draw`.
+          example_offset: see `bnn.Draw`.
+          kl_weight: λ.
+          training: passed to the model; baselines take note of the values only if True.
+        """
+        values, scores, log_weights, regularization = [], [], [], []
+        for sample in range(self.num_samples):
+            draw = Draw(
+                seed,
+                estimator,
+                step=step,
+                sample=sample,
+                replica=replica,
+                example_offset=example_offset,
+            )
+            with draw:
+                outputs = model(inputs, training=training)
+            values.append(-tf.reduce_mean(self.likelihood.log_prob(outputs, targets)))
+            scores.append(draw.score)
+            log_weights.append(draw.log_weight)
+            regularization.append(tf.add_n(model.losses) if model.losses else tf.constant(0.0))
+        stacked = tf.stack(values)
+        baseline = estimator.baseline
+        expected = surrogate(stacked, tf.stack(scores), tf.stack(log_weights), baseline)
+        if training:
+            baseline.update(stacked)
+        kl_by_site = ledger(model, seed=seed, step=step)
+        kl = tf.add_n(list(kl_by_site.values()))
+        penalty = tf.add_n(regularization) / self.num_samples
+        loss = expected + kl_weight * kl / self.num_train + penalty
+        return Terms(loss, tf.stop_gradient(expected), kl, kl_by_site, penalty)

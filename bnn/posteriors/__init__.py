@@ -1,0 +1,8 @@
+"""Variational families q(w) of one weight tensor."""
+
+from bnn.posteriors.mean_field_normal import MeanFieldNormal
+from bnn.posteriors.point import Point
+from bnn.posteriors.posterior import Posterior
+from bnn.posteriors.scales import Exponential, ScaleTransform, Softplus
+
+__all__ = ["Exponential", "MeanFieldNormal", "Point", "Posterior", "ScaleTransform", "Softplus"]

@@ -1,0 +1,100 @@
+"""The factorised normal family."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import gin
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from bnn.noise import Noise
+from bnn.posteriors.posterior import Posterior
+from bnn.posteriors.scales import ScaleTransform, Softplus
+from bnn.variables import add_float32_weight
+
+
+@keras.saving.register_keras_serializable(package="bnn")
+@gin.register(module="bnn.posteriors")
+class MeanFieldNormal(Posterior):
+    """q(w) = ∏ᵢ N(wᵢ; μᵢ, σᵢ²), σ = transform(ρ) (Graves 2011; Blundell et al. 2015).
+
+    Args:
+      initial_scale: σ of every element at the start, positive.
+      scale_transform: the map from ρ to σ; softplus where None.
+    """
+
+    factorized = True
+    symmetric = True
+    normal = True
+
+    def __init__(
+        self, initial_scale: float = 0.02, scale_transform: ScaleTransform | None = None
+    ) -> None:
+        if not (math.isfinite(initial_scale) and initial_scale > 0):
+            raise ValueError(
+                f"initial_scale must be a positive number, got {initial_scale!r}; "
+                "for a posterior without spread use bnn.posteriors.Point()."
+            )
+        self.initial_scale = float(initial_scale)
+        self.scale_transform = scale_transform if scale_transform is not None else Softplus()
+
+    def _build(
+        self,
+        layer: keras.layers.Layer,
+        name: str,
+        initializer: Any,
+        regularizer: Any,
+        constraint: Any,
+    ) -> None:
+        self._loc = add_float32_weight(
+            layer,
+            f"{name}_loc",
+            shape=self.shape,
+            initializer=initializer,
+            regularizer=regularizer,
+            constraint=constraint,
+        )
+        self._unconstrained_scale = add_float32_weight(
+            layer,
+            f"{name}_unconstrained_scale",
+            shape=self.shape,
+            initializer=keras.initializers.Constant(
+                self.scale_transform.inverse(self.initial_scale)
+            ),
+        )
+
+    @property
+    def mean(self) -> tf.Tensor:
+        """μ."""
+        self.shape  # noqa: B018  (raises the clear error before build)
+        return tf.convert_to_tensor(self._loc)
+
+    @property
+    def scale(self) -> tf.Tensor:
+        """σ, float32, of the tensor's shape."""
+        self.shape  # noqa: B018
+        return self.scale_transform(tf.convert_to_tensor(self._unconstrained_scale))
+
+    def distribution(self) -> tfd.Normal:
+        """Normal(μ, σ)."""
+        return tfd.Normal(self.mean, self.scale)
+
+    def perturbation(self, noise: Noise) -> tf.Tensor:
+        """σ ε with ε ~ N(0, 1)."""
+        return self.scale * noise.normal(self.shape)
+
+    def get_config(self) -> dict:
+        """Keras configuration."""
+        return {
+            "initial_scale": self.initial_scale,
+            "scale_transform": keras.saving.serialize_keras_object(self.scale_transform),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> MeanFieldNormal:
+        """The description that `get_config` gave."""
+        transform = keras.saving.deserialize_keras_object(config["scale_transform"])
+        return cls(config["initial_scale"], transform)

@@ -1,0 +1,83 @@
+"""Posterior predictive samples of a model's outputs."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bnn.draw import Draw
+from bnn.estimators import Reparameterization
+
+_FUNCTIONS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def predict(
+    model: keras.Model,
+    inputs: Any,
+    num_samples: int = 32,
+    seed: Any = 0,
+    *,
+    batch_size: int | None = None,
+    jit_compile: bool = True,
+) -> tf.Tensor:
+    """Outputs of `num_samples` functions drawn from the posterior, `[S, B, …]`.
+
+    Coherent: sample s is one function of x, with the same weights for every input, batch by batch
+    and call by call with the same seed.
+
+    Args:
+      model: built Keras model.
+      inputs: array or tensor `[B, …]`.
+      num_samples: S, at least 1.
+      seed: int or scalar integer tensor.
+      batch_size: inputs per pass, to bound memory; all at once where None.
+      jit_compile: compile with XLA; False for models with an operation that XLA lacks.
+
+    Returns:
+      float32 tensor `[S, B, …]`.
+
+    Raises:
+      ValueError: for num_samples or batch_size below 1, or inputs without examples.
+    """
+    if not isinstance(num_samples, (int, np.integer)) or num_samples < 1:
+        raise ValueError(
+            f"num_samples must be an integer of at least 1, got {num_samples!r}; a posterior "
+            "prediction needs samples, 32 is a good start."
+        )
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1 or None, got {batch_size}.")
+    inputs = tf.convert_to_tensor(inputs)
+    num_inputs = int(inputs.shape[0])
+    if num_inputs == 0:
+        raise ValueError(f"inputs must hold at least one example, got shape {inputs.shape}.")
+    function = _sampling_function(model, jit_compile)
+    seed = tf.convert_to_tensor(seed, tf.int64) if isinstance(seed, int) else seed
+    size = batch_size or num_inputs
+    parts = [
+        function(inputs[i : i + size], seed, int(num_samples)) for i in range(0, num_inputs, size)
+    ]
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=1)
+
+
+def _sampling_function(model: keras.Model, jit_compile: bool) -> Any:
+    functions = _FUNCTIONS.setdefault(model, {})
+    if jit_compile not in functions:
+        # The closure holds the model weakly: a cache entry must not keep its own key alive.
+        functions[jit_compile] = _make_sampling_function(weakref.ref(model), jit_compile)
+    return functions[jit_compile]
+
+
+def _make_sampling_function(reference: weakref.ref, jit_compile: bool) -> Any:
+    @tf.function(jit_compile=jit_compile)
+    def sample_outputs(inputs, seed, num_samples):
+        def one(sample: tf.Tensor) -> tf.Tensor:
+            with Draw(seed, Reparameterization(), sample=sample):
+                return tf.cast(reference()(inputs, training=False), tf.float32)
+
+        return tf.map_fn(one, tf.range(num_samples), fn_output_signature=tf.float32)
+
+    return sample_outputs

@@ -1,0 +1,109 @@
+"""Schedules: numbers that change with the progress of training, for KL weights and step sizes."""
+
+from __future__ import annotations
+
+import abc
+import math
+
+import gin
+import tensorflow as tf
+
+
+class Schedule(abc.ABC):
+    """A function of progress = step / total steps, from 0 to 1."""
+
+    @abc.abstractmethod
+    def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """The value at this progress, scalar, float32."""
+
+
+@gin.register(module="bnn.schedules")
+class Constant(Schedule):
+    """One value throughout."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.value = _finite("value", value)
+
+    def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """The value."""
+        del progress
+        return tf.constant(self.value)
+
+
+@gin.register(module="bnn.schedules")
+class LinearWarmup(Schedule):
+    """Rises linearly from `start` to `value` over the first `fraction` of training, then stays.
+
+    As a KL weight: Bowman et al. 2016, Sønderby et al. 2016.
+    """
+
+    def __init__(self, value: float = 1.0, fraction: float = 0.1, start: float = 0.0) -> None:
+        self.value = _finite("value", value)
+        self.fraction = _share("fraction", fraction)
+        self.start = _finite("start", start)
+
+    def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """Start + (value − start) · min(1, progress / fraction)."""
+        ramp = tf.minimum(tf.cast(progress, tf.float32) / self.fraction, 1.0)
+        return self.start + (self.value - self.start) * ramp
+
+
+@gin.register(module="bnn.schedules")
+class Cyclical(Schedule):
+    """`cycles` equal periods, each a linear warm-up followed by a plateau (Fu et al. 2019).
+
+    The last period ends on the plateau, so that training ends with the whole value.
+    """
+
+    def __init__(self, value: float = 1.0, cycles: int = 4, fraction: float = 0.5) -> None:
+        self.value = _finite("value", value)
+        if cycles < 1:
+            raise ValueError(f"cycles must be at least 1, got {cycles}.")
+        self.cycles = int(cycles)
+        self.fraction = _share("fraction", fraction)
+
+    def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """Value · min(1, position in the period / fraction)."""
+        progress = tf.clip_by_value(tf.cast(progress, tf.float32), 0.0, 1.0)
+        position = progress * self.cycles
+        position = tf.where(progress < 1.0, position - tf.floor(position), 1.0)
+        return self.value * tf.minimum(position / self.fraction, 1.0)
+
+
+@gin.register(module="bnn.schedules")
+class Cosine(Schedule):
+    """Falls from `value` to `final` along half a cosine, after an optional linear warm-up.
+
+    final + (value − final) · (1 + cos π u) / 2, u the progress after the warm-up (Loshchilov &
+    Hutter 2017).
+    """
+
+    def __init__(self, value: float, final: float = 0.0, warmup: float = 0.0) -> None:
+        self.value = _finite("value", value)
+        self.final = _finite("final", final)
+        if not 0 <= warmup < 1:
+            raise ValueError(f"warmup must be at least 0 and below 1, got {warmup}.")
+        self.warmup = float(warmup)
+
+    def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """The value at this progress."""
+        progress = tf.clip_by_value(tf.cast(progress, tf.float32), 0.0, 1.0)
+        u = tf.maximum(progress - self.warmup, 0.0) / (1.0 - self.warmup)
+        fall = self.final + (self.value - self.final) * 0.5 * (1.0 + tf.cos(math.pi * u))
+        if self.warmup == 0.0:
+            return fall
+        return tf.where(progress < self.warmup, self.value * progress / self.warmup, fall)
+
+
+def _finite(name: str, value: float) -> float:
+    value = float(value)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value}.")
+    return value
+
+
+def _share(name: str, value: float) -> float:
+    value = float(value)
+    if not 0 < value <= 1:
+        raise ValueError(f"{name} must be above 0 and at most 1, got {value}.")
+    return value

@@ -1,0 +1,294 @@
+"""Bad input is refused with the argument, the requirement, the value seen and the remedy."""
+
+import re
+
+import numpy as np
+import pytest
+
+from bnn import metrics
+
+LOG_PROBS = np.log(np.full((2, 3, 4), 0.25))
+LABELS = np.array([0, 1, 3])
+LOC = np.zeros((2, 3))
+TARGETS = np.zeros(3)
+
+LABELLED = [
+    metrics.nll,
+    metrics.accuracy,
+    metrics.error,
+    metrics.brier,
+    metrics.ece,
+    metrics.ece_equal_mass,
+    metrics.reliability,
+]
+UNLABELLED = [
+    metrics.predictive_log_probs,
+    metrics.predictive_entropy,
+    metrics.aleatoric_entropy,
+    metrics.epistemic_entropy,
+]
+SCORED = [
+    metrics.log_likelihood,
+    metrics.crps,
+    metrics.mixture_cdf,
+    metrics.interval_coverage,
+]
+
+
+def with_value(array, index, value):
+    changed = np.array(array)
+    changed[index] = value
+    return changed
+
+
+def raises(message):
+    return pytest.raises(ValueError, match=f"^{re.escape(message)}$")
+
+
+BAD_LOG_PROBS = {
+    "rank": (
+        LOG_PROBS[0],
+        "log_probs must have shape [S, B, C], got shape (3, 4). "
+        "Add a leading axis of length one for a single sample: log_probs[None].",
+    ),
+    "no samples": (
+        LOG_PROBS[:0],
+        "log_probs must hold at least one sample, one example and one class, got shape (0, 3, 4). "
+        "Draw at least one sample and pass at least one example.",
+    ),
+    "no examples": (
+        LOG_PROBS[:, :0],
+        "log_probs must hold at least one sample, one example and one class, got shape (2, 0, 4). "
+        "Draw at least one sample and pass at least one example.",
+    ),
+    "NaN": (
+        with_value(LOG_PROBS, (1, 2, 3), np.nan),
+        "log_probs must not contain NaN, got NaN at index (1, 2, 3). "
+        "Find the step that produced it before scoring the predictions.",
+    ),
+    "logits": (
+        with_value(LOG_PROBS, (1, 2), 1000.0),
+        "log_probs must be log-probabilities that sum to one over the last axis, got a log-sum of "
+        "1001.39 instead of 0 at (sample, example) (1, 2). Apply log_softmax to logits, in "
+        "float32 or better, or the logarithm to probabilities.",
+    ),
+    "probabilities": (
+        np.exp(LOG_PROBS),
+        "log_probs must be log-probabilities that sum to one over the last axis, got a log-sum of "
+        "1.63629 instead of 0 at (sample, example) (0, 0). Apply log_softmax to logits, in "
+        "float32 or better, or the logarithm to probabilities.",
+    ),
+    "all zero": (
+        with_value(LOG_PROBS, (0, 1), -np.inf),
+        "log_probs must be log-probabilities that sum to one over the last axis, got a log-sum of "
+        "-inf instead of 0 at (sample, example) (0, 1). Apply log_softmax to logits, in "
+        "float32 or better, or the logarithm to probabilities.",
+    ),
+    "text": (
+        [[["a"]]],
+        "log_probs must be an array of real numbers, got dtype <U1. "
+        "Pass a NumPy array or an eager tensor of floats.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LOG_PROBS)
+def test_log_probs(case):
+    log_probs, message = BAD_LOG_PROBS[case]
+    for metric in UNLABELLED:
+        with raises(message):
+            metric(log_probs)
+    for metric in LABELLED:
+        with raises(message):
+            metric(log_probs, LABELS)
+
+
+BAD_LABELS = {
+    "too large": (
+        [0, 4, 3],
+        "labels must lie in [0, 4), got 4 at index 1. "
+        "Number the classes from 0 in the order of the last axis of log_probs.",
+    ),
+    "negative": (
+        [0, 1, -1],
+        "labels must lie in [0, 4), got -1 at index 2. "
+        "Number the classes from 0 in the order of the last axis of log_probs.",
+    ),
+    "floats": (
+        [0.0, 1.0, 3.0],
+        "labels must be integers, got dtype float64. "
+        "Take the argmax of one-hot labels, or cast with labels.astype(int).",
+    ),
+    "length": (
+        [0, 1],
+        "labels must have shape (3,), one per example of log_probs, got shape (2,). "
+        "Pass the labels of the same examples, without further axes.",
+    ),
+    "column": (
+        LABELS[:, None],
+        "labels must have shape (3,), one per example of log_probs, got shape (3, 1). "
+        "Pass the labels of the same examples, without further axes.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LABELS)
+@pytest.mark.parametrize("metric", LABELLED, ids=lambda metric: metric.__name__)
+def test_labels(metric, case):
+    labels, message = BAD_LABELS[case]
+    with raises(message):
+        metric(LOG_PROBS, labels)
+
+
+@pytest.mark.parametrize("num_bins", [0, -1, 15.0, "15"])
+@pytest.mark.parametrize("metric", [metrics.ece, metrics.ece_equal_mass, metrics.reliability])
+def test_num_bins(metric, num_bins):
+    message = f"num_bins must be an integer of at least 1, got {num_bins!r}. Pass for example 15."
+    with raises(message):
+        metric(LOG_PROBS, LABELS, num_bins=num_bins)
+
+
+BAD_LOC = {
+    "rank": (
+        LOC[0],
+        "loc must have shape [S, B] or [S, B, D], got shape (3,). "
+        "Add a leading axis of length one for a single sample: loc[None].",
+    ),
+    "no samples": (
+        LOC[:0],
+        "loc must hold at least one sample, one example and one dimension, got shape (0, 3). "
+        "Draw at least one sample and pass at least one example.",
+    ),
+    "NaN": (
+        with_value(LOC, (1, 2), np.nan),
+        "loc must not contain NaN, got NaN at index (1, 2). "
+        "Find the step that produced it before scoring the predictions.",
+    ),
+    "infinite": (
+        with_value(LOC, (0, 1), -np.inf),
+        "loc must be finite, got -inf at index (0, 1). "
+        "Find the step that produced it before scoring the predictions.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LOC)
+def test_loc(case):
+    loc, message = BAD_LOC[case]
+    for metric in SCORED:
+        with raises(message):
+            metric(loc, 1.0, TARGETS)
+    with raises(message):
+        metrics.rmse(loc, TARGETS)
+    with raises(message):
+        metrics.predictive_variance(loc, 1.0)
+    with raises(message):
+        metrics.quantile(loc, 1.0, 0.5)
+
+
+BAD_SCALE = {
+    "zero": (
+        [[1.0], [0.0]],
+        "scale must be positive, got 0.0 at index (1, 0). Pass the standard "
+        "deviation of the observation noise, not its logarithm.",
+    ),
+    "negative": (
+        -1.5,
+        "scale must be positive, got -1.5 at index (). Pass the standard "
+        "deviation of the observation noise, not its logarithm.",
+    ),
+    "NaN": (
+        [np.nan, 1.0, 1.0],
+        "scale must not contain NaN, got NaN at index (0,). "
+        "Find the step that produced it before scoring the predictions.",
+    ),
+    "shape": (
+        np.ones(2),
+        "scale must broadcast to the shape of loc, (2, 3), got shape (2,). "
+        "Pass a scalar, one value per sample as scale[:, None], or the shape of loc.",
+    ),
+    "larger than loc": (
+        np.ones((5, 2, 3)),
+        "scale must broadcast to the shape of loc, (2, 3), got shape (5, 2, 3). "
+        "Pass a scalar, one value per sample as scale[:, None], or the shape of loc.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SCALE)
+def test_scale(case):
+    scale, message = BAD_SCALE[case]
+    for metric in SCORED:
+        with raises(message):
+            metric(LOC, scale, TARGETS)
+    with raises(message):
+        metrics.predictive_variance(LOC, scale)
+    with raises(message):
+        metrics.quantile(LOC, scale, 0.5)
+
+
+BAD_TARGETS = {
+    "column": (
+        TARGETS[:, None],
+        "targets must have the shape of one sample of loc, (3,), got shape (3, 1). Give both or "
+        "neither a trailing axis: loc [S, B] with targets [B], or loc [S, B, D] with "
+        "targets [B, D].",
+    ),
+    "NaN": (
+        with_value(TARGETS, 1, np.nan),
+        "targets must not contain NaN, got NaN at index (1,). "
+        "Find the step that produced it before scoring the predictions.",
+    ),
+    "infinite": (
+        with_value(TARGETS, 1, np.inf),
+        "targets must be finite, got inf at index (1,). "
+        "Find the step that produced it before scoring the predictions.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TARGETS)
+def test_targets(case):
+    targets, message = BAD_TARGETS[case]
+    for metric in SCORED:
+        with raises(message):
+            metric(LOC, 1.0, targets)
+    with raises(message):
+        metrics.rmse(LOC, targets)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, -0.1])
+def test_level(level):
+    message = (
+        f"level must lie strictly between 0 and 1, got {level}. "
+        "Pass a probability, for example 0.95, not a percentage."
+    )
+    with raises(message):
+        metrics.interval_coverage(LOC, 1.0, TARGETS, level)
+
+
+@pytest.mark.parametrize("q", [0.0, 1.0, 50.0])
+def test_q(q):
+    message = (
+        f"q must lie strictly between 0 and 1, got {q}. "
+        "Pass a probability, for example 0.95, not a percentage."
+    )
+    with raises(message):
+        metrics.quantile(LOC, 1.0, [0.5, q])
+
+
+def test_input_is_left_as_it_was():
+    log_probs, loc = LOG_PROBS.copy(), LOC.copy()
+    for metric in LABELLED:
+        metric(log_probs, LABELS)
+    for metric in SCORED:
+        metric(loc, 1.0, TARGETS)
+    np.testing.assert_array_equal(log_probs, LOG_PROBS)
+    np.testing.assert_array_equal(loc, LOC)
+
+
+def test_the_example_of_the_package():
+    log_probs = np.log([[[0.9, 0.1], [0.6, 0.4]], [[0.7, 0.3], [0.2, 0.8]]])
+    labels = [0, 1]
+    assert round(metrics.nll(log_probs, labels), 4) == 0.3670
+    np.testing.assert_array_equal(metrics.epistemic_entropy(log_probs).round(4), [0.0324, 0.0863])
