@@ -27,7 +27,7 @@ def sites(model: keras.layers.Layer) -> dict[str, Site]:
     Raises:
       ValueError: if the model has no Bayesian layer, or one that is not built.
     """
-    layers = [x for x in model._flatten_layers() if isinstance(x, BayesianLayer)]
+    layers = _bayesian_layers(model, set())
     if not layers:
         raise ValueError(
             f"model {model.name!r} has no Bayesian layer; use bnn.layers.Dense or Conv2D for the "
@@ -44,6 +44,17 @@ def sites(model: keras.layers.Layer) -> dict[str, Site]:
         for number, layer in enumerate(layers)
         for site in layer.sites
     }
+
+
+def _bayesian_layers(layer: keras.layers.Layer, seen: set[int]) -> list[BayesianLayer]:
+    """Depth first and in order: Keras's own recursion reverses the layers of a nested model."""
+    if id(layer) in seen:
+        return []
+    seen.add(id(layer))
+    found = [layer] if isinstance(layer, BayesianLayer) else []
+    for child in layer._flatten_layers(include_self=False, recursive=False):
+        found += _bayesian_layers(child, seen)
+    return found
 
 
 def ledger(

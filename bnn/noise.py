@@ -7,8 +7,8 @@ at 13 rounds already. The coordinates enter as
     key     = threefry(seed; step, site · 2¹⁶ + purpose · 2¹⁵ + stream · 2¹² + replica)
     word[i] = first word of threefry(key; i, sample)
 
-For one seed the key is a bijection of (step, site, purpose, stream, replica), and for one key the block is a
-bijection of (element, sample): two coordinates of one seed can never share a stream.
+For one seed the key is a bijection of (step, site, purpose, stream, replica), and for one key the
+block is a bijection of (element, sample): two coordinates of one seed can never share a stream.
 
 Only 32-bit additions, rotations and exclusive-ors are used, so the bits are the same in eager mode,
 in graphs and under XLA, where the whole generator fuses with whatever consumes the numbers.
@@ -104,9 +104,13 @@ def _standard_normal(bits: tf.Tensor) -> tf.Tensor:
     return np.float32(np.sqrt(2.0)) * x * tf.where(w < 5.0, centre, tail)
 
 
+def _leading(bits: tf.Tensor, count: int) -> tf.Tensor:
+    return tf.cast(tf.bitwise.right_shift(bits, tf.constant(32 - count, tf.uint32)), tf.int32)
+
+
 def _symmetric_uniform(bits: tf.Tensor) -> tf.Tensor:
-    odd = 2 * tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.int32) + 1
-    return (tf.cast(odd, tf.float32) - 2.0**24) * 2.0**-24
+    # Centred as integers: odd numbers above 2²⁴ are not in float32, the largest would round to 1.
+    return tf.cast(2 * (_leading(bits, 24) - 2**23) + 1, tf.float32) * 2.0**-24
 
 
 def _signs(bits: tf.Tensor) -> tf.Tensor:
@@ -115,7 +119,8 @@ def _signs(bits: tf.Tensor) -> tf.Tensor:
 
 
 def _uniform(bits: tf.Tensor) -> tf.Tensor:
-    return 0.5 * _symmetric_uniform(bits) + 0.5
+    # An odd multiple of 2⁻²⁴: with one bit more, the largest would round to 1.
+    return tf.cast(2 * _leading(bits, 23) + 1, tf.float32) * 2.0**-24
 
 
 def _word(value: Any, name: str) -> Any:
@@ -188,6 +193,13 @@ class Noise:
     replica: Any = 0
     purpose: int = 0
     example_offset: Any = 0
+
+    def __post_init__(self) -> None:
+        """Reads variables once: the coordinates must not move with a step counter."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if tf.is_tensor(value):
+                object.__setattr__(self, field.name, tf.convert_to_tensor(value))
 
     def bits(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
         """Uniform random words, uint32, of the given shape.

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bnn.draw import Draw
 from bnn.estimators import Reparameterization
+from bnn.noise import Noise
 
 _FUNCTIONS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -41,7 +42,8 @@ def predict(
       float32 tensor `[S, B, …]`.
 
     Raises:
-      ValueError: for num_samples or batch_size below 1, or inputs without examples.
+      ValueError: for num_samples or batch_size below 1, a seed that is no integer of 64 bits, or
+        inputs without examples.
     """
     if not isinstance(num_samples, (int, np.integer)) or num_samples < 1:
         raise ValueError(
@@ -55,7 +57,9 @@ def predict(
     if num_inputs == 0:
         raise ValueError(f"inputs must hold at least one example, got shape {inputs.shape}.")
     function = _sampling_function(model, jit_compile)
-    seed = tf.convert_to_tensor(seed, tf.int64) if isinstance(seed, int) else seed
+    Noise(seed).key()  # raises for an unusable seed
+    if isinstance(seed, int):  # as a tensor, or each seed would be traced anew
+        seed = tf.constant(seed % 2**64, tf.uint64)
     size = batch_size or num_inputs
     parts = [
         function(inputs[i : i + size], seed, int(num_samples)) for i in range(0, num_inputs, size)

@@ -6,6 +6,7 @@ import abc
 import math
 
 import gin
+import keras
 import tensorflow as tf
 
 
@@ -15,6 +16,25 @@ class Schedule(abc.ABC):
     @abc.abstractmethod
     def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
         """The value at this progress, scalar, float32."""
+
+    def for_keras(self, total_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        """The schedule as a Keras learning rate for a training of so many steps."""
+        return _LearningRate(self, total_steps)
+
+
+class _LearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, schedule: Schedule, total_steps: int) -> None:
+        self._schedule = schedule
+        self._total_steps = total_steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        return self._schedule(tf.cast(step, tf.float32) / self._total_steps)
+
+    def get_config(self) -> dict:
+        raise NotImplementedError(
+            "a bnn schedule in an optimizer is described by the run's gin configuration, not by "
+            "the optimizer's Keras configuration."
+        )
 
 
 @gin.register(module="bnn.schedules")

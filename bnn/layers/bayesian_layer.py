@@ -138,13 +138,13 @@ class BayesianLayer(keras.layers.Layer):
                 "Train with bnn.objectives.NegativeELBO, or open a draw: "
                 "with bnn.Draw(seed=0, estimator=bnn.estimators.Flipout()): model(x, training=True)"
             )
+        inputs = tf.convert_to_tensor(inputs)
+        if not inputs.dtype.is_floating:  # weights cast to integers would all be zero
+            inputs = tf.cast(inputs, self.compute_dtype)
         outputs = None
         for site in self.sites:
             x = inputs if site.name == "kernel" else Bias.ones_like_batch(inputs)
-            if draw is None:
-                part = site.operator(x, site.posterior.mean)
-            else:
-                part = draw.apply(site, x)
+            part = draw.apply(site, x) if draw else site.operator(x, site.posterior.mean)
             outputs = part if outputs is None else outputs + part
         return self.activation(outputs)
 

@@ -79,7 +79,8 @@ class Convolution(BayesianLayer):
         values = (value,) * self.rank if isinstance(value, int) else tuple(value)
         if len(values) != self.rank:
             raise ValueError(
-                f"{name} must be an int or {self.rank} ints in {type(self).__name__}, got {value!r}."
+                f"{name} must be an int or {self.rank} ints in {type(self).__name__}, got "
+                f"{value!r}."
             )
         return tuple(_positive(name, v) for v in values)
 

@@ -28,6 +28,7 @@ class Dense(BayesianLayer):
             raise ValueError(f"units must be a positive integer, got {units!r}.")
         self.units = units
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
+        self.supports_masking = True
 
     def kernel_shape(self, input_shape: tuple) -> tuple[int, ...]:
         """`[in, units]`; fixes the number of input channels."""

@@ -21,9 +21,21 @@ class NormalRegression(Likelihood):
         """Loc and scale, float32, `[…, D]` each, for outputs `[…, num_outputs]`."""
 
     def log_prob(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Σ_d log N(y_d; loc_d, scale_d²), `[B]`, in the units that the model is trained in."""
+        """Σ_d log N(y_d; loc_d, scale_d²), `[B]`, in the units that the model is trained in.
+
+        Raises:
+          ValueError: where targets and means differ in shape: they would be broadcast silently.
+        """
         loc, scale = self.parameters(outputs)
-        return tf.reduce_sum(tfd.Normal(loc, scale).log_prob(as_columns(targets)), axis=-1)
+        targets = tf.convert_to_tensor(targets)
+        columns = as_columns(targets)
+        if loc.shape.rank not in (2, None) or not columns.shape.is_compatible_with(loc.shape):
+            raise ValueError(
+                "targets must be [B, D], or [B] where D = 1, for outputs that give means [B, D], "
+                f"got targets of shape {targets.shape} and means of shape {loc.shape}; size the "
+                "last layer of the model with num_outputs(D)."
+            )
+        return tf.reduce_sum(tfd.Normal(loc, scale).log_prob(columns), axis=-1)
 
     def components(
         self, samples: tf.Tensor, loc: Any = 0.0, scale: Any = 1.0

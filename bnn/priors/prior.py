@@ -15,7 +15,9 @@ class Prior(abc.ABC):
     own copy.
     """
 
-    def build(self, layer: keras.layers.Layer, name: str, shape: tuple[int, ...]) -> None:
+    def build(  # noqa: B027  (stateless unless overridden)
+        self, layer: keras.layers.Layer, name: str, shape: tuple[int, ...]
+    ) -> None:
         """Creates the prior's variables, if it has any, as weights of `layer`.
 
         Args:

@@ -1,0 +1,29 @@
+"""Data sets as numpy arrays, and the order in which training visits them."""
+
+from bnn.data.assemble import classification_dataset, regression_dataset
+from bnn.data.batching import batch_indices, num_steps
+from bnn.data.dataset import Dataset
+from bnn.data.idx import read_idx
+from bnn.data.image_sets import fashion_mnist, kmnist, load_images, mnist
+from bnn.data.sklearn_sets import diabetes, digits
+from bnn.data.splits import split_validation
+from bnn.data.tfds_sets import tfds
+from bnn.data.uci_sets import uci
+
+__all__ = [
+    "Dataset",
+    "batch_indices",
+    "classification_dataset",
+    "diabetes",
+    "digits",
+    "fashion_mnist",
+    "kmnist",
+    "load_images",
+    "mnist",
+    "num_steps",
+    "read_idx",
+    "regression_dataset",
+    "split_validation",
+    "tfds",
+    "uci",
+]

@@ -1,0 +1,146 @@
+"""The root of a run: receives built objects, trains, evaluates and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gin
+import keras
+
+from bnn import gin_externals  # noqa: F401  (registers Keras's optimizers)
+from bnn.data import Dataset
+from bnn.estimators import Estimator
+from bnn.inference import Method, Problem, VariationalInference
+from bnn.kl import sites
+from bnn.likelihoods import Likelihood
+from bnn.schedules import Schedule
+from bnn.session import Session, show_finished
+from bnn.tracking import Tracker
+from bnn.training import Plan, RunFolder
+
+
+@gin.configurable(module="bnn.experiment")
+def run(
+    workdir: str | Path,
+    *,
+    data: Dataset = gin.REQUIRED,
+    model: Callable[..., keras.Model] = gin.REQUIRED,
+    likelihood: Likelihood = gin.REQUIRED,
+    estimator: Estimator = gin.REQUIRED,
+    optimizer: keras.optimizers.Optimizer = gin.REQUIRED,
+    epochs: float = gin.REQUIRED,
+    batch_size: int = gin.REQUIRED,
+    method: Method | None = None,
+    learning_rate: Schedule | None = None,
+    report_every: float = 1.0,
+    num_predict_samples: int = 32,
+    seed: int = 0,
+    tracker: Tracker | None = None,
+    steps_per_call: int = 100,
+    jit_compile: bool = True,
+) -> dict[str, Any]:
+    """Trains one model, evaluates it on the test part and leaves everything in `workdir`.
+
+    The same command continues a run that was stopped, and repeats nothing of one that has ended.
+
+    Args:
+      workdir: the run's folder.
+      data: in gin `@digits()`.
+      model: factory, called with the input shape and the number of outputs; in gin `@mlp`.
+      likelihood: in gin `@Categorical()`.
+      estimator: in gin `@Flipout()`.
+      optimizer: Keras optimizer; in gin `@keras.optimizers.Adam()`.
+      epochs: passes over the training part.
+      batch_size: examples per step.
+      method: inference method; `VariationalInference()` where None.
+      learning_rate: schedule over the progress of training; the optimizer's own where None.
+      report_every: epochs between two lines of metrics.
+      num_predict_samples: S of the test metrics, at least 1.
+      seed: of initial weights, data order and noise.
+      tracker: besides console and `metrics.jsonl`; in gin `@WandB()`.
+      steps_per_call: steps in one compiled call.
+      jit_compile: compile the training loop with XLA.
+
+    Returns:
+      What `results.json` holds.
+
+    Raises:
+      ValueError: for arguments that do not fit together, before anything is written.
+      FolderInUseError: the folder holds another run.
+      InterruptedRunError: a signal stopped the run; the state is saved.
+      NonFiniteLossError: the loss became NaN or infinite; the last good state is saved.
+    """
+    if num_predict_samples < 1:
+        raise ValueError(
+            f"num_predict_samples must be at least 1, got {num_predict_samples}; metrics of the "
+            "posterior need samples, 32 is a good start."
+        )
+    plan = Plan(data.num_train, batch_size, epochs, report_every)
+    keras.utils.set_random_seed(seed)
+    method = method if method is not None else VariationalInference()
+    problem = build_problem(data, model, likelihood, estimator, plan, seed)
+    if learning_rate is not None:
+        optimizer.learning_rate = learning_rate.for_keras(plan.total_steps)
+    session = Session(
+        folder=RunFolder(workdir),
+        data=data,
+        problem=problem,
+        method=method,
+        optimizer=optimizer,
+        plan=plan,
+        num_predict_samples=num_predict_samples,
+        steps_per_call=steps_per_call,
+        jit_compile=jit_compile,
+    )
+    config = gin.operative_config_str()
+    session.folder.open(config)
+    try:
+        finished = session.folder.finished()
+        if finished is not None:
+            show_finished(session.folder.path, finished)
+            return finished
+        return session.run(config, tracker)
+    finally:
+        session.folder.close()
+
+
+def build_problem(
+    data: Dataset,
+    model: Callable[..., keras.Model],
+    likelihood: Likelihood,
+    estimator: Estimator,
+    plan: Plan,
+    seed: int,
+) -> Problem:
+    """Builds model and likelihood for the data, and checks that the parts fit together.
+
+    Raises:
+      ValueError: a likelihood of another task, a model without Bayesian layers, or an estimator
+        that cannot serve one of the posteriors.
+    """
+    if likelihood.task != data.task:
+        raise ValueError(
+            f"likelihood {type(likelihood).__name__} is for {likelihood.task}, but data set "
+            f"{data.name!r} is for {data.task}; use "
+            + (
+                "bnn.likelihoods.Categorical."
+                if data.task == "classification"
+                else "bnn.likelihoods.Normal or HeteroscedasticNormal."
+            )
+        )
+    num_targets = data.num_classes or data.num_targets or 1
+    likelihood.build(num_targets)
+    built = model(data.input_shape, likelihood.num_outputs(num_targets))
+    for site in sites(built).values():
+        if not site.posterior.deterministic:
+            estimator.at(site.labels).check(site.posterior)
+    return Problem(
+        model=built,
+        likelihood=likelihood,
+        estimator=estimator,
+        num_train=data.num_train,
+        total_steps=plan.total_steps,
+        seed=seed,
+    )

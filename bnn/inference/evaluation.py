@@ -1,0 +1,79 @@
+"""Metrics of posterior predictive samples, by task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from bnn import metrics
+from bnn.data import Dataset
+from bnn.likelihoods import Likelihood
+
+
+def evaluate(
+    likelihood: Likelihood, samples: tf.Tensor, targets: np.ndarray, data: Dataset
+) -> dict[str, float]:
+    """Metrics of the predictive mixture of all samples, by name.
+
+    Classification: nll (nats per example), accuracy, error, brier, ece and ece_equal_mass (15
+    bins), and the mean predictive, aleatoric and epistemic entropies (nats). Regression, in the
+    target's own units: nll, log_likelihood (nats per example), rmse, crps, coverage_50 and
+    coverage_95 of the central intervals, aleatoric_std and epistemic_std.
+
+    Args:
+      likelihood: of the model's task.
+      samples: model outputs `[S, B, …]`.
+      targets: `[B]` labels or `[B, D]` standardised targets.
+      data: gives the target's units.
+    """
+    if likelihood.task == "classification":
+        return _classification(likelihood, samples, targets)
+    return _regression(*own_units(likelihood, samples, targets, data))
+
+
+def _classification(
+    likelihood: Likelihood, samples: tf.Tensor, labels: np.ndarray
+) -> dict[str, float]:
+    log_probs = likelihood.log_probs(samples).numpy()
+    return {
+        "nll": metrics.nll(log_probs, labels),
+        "accuracy": metrics.accuracy(log_probs, labels),
+        "error": metrics.error(log_probs, labels),
+        "brier": metrics.brier(log_probs, labels),
+        "ece": metrics.ece(log_probs, labels),
+        "ece_equal_mass": metrics.ece_equal_mass(log_probs, labels),
+        "predictive_entropy": float(np.mean(metrics.predictive_entropy(log_probs))),
+        "aleatoric_entropy": float(np.mean(metrics.aleatoric_entropy(log_probs))),
+        "epistemic_entropy": float(np.mean(metrics.epistemic_entropy(log_probs))),
+    }
+
+
+def own_units(
+    likelihood: Likelihood, samples: tf.Tensor, targets: np.ndarray, data: Dataset
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Component means and scales `[S, B, D]` and targets `[B, D]` in the target's own units."""
+    loc, scale = likelihood.components(samples, data.target_loc, data.target_scale)
+    loc = loc.numpy()
+    return loc, np.broadcast_to(scale.numpy(), loc.shape), data.to_own_units(targets)
+
+
+def _regression(loc: np.ndarray, scale: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    log_likelihood = metrics.log_likelihood(loc, scale, targets)
+    variance = metrics.predictive_variance(loc, scale)
+    return {
+        "nll": -log_likelihood,
+        "log_likelihood": log_likelihood,
+        "rmse": metrics.rmse(loc, targets),
+        "crps": metrics.crps(loc, scale, targets),
+        "coverage_50": metrics.interval_coverage(loc, scale, targets, 0.5),
+        "coverage_95": metrics.interval_coverage(loc, scale, targets, 0.95),
+        "aleatoric_std": float(np.sqrt(np.mean(variance.aleatoric))),
+        "epistemic_std": float(np.sqrt(np.mean(variance.epistemic))),
+    }
+
+
+def headline(values: Mapping[str, float]) -> dict[str, float]:
+    """The two or three metrics that a learning curve shows."""
+    return {k: values[k] for k in ("nll", "accuracy", "rmse", "ece") if k in values}

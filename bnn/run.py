@@ -1,0 +1,74 @@
+"""Command line: trains and evaluates the run that gin files describe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags, logging
+
+_GIN_FILE = flags.DEFINE_multi_string(
+    "gin_file", None, "Gin file; repeat for several, later ones win.", required=True
+)
+_GIN_BINDINGS = flags.DEFINE_multi_string(
+    "gin_bindings", [], "Binding that wins over the files, such as 'run.seed = 1'; repeatable."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, created.", required=True)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder of the data sets; the variable BNN_DATA_DIR where absent."
+)
+_TRACEBACK = flags.DEFINE_bool("traceback", False, "Show the whole traceback of an error.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses the configuration, locks it and calls the root; the process's exit code."""
+    if len(argv) > 1:
+        print(f"error: unexpected argument {argv[1]!r}; options start with --", file=sys.stderr)
+        return 2
+    if _DATA_DIR.value is not None:
+        os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
+    from bnn import experiment
+    from bnn.training import InterruptedRunError
+
+    try:
+        _parse(_GIN_FILE.value, _GIN_BINDINGS.value)
+        experiment.run(workdir=_WORKDIR.value)
+    except InterruptedRunError as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.exit_code
+    except (ValueError, OSError, RuntimeError, TypeError) as error:
+        if _TRACEBACK.value:
+            raise
+        print(f"error: {error}\n(--traceback shows where)", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(files: Sequence[str], bindings: Sequence[str]) -> None:
+    """Reads the gin files; their includes may be relative to the file's folder or its parents."""
+    import gin
+
+    for file in files:
+        if not Path(file).is_file():
+            raise FileNotFoundError(
+                f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
+            )
+        for folder in list(Path(file).resolve().parents)[:2]:
+            gin.add_config_file_search_path(str(folder))
+    # gin logs every place in which it looks for an include as an error; parsing raises real ones.
+    logging.set_verbosity(logging.FATAL)
+    try:
+        gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
+    finally:
+        logging.set_verbosity(logging.WARNING)
+
+
+def entry() -> None:
+    """Runs the command line."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    entry()

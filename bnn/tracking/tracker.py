@@ -1,0 +1,58 @@
+"""What every tracker does, and what it is told about the run."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclasses.dataclass(frozen=True)
+class RunInfo:
+    """What a tracker needs to know of a run when it starts.
+
+    Attributes:
+        workdir: The run's folder; trackers write only below it.
+        name: A short name of the run, for people.
+        config: The operative gin configuration, as text.
+        config_values: The same configuration as a flat mapping of JSON values.
+        resumed_step: The step of the checkpoint the run goes on from, or None for a new run.
+    """
+
+    workdir: Path
+    name: str
+    config: str = ""
+    config_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    resumed_step: int | None = None
+
+
+class Tracker(abc.ABC):
+    """Records what a run reports: `start`, then any number of `log` and `figure`, then `finish`.
+
+    Steps must not decrease from call to call. `finish` must be called also when the run fails
+    (with `failed=True`), so that files are closed and the terminal is restored.
+
+    Attributes:
+        essential: Whether a failure of this tracker must stop the run. `Trackers` lets only
+            essential trackers raise.
+    """
+
+    essential: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def start(self, run: RunInfo) -> None:
+        """Opens the record of `run`; called once, before anything else."""
+
+    @abc.abstractmethod
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Records the scalars `values` (any real scalar: Python, NumPy or tensor) at `step`."""
+
+    @abc.abstractmethod
+    def figure(self, name: str, path: Path, step: int) -> None:
+        """Records the finished image file at `path` under `name` at `step`."""
+
+    @abc.abstractmethod
+    def finish(self, results: Mapping[str, Any], failed: bool = False) -> None:
+        """Records the run's final `results` and closes the record."""

@@ -1,0 +1,56 @@
+"""Signals that end a run at the next step boundary."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+# 130 is the shell's code for Ctrl-C; 42 asks a scheduler to start the job again.
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 42, signal.SIGUSR1: 42}
+
+
+class InterruptedRunError(RuntimeError):
+    """The run was stopped by a signal after saving its state.
+
+    Attributes:
+      exit_code: for the process.
+    """
+
+    def __init__(self, number: signal.Signals, step: int) -> None:
+        self.exit_code = EXIT_CODES[number]
+        super().__init__(
+            f"stopped by {number.name} after step {step}; the state is saved, and the same command "
+            "continues the run."
+        )
+
+
+class StopRequest:
+    """A context in which signals set `received` instead of ending the process.
+
+    A second Ctrl-C interrupts at once.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        """Installs the handlers; elsewhere than in the main thread, where it cannot, none."""
+        for number in EXIT_CODES:
+            try:
+                self._before[number] = signal.signal(number, self._handle)
+            except ValueError:  # not the main thread
+                break
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Puts the handlers back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if number == signal.SIGINT and self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number)

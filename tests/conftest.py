@@ -1,0 +1,76 @@
+"""What all tests share: quiet logs, fixed seeds, three ways to run a function, the z-score gate.
+
+Statistical tests compare a Monte-Carlo estimate with its exact value in standard errors, over fixed
+seeds, so that a test either always passes or always fails. Over all seeds a right implementation
+exceeds `Z_LIMIT` once in 5e8 comparisons; with fewer than 1e4 comparisons in the suite its
+false-alarm rate is below 2e-5. Tests by p-value use `P_LIMIT` and number fewer than 100, which
+adds less than 1e-5.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+Z_LIMIT = 6.0
+P_LIMIT = 1e-7
+MODES = {
+    "eager": lambda function: function,
+    "graph": tf.function,
+    "xla": lambda function: tf.function(function, jit_compile=True),
+}
+
+
+@pytest.fixture(autouse=True)
+def _seeds():
+    """Keras initializers and shuffles give the same numbers in every run and order of tests."""
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    """One way to run a function, as a decorator; the test runs once in each."""
+    return MODES[request.param]
+
+
+@pytest.fixture
+def modes():
+    """modes(function, *args): the results of all three ways, by name."""
+
+    def run(function, *args):
+        return {name: wrap(function)(*args) for name, wrap in MODES.items()}
+
+    return run
+
+
+@pytest.fixture
+def z_limit():
+    return Z_LIMIT
+
+
+@pytest.fixture
+def p_limit():
+    return P_LIMIT
+
+
+@pytest.fixture
+def assert_mean():
+    """assert_mean(samples, expected): samples `[N, …]` have this mean, elementwise as z-scores."""
+
+    def check(samples, expected):
+        samples = np.asarray(samples, np.float64)
+        error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
+        assert np.all(error > 0), "samples without spread have no standard error"
+        z = (samples.mean(axis=0) - expected) / error
+        assert np.max(np.abs(z)) < Z_LIMIT, f"z-scores {z}"
+
+    return check
