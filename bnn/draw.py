@@ -61,6 +61,8 @@ class Draw:
       sample: number of the weight sample, int or scalar integer tensor.
       replica: number of the replica; equal on all replicas that share a draw.
       example_offset: position of the batch in the global batch, for replicas that share a draw.
+      antithetic: make samples 2k and 2k + 1 an antithetic pair, w = μ ± σ ε (Hammersley & Morton
+        1956): each is distributed as before, and errors of odd order in ε cancel in their mean.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Draw:
         sample: Any = 0,
         replica: Any = 0,
         example_offset: Any = 0,
+        antithetic: bool = False,
     ) -> None:
         if not isinstance(estimator, Estimator):
             raise ValueError(
@@ -79,12 +82,18 @@ class Draw:
                 "pass for example bnn.estimators.Flipout(), with the parentheses."
             )
         self._noise = Noise(
-            seed, step, sample=sample, replica=replica, example_offset=example_offset
+            seed,
+            step,
+            sample=sample,
+            replica=replica,
+            antithetic=antithetic,
+            example_offset=example_offset,
         )
         self._noise.key()  # raises for unusable coordinates, before anything is computed
         self.estimator = estimator
         self._numbers: dict[Posterior, int] = {}
         self._estimates: dict[Posterior, Estimate] = {}
+        self._sites: dict[Posterior, Site] = {}
         self._graph: Any = None
 
     def __enter__(self) -> Draw:
@@ -105,9 +114,11 @@ class Draw:
         if not site.posterior.deterministic:
             estimator = self.estimator.at(site.labels)
             estimator.check(site.posterior)
+            self._require_pathwise_pairs(estimator)
         noise = dataclasses.replace(self._noise, site=number)
         estimate = estimator.estimate(site.operator, inputs, site.posterior, noise)
         self._estimates[site.posterior] = estimate
+        self._sites[site.posterior] = site
         return estimate.outputs
 
     @property
@@ -119,6 +130,36 @@ class Draw:
     def log_weight(self) -> tf.Tensor:
         """Σ log q(w) − log r(w) over the sites drawn from a proposal r; scalar, no gradient."""
         return _total(e.log_weight for e in self._estimates.values())
+
+    @property
+    def score_norm(self) -> tf.Tensor:
+        """Σ ‖∇_w log q(w)‖² over the sites with a score, where their baseline asks for it."""
+        return _total(e.score_norm for e in self._estimates.values())
+
+    @property
+    def weights(self) -> dict[Site, tf.Tensor]:
+        """The realised weights of every site met so far.
+
+        Raises:
+          ValueError: for a site whose estimator gives every example weights of its own.
+        """
+        for posterior, estimate in self._estimates.items():
+            if estimate.weights is None:
+                site = self._sites[posterior]
+                raise ValueError(
+                    f"estimator {type(self.estimator.at(site.labels)).__name__} does not realise "
+                    f"one weight tensor for the whole batch at site {site.labels[1]!r}; use "
+                    "Reparameterization or ScoreFunction where weights are needed."
+                )
+        return {self._sites[p]: e.weights for p, e in self._estimates.items()}
+
+    def _require_pathwise_pairs(self, estimator: Estimator) -> None:
+        if self._noise.antithetic and not estimator.pathwise:
+            raise ValueError(
+                f"antithetic pairs need a pathwise estimator, got {type(estimator).__name__}: the "
+                "two samples of a pair are dependent, which a baseline made of the other samples "
+                "does not allow; set antithetic=False or use Reparameterization."
+            )
 
     def _require_same_function(self) -> None:
         """Raises where a tf.function would freeze a draw that was opened outside of it."""

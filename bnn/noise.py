@@ -181,6 +181,8 @@ class Noise:
       sample: number of the weight sample, int or scalar integer tensor, below 2³².
       replica: number of the replica, int or scalar integer tensor, below 2¹².
       purpose: 0 for the weights of a draw, 1 for the Monte-Carlo KL, which must not reuse them.
+      antithetic: couple samples 2k and 2k + 1: the second has the negated normal numbers of the
+        first and the same signs and uniforms.
       example_offset: position of the batch's first example in the global batch. Noise drawn with
         `per_example=True` depends on the example's global position only, so that replicas which
         share a draw see the same noise as one device would.
@@ -192,6 +194,7 @@ class Noise:
     sample: Any = 0
     replica: Any = 0
     purpose: int = 0
+    antithetic: bool = False
     example_offset: Any = 0
 
     def __post_init__(self) -> None:
@@ -213,9 +216,12 @@ class Noise:
 
     def normal(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
         """Standard normal numbers, float32, of the given shape; arguments as in `bits`."""
-        return self._transform(
+        normal = self._transform(
             shape, stream, per_example, _standard_normal, _standard_normal_compiled
         )
+        if not self.antithetic:
+            return normal
+        return normal * (1.0 - 2.0 * tf.cast(self.sample % 2, tf.float32))
 
     def uniform(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
         """Uniform numbers in the open interval (0, 1), float32; arguments as in `bits`."""
@@ -229,7 +235,8 @@ class Noise:
         self, shape: Any, stream: int, per_example: bool, transform: Any, compiled: Any
     ) -> tf.Tensor:
         key = tuple(tf.convert_to_tensor(word) for word in self.key(stream))
-        sample = tf.convert_to_tensor(_word(self.sample, "sample"))
+        sample = _word(self.sample // 2 if self.antithetic else self.sample, "sample")
+        sample = tf.convert_to_tensor(sample)
         size = _static_size(shape)
         count = tf.reduce_prod(tf.cast(shape, tf.int32)) if size is None else size
         first = tf.constant(0, tf.uint32)

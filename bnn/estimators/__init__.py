@@ -1,6 +1,12 @@
 """Gradient estimators: how E_q[f] and its gradient are estimated at a site."""
 
-from bnn.estimators.baselines import Baseline, LeaveOneOut, NoBaseline, RunningMean
+from bnn.estimators.baselines import (
+    Baseline,
+    LeaveOneOut,
+    NoBaseline,
+    OptimalCoefficient,
+    RunningMean,
+)
 from bnn.estimators.by_site import BySite
 from bnn.estimators.estimator import Estimate, Estimator
 from bnn.estimators.flipout import Flipout
@@ -20,6 +26,7 @@ __all__ = [
     "LocalReparameterization",
     "Mean",
     "NoBaseline",
+    "OptimalCoefficient",
     "Reparameterization",
     "RunningMean",
     "ScoreFunction",

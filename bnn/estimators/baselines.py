@@ -14,7 +14,13 @@ import tensorflow as tf
 
 
 class Baseline(abc.ABC):
-    """A rule for b, one number per weight sample."""
+    """A rule for b, one number per weight sample.
+
+    Attributes:
+      needs_score_norm: whether `__call__` uses the norms, so that they have to be computed.
+    """
+
+    needs_score_norm = False
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -22,7 +28,7 @@ class Baseline(abc.ABC):
         return []
 
     @abc.abstractmethod
-    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+    def __call__(self, values: tf.Tensor, score_norms: tf.Tensor) -> tf.Tensor:
         """B `[S]` from the sampled values of f `[S]`; bₛ must not depend on sample s."""
 
     def update(self, values: tf.Tensor) -> None:  # noqa: B027  (stateless unless overridden)
@@ -33,7 +39,7 @@ class Baseline(abc.ABC):
 class NoBaseline(Baseline):
     """b = 0."""
 
-    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+    def __call__(self, values: tf.Tensor, score_norms: tf.Tensor) -> tf.Tensor:
         """Zeros `[S]`."""
         return tf.zeros_like(values)
 
@@ -42,15 +48,29 @@ class NoBaseline(Baseline):
 class LeaveOneOut(Baseline):
     """bₛ = mean of f over the other samples (Kool, van Hoof, Welling 2019). Needs S ≥ 2."""
 
-    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+    def __call__(self, values: tf.Tensor, score_norms: tf.Tensor) -> tf.Tensor:
         """bₛ = (Σⱼ fⱼ − fₛ) / (S − 1)."""
-        num_samples = values.shape[0]
-        if num_samples < 2:
-            raise ValueError(
-                "the leave-one-out baseline needs num_samples of at least 2 in the objective, got "
-                f"{num_samples}; raise num_samples or use RunningMean()."
-            )
+        num_samples = _at_least_two(values, "leave-one-out")
         return (tf.reduce_sum(values) - values) / (num_samples - 1)
+
+
+@gin.register(module="bnn.estimators")
+class OptimalCoefficient(Baseline):
+    """bₛ = Σ_{j≠s} fⱼ nⱼ / Σ_{j≠s} nⱼ, nⱼ = ‖∇_w log q(wⱼ)‖²: the score as a control variate.
+
+    Subtracting b · ∇ log q, whose mean is 0, leaves the least total variance at
+    b* = E[f n] / E[n] (Weaver & Tao 2001; Ranganath et al. 2014); here b* is estimated from the
+    other samples, so that the gradient stays unbiased. Needs S ≥ 2.
+    """
+
+    needs_score_norm = True
+
+    def __call__(self, values: tf.Tensor, score_norms: tf.Tensor) -> tf.Tensor:
+        """The leave-one-out estimate of b*."""
+        _at_least_two(values, "optimal-coefficient")
+        products = values * score_norms
+        others = tf.reduce_sum(score_norms) - score_norms
+        return tf.math.divide_no_nan(tf.reduce_sum(products) - products, others)
 
 
 @gin.register(module="bnn.estimators")
@@ -84,7 +104,7 @@ class RunningMean(Baseline):
         self.build()
         return [self._mean, self._weight]
 
-    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+    def __call__(self, values: tf.Tensor, score_norms: tf.Tensor) -> tf.Tensor:
         """The mean of the steps before, `[S]` equal numbers."""
         mean, weight = (tf.convert_to_tensor(v) for v in self.variables)
         return tf.fill(tf.shape(values), tf.math.divide_no_nan(mean, weight))
@@ -95,3 +115,14 @@ class RunningMean(Baseline):
         share = 1 - self.decay
         mean.assign(self.decay * mean + share * tf.stop_gradient(tf.reduce_mean(values)))
         weight.assign(self.decay * weight + share)
+
+
+def _at_least_two(values: tf.Tensor, name: str) -> int:
+    """S; ValueError below 2."""
+    num_samples = values.shape[0]
+    if num_samples < 2:
+        raise ValueError(
+            f"the {name} baseline needs num_samples of at least 2 in the objective, got "
+            f"{num_samples}; raise num_samples or use RunningMean()."
+        )
+    return num_samples

@@ -22,11 +22,16 @@ class Estimate(NamedTuple):
         scalar. Zero where the outputs do.
       log_weight: log q(w) − log r(w) without gradient, scalar, where w was drawn from a proposal r
         instead of q. Zero otherwise.
+      weights: the realised w, of the tensor's shape, where one w serves the whole batch; None where
+        every example has its own (local reparameterization, Flipout).
+      score_norm: ‖∇_w log q(w)‖², scalar, where the baseline asks for it.
     """
 
     outputs: tf.Tensor
     score: tf.Tensor | float = 0.0
     log_weight: tf.Tensor | float = 0.0
+    weights: tf.Tensor | None = None
+    score_norm: tf.Tensor | float = 0.0
 
 
 class Estimator(abc.ABC):
@@ -34,7 +39,23 @@ class Estimator(abc.ABC):
 
     An estimator sees the operator, the inputs, the posterior and the noise, nothing else: it works
     for every layer and every posterior whose declared properties it needs.
+
+    The flags state the law of the outputs given the inputs, which `bnn.diagnostics` holds the
+    estimator to. Every output on its own has the law of op(x, w), w ~ q.
+
+    Attributes:
+      pathwise: the outputs carry the gradient in q's parameters; where False the score does.
+      stochastic: outputs vary with the noise; where False they are op(x, E_q[w]).
+      couples_examples: outputs of different examples covary as those of one w; where False they
+        are uncorrelated.
+      couples_positions: outputs of one example at different positions covary as those of one w;
+        where False they are uncorrelated.
     """
+
+    pathwise = True
+    stochastic = True
+    couples_examples = True
+    couples_positions = True
 
     @property
     def baseline(self) -> Baseline:

@@ -24,6 +24,8 @@ class Flipout(Estimator):
     function of the inputs: joint predictions need coherent draws.
     """
 
+    couples_examples = False
+
     def unfit(self, posterior: Posterior) -> str | None:
         """Needs independent elements, symmetric about the mean."""
         if not (posterior.factorized and posterior.symmetric):

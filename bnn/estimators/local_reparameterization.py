@@ -24,6 +24,9 @@ class LocalReparameterization(Estimator):
     batch are not one function of the inputs, so joint predictions need coherent draws.
     """
 
+    couples_examples = False
+    couples_positions = False
+
     def unfit(self, posterior: Posterior) -> str | None:
         """Needs independent normal elements."""
         if not (posterior.factorized and posterior.normal):

@@ -18,9 +18,12 @@ class Mean(Estimator):
     With `Point` posteriors it is the deterministic network, exactly.
     """
 
+    stochastic = False
+
     def estimate(
         self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
     ) -> Estimate:
         """Outputs at the mean; no score."""
         del noise
-        return Estimate(operator(inputs, posterior.mean))
+        weights = posterior.mean
+        return Estimate(operator(inputs, weights), weights=weights)

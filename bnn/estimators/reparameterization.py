@@ -23,4 +23,5 @@ class Reparameterization(Estimator):
         self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
     ) -> Estimate:
         """Outputs for one weight sample; no score."""
-        return Estimate(operator(inputs, posterior.sample(noise)))
+        weights = posterior.sample(noise)
+        return Estimate(operator(inputs, weights), weights=weights)

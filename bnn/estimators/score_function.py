@@ -68,6 +68,8 @@ class ScoreFunction(Estimator):
       proposal: draw from it instead of q and weight by q/r; q itself where None.
     """
 
+    pathwise = False
+
     def __init__(
         self, baseline: Baseline | None = None, proposal: DefensiveMixture | None = None
     ) -> None:
@@ -85,10 +87,22 @@ class ScoreFunction(Estimator):
         """Outputs for one weight sample without gradient in φ, and its score."""
         if self.proposal is None:
             weights = tf.stop_gradient(posterior.sample(noise))
-            return Estimate(operator(inputs, weights), _log_prob(posterior, weights))
-        weights = tf.stop_gradient(self.proposal.sample(posterior, noise))
-        log_weight = tf.stop_gradient(self.proposal.log_weight(posterior, weights))
-        return Estimate(operator(inputs, weights), _log_prob(posterior, weights), log_weight)
+            log_weight: tf.Tensor | float = 0.0
+        else:
+            weights = tf.stop_gradient(self.proposal.sample(posterior, noise))
+            log_weight = tf.stop_gradient(self.proposal.log_weight(posterior, weights))
+        norm = _score_norm(posterior, weights) if self.baseline.needs_score_norm else 0.0
+        return Estimate(
+            operator(inputs, weights), _log_prob(posterior, weights), log_weight, weights, norm
+        )
+
+
+def _score_norm(posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
+    """‖∇_w log q(w)‖²; for a location family that of the score in the location."""
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        log_prob = _log_prob(posterior, weights)
+    return tf.stop_gradient(tf.reduce_sum(tf.square(tape.gradient(log_prob, weights))))
 
 
 def _log_prob(posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:

@@ -22,13 +22,27 @@ class Terms(NamedTuple):
       nll: −E_q[log p(y | x, w)] per example, estimated from the objective's samples, in nats.
       kl: KL(q ‖ p) of the whole model in nats, unscaled and untempered.
       kl_by_site: the same by site name.
-      regularization: sum of the Keras regularization losses of the model.
+      regularization: mean over the draws of the model's Keras regularization losses.
     """
 
     loss: tf.Tensor
     nll: tf.Tensor
     kl: tf.Tensor
     kl_by_site: dict[str, tf.Tensor]
+    regularization: tf.Tensor
+
+
+class Sampled(NamedTuple):
+    """What S draws of a model gave for one batch.
+
+    Attributes:
+      draws: the draws, closed.
+      log_likelihoods: log p(y_b | x_b, wₛ), `[S, B]`, nats.
+      regularization: mean over the draws of the model's Keras regularization losses.
+    """
+
+    draws: list[Draw]
+    log_likelihoods: tf.Tensor
     regularization: tf.Tensor
 
 
@@ -43,9 +57,16 @@ class NegativeELBO:
       likelihood: p(y | outputs).
       num_train: N, number of training examples, which alone divides the KL.
       num_samples: S, weight samples per evaluation.
+      antithetic: draw the samples in antithetic pairs, see `bnn.Draw`; S must be even.
     """
 
-    def __init__(self, likelihood: Likelihood, num_train: int, num_samples: int = 1) -> None:
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        num_train: int,
+        num_samples: int = 1,
+        antithetic: bool = False,
+    ) -> None:
         if not isinstance(likelihood, Likelihood):
             raise ValueError(
                 f"likelihood must be a bnn likelihood object, got {likelihood!r}; pass for example "
@@ -57,9 +78,15 @@ class NegativeELBO:
             )
         if int(num_samples) < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
+        if antithetic and num_samples % 2:
+            raise ValueError(
+                f"num_samples must be even for antithetic pairs, got {num_samples}; use "
+                f"{num_samples + 1}."
+            )
         self.likelihood = likelihood
         self.num_train = int(num_train)
         self.num_samples = int(num_samples)
+        self.antithetic = bool(antithetic)
 
     def __call__(
         self,
@@ -89,29 +116,48 @@ class NegativeELBO:
           kl_weight: λ.
           training: passed to the model; baselines take note of the values only if True.
         """
-        values, scores, log_weights, regularization = [], [], [], []
+        coordinates = {"step": step, "replica": replica, "example_offset": example_offset}
+        sampled = self.sample(model, inputs, targets, estimator, seed, training, coordinates)
+        values = -tf.reduce_mean(sampled.log_likelihoods, axis=1)
+        baseline = estimator.baseline
+        expected = surrogate(
+            values,
+            tf.stack([draw.score for draw in sampled.draws]),
+            tf.stack([draw.log_weight for draw in sampled.draws]),
+            baseline,
+            tf.stack([draw.score_norm for draw in sampled.draws]),
+        )
+        if training:
+            baseline.update(values)
+        kl_by_site = self.kl_by_site(model, sampled.draws, seed, step)
+        kl = tf.add_n(list(kl_by_site.values()))
+        loss = expected + kl_weight * kl / self.num_train + sampled.regularization
+        return Terms(loss, tf.stop_gradient(expected), kl, kl_by_site, sampled.regularization)
+
+    def sample(
+        self,
+        model: keras.Model,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        estimator: Estimator,
+        seed: Any,
+        training: bool,
+        coordinates: dict[str, Any],
+    ) -> Sampled:
+        """Calls the model in S draws; arguments as in `__call__`."""
+        draws, log_likelihoods, penalties = [], [], []
         for sample in range(self.num_samples):
-            draw = Draw(
-                seed,
-                estimator,
-                step=step,
-                sample=sample,
-                replica=replica,
-                example_offset=example_offset,
-            )
+            draw = Draw(seed, estimator, sample=sample, antithetic=self.antithetic, **coordinates)
             with draw:
                 outputs = model(inputs, training=training)
-            values.append(-tf.reduce_mean(self.likelihood.log_prob(outputs, targets)))
-            scores.append(draw.score)
-            log_weights.append(draw.log_weight)
-            regularization.append(tf.add_n(model.losses) if model.losses else tf.constant(0.0))
-        stacked = tf.stack(values)
-        baseline = estimator.baseline
-        expected = surrogate(stacked, tf.stack(scores), tf.stack(log_weights), baseline)
-        if training:
-            baseline.update(stacked)
-        kl_by_site = ledger(model, seed=seed, step=step)
-        kl = tf.add_n(list(kl_by_site.values()))
-        penalty = tf.add_n(regularization) / self.num_samples
-        loss = expected + kl_weight * kl / self.num_train + penalty
-        return Terms(loss, tf.stop_gradient(expected), kl, kl_by_site, penalty)
+            draws.append(draw)
+            log_likelihoods.append(self.likelihood.log_prob(outputs, targets))
+            penalties.append(tf.add_n(model.losses) if model.losses else tf.constant(0.0))
+        return Sampled(draws, tf.stack(log_likelihoods), tf.add_n(penalties) / self.num_samples)
+
+    def kl_by_site(
+        self, model: keras.Model, draws: list[Draw], seed: Any, step: Any
+    ) -> dict[str, tf.Tensor]:
+        """KL of every site in nats: the ledger."""
+        del draws
+        return ledger(model, seed=seed, step=step)

@@ -8,7 +8,11 @@ from bnn.estimators import Baseline
 
 
 def surrogate(
-    values: tf.Tensor, scores: tf.Tensor, log_weights: tf.Tensor, baseline: Baseline
+    values: tf.Tensor,
+    scores: tf.Tensor,
+    log_weights: tf.Tensor,
+    baseline: Baseline,
+    score_norms: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """(1/S) Σₛ wₛ [fₛ + stop(fₛ − bₛ) · (scoreₛ − stop(scoreₛ))], a scalar.
 
@@ -21,8 +25,10 @@ def surrogate(
       scores: log q(wₛ) with gradient, `[S]`; 0 for pathwise sites.
       log_weights: log q(wₛ) − log r(wₛ) without gradient, `[S]`, wₛ ~ r; 0 where r = q.
       baseline: gives bₛ from the weighted values wₛ fₛ, independent of sample s.
+      score_norms: ‖∇_w log q(wₛ)‖², `[S]`, for the baselines that need them.
     """
     weights = tf.stop_gradient(tf.exp(log_weights))
+    norms = tf.zeros_like(values) if score_norms is None else score_norms
     weighted = tf.stop_gradient(weights * values)
-    advantage = tf.stop_gradient(values - baseline(weighted))
+    advantage = tf.stop_gradient(values - baseline(weighted, norms))
     return tf.reduce_mean(weights * (values + advantage * (scores - tf.stop_gradient(scores))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging as python_logging
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -130,6 +131,7 @@ class WandB(Tracker):
         import wandb
 
         self._wandb = wandb
+        python_logging.getLogger("wandb").propagate = False  # its log is a file of its own
         wandb.setup(wandb.Settings(silent=True))
         if mode == "online" and not wandb.login(prompt=False, verify=False):
             raise RuntimeError("no API key is configured: set WANDB_API_KEY or run `wandb login`")

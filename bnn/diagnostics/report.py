@@ -1,0 +1,106 @@
+"""The result of a set of checks: one row a check, one verdict a row."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+class Verdict(enum.Enum):
+    """What a check found.
+
+    UNRESOLVED means that the draws were too few, or too heavy-tailed, to see a defect of the size
+    that the check has to exclude: neither sound nor failed, and not `ok`.
+    """
+
+    PASS = "pass"
+    FAIL = "FAIL"
+    SKIP = "skip"
+    UNRESOLVED = "unresolved"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One check.
+
+    Attributes:
+      name: of the check, such as `"output variance"`.
+      statistic: largest deviation found, relative to the size of the exact quantity.
+      limit: of |z| where there is one, else of |statistic|.
+      z: deviation in standard errors, skewness removed; None for checks that no chance enters.
+      verdict: see `Verdict`.
+      note: what was compared, or why the check does not apply.
+    """
+
+    name: str
+    statistic: float
+    limit: float
+    z: float | None
+    verdict: Verdict
+    note: str = ""
+
+
+def exact_row(name: str, difference: float, tolerance: float, note: str = "") -> Row:
+    """A row without chance: passes where |difference| ≤ tolerance; NaN fails."""
+    verdict = Verdict.PASS if abs(difference) <= tolerance else Verdict.FAIL
+    return Row(name, float(difference), tolerance, None, verdict, note)
+
+
+def truth_row(name: str, holds: bool, note: str = "") -> Row:
+    """A row for a statement that holds or does not."""
+    return exact_row(name, 0.0 if holds else 1.0, 0.0, note)
+
+
+def skipped_row(name: str, reason: str) -> Row:
+    """A row for a check that does not apply."""
+    return Row(name, 0.0, 0.0, None, Verdict.SKIP, reason)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a set of checks found; `str` gives the table.
+
+    Attributes:
+      title: what was checked.
+      rows: the checks.
+      num_draws: random draws behind the statistical rows.
+      false_alarm_rate: probability that a sound subject has a failed row.
+    """
+
+    title: str
+    rows: tuple[Row, ...]
+    num_draws: int
+    false_alarm_rate: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed or did not apply."""
+        return all(row.verdict in (Verdict.PASS, Verdict.SKIP) for row in self.rows)
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """The rows that failed or stayed unresolved."""
+        return tuple(r for r in self.rows if r.verdict not in (Verdict.PASS, Verdict.SKIP))
+
+    def __getitem__(self, name: str) -> Row:
+        """The row of this name; KeyError with the names there are."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(f"no check {name!r} in this report; it has {[r.name for r in self.rows]}")
+
+    def __str__(self) -> str:
+        """Title and table."""
+        width = max((len(row.name) for row in self.rows), default=5)
+        lines = [
+            f"{self.title}: {'ok' if self.ok else f'{len(self.failures)} FAILED'} "
+            f"({self.num_draws} draws, false-alarm rate {self.false_alarm_rate:.0e})",
+            f"  {'check':<{width}}  {'statistic':>10}  {'z':>7}  {'limit':>7}  verdict",
+        ]
+        for row in self.rows:
+            z = "" if row.z is None else f"{row.z:.2f}"
+            lines.append(
+                f"  {row.name:<{width}}  {row.statistic:>10.2g}  {z:>7}  {row.limit:>7.2g}  "
+                f"{row.verdict.value}{f'  ({row.note})' if row.note else ''}"
+            )
+        return "\n".join(lines)

@@ -1,0 +1,228 @@
+"""What is under test: one layer as a model, with inputs, targets and parameters of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bnn.draw import Site
+from bnn.estimators import Estimator, NoBaseline
+from bnn.layers import BayesianLayer
+from bnn.likelihoods import Normal
+from bnn.objectives import NegativeELBO
+from bnn.operators import Bias, Operator
+from bnn.posteriors import MeanFieldNormal, Posterior
+from bnn.priors import Prior
+
+# Prime, and unlike every batch size, sample count and number of weights: what divides by one of
+# those instead shows.
+_NUM_TRAIN = 23
+_NOISE_SCALE = 1.0
+_SPREAD = 0.3
+
+
+class OperatorLayer(BayesianLayer):
+    """y = op(x, w): a layer of one site.
+
+    Args:
+      operator: the bilinear map.
+      weight_shape: of w.
+      **kwargs: of `bnn.layers.BayesianLayer`.
+    """
+
+    def __init__(self, operator: Operator, weight_shape: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(use_bias=False, **kwargs)
+        self.operator = operator
+        self.weight_shape = tuple(weight_shape)
+
+    def kernel_shape(self, input_shape: tuple) -> tuple[int, ...]:
+        """The given shape."""
+        del input_shape
+        return self.weight_shape
+
+    def bias_shape(self) -> tuple[int, ...]:
+        """There is no bias."""
+        return ()
+
+    def make_operator(self, input_shape: tuple) -> Operator:
+        """The given operator."""
+        del input_shape
+        return self.operator
+
+    def get_config(self) -> dict:
+        """Keras configuration."""
+        own = {"operator": self.operator, "weight_shape": self.weight_shape}
+        config = super().get_config()
+        return {**{k: v for k, v in config.items() if k != "use_bias"}, **own}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """An estimator on a layer whose ELBO under Gaussian noise is closed form.
+
+    Attributes:
+      estimator: under test.
+      layer: a built copy of the layer, linear, without regularizers and constraints.
+      model: the layer, flattened to `[B, D]`.
+      inputs: `[B, …]`.
+      targets: `[B, D]`.
+      likelihood: N(y; outputs, 1).
+      objective: whose gradient is checked.
+      num_samples: S, weight samples of the objective.
+      make_layer: builds another copy, its posteriors at the given initial scale.
+    """
+
+    estimator: Estimator
+    layer: BayesianLayer
+    model: keras.Model
+    inputs: tf.Tensor
+    targets: tf.Tensor
+    likelihood: Normal
+    objective: Any
+    num_samples: int
+    make_layer: Callable[[float | None], BayesianLayer]
+
+    @property
+    def num_train(self) -> int:
+        """N, which alone divides the KL."""
+        return self.objective.num_train
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The layer's random tensors."""
+        return self.layer.sites
+
+    @property
+    def title(self) -> str:
+        """Estimator, layer and posterior."""
+        layer = getattr(self.layer, "operator", self.layer)
+        names = (type(x).__name__ for x in (self.estimator, layer, self.sites[0].posterior))
+        return " · ".join(names)
+
+    def site_inputs(self, site: Site) -> tf.Tensor:
+        """What the layer feeds to a site's operator."""
+        return self.inputs if site.name == "kernel" else Bias.ones_like_batch(self.inputs)
+
+    def site_estimator(self, site: Site) -> Estimator:
+        """The estimator that serves a site."""
+        return self.estimator.at(site.labels)
+
+    @contextlib.contextmanager
+    def at_scale(self, scale: float) -> Iterator[None]:
+        """Gives every posterior the scale `scale` for the time of the context."""
+        variables = self.model.variables
+        before = [v.numpy() for v in variables]
+        other = self.make_layer(scale)
+        other.build(self.inputs.shape)
+        for variable, value in zip(variables, other.variables, strict=True):
+            variable.assign(value)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+
+
+def make_subject(
+    estimator: Estimator,
+    layer_or_operator: BayesianLayer | Operator,
+    posterior: Posterior | None = None,
+    *,
+    prior: Prior | None = None,
+    input_shape: Sequence[int] = (3, 4),
+    weight_shape: Sequence[int] | None = None,
+    num_samples: int | None = None,
+    objective: Callable[..., Any] = NegativeELBO,
+) -> Subject:
+    """The subject of `bnn.diagnostics.check_estimator`; arguments as there."""
+    make_layer = _layer_maker(layer_or_operator, posterior, prior, weight_shape)
+    rng = np.random.default_rng(20140601)
+    layer = make_layer(None)
+    inputs = tf.constant(rng.normal(size=input_shape), tf.float32)
+    layer.build(inputs.shape)
+    inputs *= _unit_variance(layer, inputs)
+    model = keras.Sequential([keras.Input(inputs.shape[1:]), layer, keras.layers.Flatten()])
+    for variable in model.trainable_variables:
+        variable.assign_add(_SPREAD * rng.normal(size=variable.shape))
+    outputs = model(inputs).numpy()
+    likelihood = Normal(_NOISE_SCALE)
+    likelihood.build()
+    if num_samples is None:
+        num_samples = 1 if isinstance(estimator.baseline, NoBaseline) else 2
+    return Subject(
+        estimator,
+        layer,
+        model,
+        inputs,
+        tf.constant(outputs + rng.normal(size=outputs.shape), tf.float32),
+        likelihood,
+        objective(likelihood, num_train=_NUM_TRAIN, num_samples=num_samples),
+        num_samples,
+        make_layer,
+    )
+
+
+def _unit_variance(layer: BayesianLayer, inputs: tf.Tensor) -> float:
+    """Factor that makes op(x², 1) one on average, whatever the window."""
+    site = layer.sites[0]
+    spread = site.operator(tf.square(inputs), tf.ones(site.posterior.shape))
+    return float(1 / np.sqrt(np.mean(spread)))
+
+
+def _layer_maker(
+    layer_or_operator: BayesianLayer | Operator,
+    posterior: Posterior | None,
+    prior: Prior | None,
+    weight_shape: Sequence[int] | None,
+) -> Callable[[float | None], BayesianLayer]:
+    if isinstance(layer_or_operator, Operator):
+        if weight_shape is None:
+            raise ValueError(
+                "weight_shape must be given with an operator, which does not know it; pass for "
+                "example weight_shape=(4, 3) with bnn.operators.Dense() and input_shape=(3, 4)."
+            )
+        template: BayesianLayer = OperatorLayer(layer_or_operator, weight_shape)
+    elif isinstance(layer_or_operator, BayesianLayer):
+        template = layer_or_operator
+    else:
+        raise ValueError(
+            "layer_or_operator must be a bnn layer or operator object, got "
+            f"{layer_or_operator!r}; pass for example bnn.layers.Dense(3)."
+        )
+    if posterior is None and isinstance(layer_or_operator, Operator):
+        posterior = MeanFieldNormal(0.5)
+
+    def make(scale: float | None) -> BayesianLayer:
+        layer = _linear_copy(template)
+        for name in ("kernel", "bias"):
+            chosen = posterior or getattr(template, f"{name}_posterior")
+            setattr(layer, f"{name}_posterior", _at_scale(chosen, scale))
+            setattr(layer, f"{name}_prior", (prior or getattr(template, f"{name}_prior")).clone())
+            seeded = keras.initializers.RandomNormal(stddev=0.5, seed=len(name))
+            setattr(layer, f"{name}_initializer", seeded)
+        return layer
+
+    return make
+
+
+def _linear_copy(layer: BayesianLayer) -> BayesianLayer:
+    """An unbuilt copy without activation, regularizers and constraints."""
+    config = layer.get_config()
+    for name in config:
+        if name == "activation" or name.endswith(("_regularizer", "_constraint")):
+            config[name] = None
+    parts = (getattr(layer, f"{s}_{p}") for s in ("kernel", "bias") for p in ("posterior", "prior"))
+    with keras.saving.custom_object_scope({type(part).__name__: type(part) for part in parts}):
+        return type(layer).from_config(config)
+
+
+def _at_scale(posterior: Posterior, scale: float | None) -> Posterior:
+    if scale is None or posterior.deterministic:
+        return posterior.clone()
+    return type(posterior).from_config({**posterior.get_config(), "initial_scale": scale})

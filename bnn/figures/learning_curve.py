@@ -1,0 +1,81 @@
+"""How a run learned: fit, complexity and quality over time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from bnn.figures.canvas import BLACK, BLUE, VERMILION, canvas, shared_legend
+
+_TRAIN = {"color": BLUE, "linestyle": "-", "marker": "o"}
+_VALID = {"color": VERMILION, "linestyle": "--", "marker": "s"}
+_PANELS = (  # y label, series: (key, legend, style); a panel without a series is left out
+    ("NLL (nats per example)", (("nll", "training", _TRAIN), ("valid_nll", "validation", _VALID))),
+    ("KL to the prior (nats)", (("kl", "training", {**_TRAIN, "color": BLACK}),)),
+    ("Accuracy", (("accuracy", "training", _TRAIN), ("valid_accuracy", "validation", _VALID))),
+    ("RMSE (target units)", (("rmse", "training", _TRAIN), ("valid_rmse", "validation", _VALID))),
+)
+
+
+def learning_curve(records: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+    """Draws NLL, KL and, where recorded, accuracy or RMSE against training time.
+
+    The horizontal axis is "epoch" where every record has one and "step" otherwise. Values that
+    are missing or not finite are left out, so that validation may be rarer than training.
+
+    Args:
+        records: The lines of a metrics file, each with "step" and any of "epoch", "nll",
+            "valid_nll" (nats per example), "kl" (nats), "accuracy", "valid_accuracy" (fractions),
+            "rmse", "valid_rmse" (target units).
+        path: The PNG file to write.
+
+    Raises:
+        ValueError: If no record has a finite value for any of these keys.
+    """
+    time_key = "epoch" if records and all("epoch" in record for record in records) else "step"
+    panels = [
+        (label, drawn)
+        for label, series in _PANELS
+        if (drawn := [(*_points(records, time_key, s[0]), s[1], s[2]) for s in series])
+        and any(len(times) for times, *_ in drawn)
+    ]
+    if not panels:
+        keys = sorted({key for record in records for key in record})
+        raise ValueError(
+            "records must hold a finite value for one of nll, valid_nll, kl, accuracy, "
+            f"valid_accuracy, rmse, valid_rmse, got {len(records)} records with keys {keys}; "
+            "train for at least one logged step."
+        )
+    with canvas(path, width=0.5 + 2.5 * max(len(panels), 2), height=2.8) as figure:
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (label, drawn) in zip(axes, panels, strict=True):
+            _panel(axis, label, [line for line in drawn if len(line[0])])
+            axis.set_xlabel("Epoch" if time_key == "epoch" else "Step (updates)")
+        shared_legend(figure)
+
+
+def _points(
+    records: Sequence[Mapping[str, Any]], time_key: str, key: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Returns times and values of the records that have a finite value for `key`."""
+    rows = [(r[time_key], r[key]) for r in records if r.get(key) is not None]
+    times, values = np.asarray(rows, np.float64).reshape(-1, 2).T
+    kept = np.isfinite(values)
+    return times[kept], values[kept]
+
+
+def _panel(axis: Axes, label: str, lines: Sequence[tuple[Any, ...]]) -> None:
+    for times, values, name, style in lines:
+        sparse = len(times) <= 25
+        axis.plot(times, values, label=name, **{**style, "marker": style["marker"] * sparse})
+    values = np.concatenate([values for _, values, *_ in lines])
+    if label != "Accuracy" and values.min() > 0 and values.max() > 20 * values.min():
+        axis.set_yscale("log")
+    axis.set_ylabel(label)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))

@@ -1,0 +1,76 @@
+"""The importance-weighted bound of the evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gin
+import keras
+import tensorflow as tf
+
+from bnn.estimators import Estimator
+from bnn.likelihoods import Likelihood
+from bnn.objectives.bound_gradients import BoundGradient, Plain
+from bnn.objectives.densities import log_ratios
+from bnn.objectives.negative_elbo import NegativeELBO, Terms
+
+
+@gin.register(module="bnn.objectives")
+class ImportanceWeightedBound(NegativeELBO):
+    """−(1/N) log (1/S) Σₛ exp(log vₛ), log vₛ = (N/B) Σ_b log p(y_b | x_b, wₛ) + log p(wₛ)/q(wₛ).
+
+    Over draws of the whole model (Burda, Grosse, Salakhutdinov 2016, equation 8, with weights as
+    latent variables). S = 1 is the ELBO; the bound rises to the log evidence with S. It is a bound
+    for batches that are the whole training set, B = N. The logarithm does not commute with the
+    average over batches: for B < N the value is not a bound, and the gradient not unbiased.
+
+    Args:
+      likelihood: p(y | outputs).
+      num_train: N.
+      num_samples: S.
+      gradient: `Plain()`, `DoublyReparameterized()` or `VIMCO()`; plain where None.
+    """
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        num_train: int,
+        num_samples: int = 5,
+        gradient: BoundGradient | None = None,
+    ) -> None:
+        super().__init__(likelihood, num_train, num_samples)
+        self.gradient = gradient if gradient is not None else Plain()
+        self.gradient.check(self.num_samples)
+
+    def __call__(
+        self,
+        model: keras.Model,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        *,
+        estimator: Estimator,
+        seed: Any,
+        step: Any = 0,
+        replica: Any = 0,
+        example_offset: Any = 0,
+        kl_weight: Any = 1.0,
+        training: bool = True,
+    ) -> Terms:
+        """Evaluates the bound; arguments as in `NegativeELBO`, `kl_weight` tempers log p/q.
+
+        `Terms.nll` and `Terms.kl` are plain averages over the samples, not weighted ones.
+        """
+        coordinates = {"step": step, "replica": replica, "example_offset": example_offset}
+        prepared = self.gradient.prepare(estimator)
+        sampled = self.sample(model, inputs, targets, prepared, seed, training, coordinates)
+        ratios = [
+            log_ratios(model, draw, path_only=self.gradient.path_only) for draw in sampled.draws
+        ]
+        log_likelihood = self.num_train * tf.reduce_mean(sampled.log_likelihoods, axis=1)
+        log_ratio = tf.stack([tf.add_n(list(r.values())) for r in ratios])
+        scores = tf.stack([draw.score for draw in sampled.draws])
+        bound = self.gradient.bound(log_likelihood - kl_weight * log_ratio, scores, prepared)
+        kl_by_site = {n: tf.add_n([r[n] for r in ratios]) / len(ratios) for n in ratios[0]}
+        nll = -tf.reduce_mean(sampled.log_likelihoods)
+        loss = -bound / self.num_train + sampled.regularization
+        return Terms(loss, nll, tf.reduce_mean(log_ratio), kl_by_site, sampled.regularization)

@@ -1,0 +1,329 @@
+import gc
+import json
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+
+import matplotlib
+import numpy as np
+import pytest
+
+from bnn.tracking import Jsonl, Trackers, WandB, read_jsonl, resolve_mode
+
+KEY = "f" * 40
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch, tmp_path):
+    """No key, settings or session of the machine; wandb reads its environment anew."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    _end_session()
+    yield
+    _end_session()
+
+
+def _end_session():
+    """Ends wandb's service, whose process handle wandb drops while the process is ending."""
+    import wandb
+
+    wandb.teardown()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def image(path):
+    matplotlib.image.imsave(path, np.zeros((4, 5, 3)))
+    return path
+
+
+def track(run, tracker, records, results=None, failed=False):
+    """A run with its own record beside W&B; returns how long the tracker held it up."""
+    trackers = Trackers([tracker, Jsonl()])
+    begin = time.monotonic()
+    trackers.start(run)
+    for step, values in records:
+        trackers.log(step, values)
+    trackers.figure("figures/curve", image(run.workdir / "curve.png"), records[-1][0])
+    trackers.finish({} if results is None else results, failed)
+    return time.monotonic() - begin
+
+
+RECORDS = [(step, {"loss": 1.0 / step, "kl/dense": float(step)}) for step in (10, 20, 30)]
+
+
+def steps_and_losses(history):
+    return [(row["_step"], row["loss"]) for row in history if "loss" in row]
+
+
+@pytest.mark.parametrize(
+    ("mode", "environ", "expected"),
+    [
+        (None, {}, "offline"),
+        (None, {"WANDB_API_KEY": ""}, "offline"),
+        (None, {"WANDB_API_KEY": KEY}, "online"),
+        (None, {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}, "offline"),
+        (None, {"WANDB_API_KEY": KEY, "WANDB_MODE": ""}, "online"),
+        (None, {"WANDB_MODE": "disabled"}, "disabled"),
+        (None, {"WANDB_MODE": "dryrun"}, "offline"),
+        ("online", {"WANDB_MODE": "disabled"}, "online"),
+        ("offline", {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"}, "offline"),
+        ("disabled", {"WANDB_API_KEY": KEY}, "disabled"),
+    ],
+)
+def test_mode(mode, environ, expected):
+    assert resolve_mode(mode, environ) == expected
+
+
+def test_unknown_modes_name_where_they_come_from(run_info, monkeypatch):
+    with pytest.raises(ValueError, match="mode must be one of online, offline, disabled, got 'on'"):
+        WandB(mode="on")
+    monkeypatch.setenv("WANDB_MODE", "of")
+    with pytest.raises(ValueError, match=r"WANDB_MODE must be one of .* got 'of'; leave it unset"):
+        WandB().start(run_info())
+
+
+@pytest.mark.parametrize("argument", ["init_timeout", "finish_timeout"])
+def test_timeouts_must_be_positive(argument):
+    with pytest.raises(ValueError, match=f"{argument} must be more than 0 seconds, got 0"):
+        WandB(**{argument: 0})
+
+
+def test_disabled_leaves_nothing(run_info):
+    run = run_info()
+    track(run, WandB(mode="disabled"), RECORDS)
+    assert sorted(p.name for p in run.workdir.iterdir()) == ["curve.png", "metrics.jsonl"]
+
+
+def test_the_offline_run_file_holds_everything(run_info, read_wandb, capfd, caplog):
+    run = run_info()
+    results = {"test_nll": np.float32(0.125), "num_samples": 32, "versions": {"keras": "3"}}
+    track(run, WandB(project="study", group="sweep", job_type="train"), RECORDS, results)
+    contents = read_wandb(run.workdir / "wandb")
+    config = {k: v for k, v in contents["config"].items() if k != "_wandb"}
+    assert config == {"run.seed": 0, "run.num_steps": 30, "run.data": "@digits()"}
+    assert steps_and_losses(contents["history"]) == [(s, v["loss"]) for s, v in RECORDS]
+    assert [r["kl/dense"] for r in contents["history"] if "kl/dense" in r] == [10.0, 20.0, 30.0]
+    (figure,) = [row for row in contents["history"] if "figures/curve" in row]
+    assert figure["_step"] == 30
+    assert (figure["figures/curve"]["_type"], figure["figures/curve"]["width"]) == ("image-file", 5)
+    summary = contents["summary"]
+    assert (summary["test_nll"], summary["num_samples"]) == (0.125, 32)
+    assert summary["versions/keras"] == "3"
+    assert contents["exit_code"] == 0
+    record = contents["run"]
+    assert (record.project, record.display_name) == ("study", "digits-0")
+    assert (record.run_group, record.job_type) == ("sweep", "train")
+    assert "config.gin" in contents["files"]
+    (saved,) = run.workdir.glob("wandb/offline-run-*/files/config.gin")
+    assert saved.read_text() == run.config
+    assert json.loads((run.workdir / "wandb.json").read_text()) == {"id": record.run_id}
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 3
+    assert capfd.readouterr() == ("", "")
+    assert caplog.text == ""
+
+
+def test_values_that_are_not_finite_and_a_failed_run_are_recorded(run_info, read_wandb):
+    run = run_info()
+    track(run, WandB(), [(1, {"loss": float("nan")}), (2, {"loss": float("inf")})], failed=True)
+    contents = read_wandb(run.workdir / "wandb")
+    (_, nan), (_, inf) = steps_and_losses(contents["history"])
+    assert np.isnan(float(nan))
+    assert np.isinf(float(inf))
+    assert contents["exit_code"] == 1
+
+
+def test_a_resumed_run_keeps_its_id_and_steps(run_info, read_wandb):
+    run = run_info()
+    track(run, WandB(), RECORDS[:2])
+    first = json.loads((run.workdir / "wandb.json").read_text())["id"]
+    before = set((run.workdir / "wandb").glob("offline-run-*"))
+    time.sleep(1.1)  # wandb names folders by the second
+    track(run_info(resumed_step=20), WandB(), RECORDS[2:])
+    assert json.loads((run.workdir / "wandb.json").read_text())["id"] == first
+    (resumed,) = set((run.workdir / "wandb").glob("offline-run-*")) - before
+    contents = read_wandb(resumed)
+    assert contents["run"].run_id == first
+    assert steps_and_losses(contents["history"]) == [(30, 1 / 30)]
+
+
+def test_an_unreadable_id_starts_a_new_wandb_run_with_a_warning(run_info, read_wandb, caplog):
+    run = run_info(resumed_step=0)
+    (run.workdir / "wandb.json").write_text("{")
+    track(run, WandB(), RECORDS)
+    assert "wandb.json is not readable" in caplog.text
+    saved = json.loads((run.workdir / "wandb.json").read_text())
+    assert saved == {"id": read_wandb(run.workdir / "wandb").get("run").run_id}
+
+
+class Broken:
+    """A W&B run whose every call fails."""
+
+    id, dir = "x", "/nowhere"
+
+    class settings:
+        sync_dir = "/nowhere"
+
+    def __getattr__(self, name):
+        raise ConnectionError(f"lost in {name}")
+
+
+def test_failures_of_wandb_are_logged_once_and_never_raised(run_info, caplog, monkeypatch):
+    run, tracker = run_info(), WandB()
+    monkeypatch.setattr(tracker, "_open", lambda *args: Broken())
+    track(run, tracker, RECORDS, {"nll": 1.0})
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("W&B start failed (")
+    assert "The run goes on and metrics.jsonl is complete" in message
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 3
+
+
+def test_a_wandb_that_cannot_start_at_all_is_left_out(run_info, caplog, monkeypatch):
+    def fail(*args):
+        raise OSError("no space")
+
+    run, tracker = run_info(), WandB(mode="online")
+    monkeypatch.setattr(tracker, "_open", fail)
+    track(run, tracker, RECORDS)
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "no space" in message
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 3
+
+
+def test_online_without_a_key_is_offline_and_does_not_ask(run_info, read_wandb, caplog, capfd):
+    run = run_info()
+    assert track(run, WandB(mode="online"), RECORDS) < 10
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "no API key is configured" in message
+    (folder,) = run.workdir.glob("wandb/offline-run-*")
+    assert message.endswith(f"wandb sync {folder}")
+    assert len(steps_and_losses(read_wandb(folder)["history"])) == 3
+    assert capfd.readouterr() == ("", "")
+
+
+def test_online_sends_metrics_by_global_step(run_info, server, monkeypatch, caplog, capfd):
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    run = run_info()
+    track(run, WandB(finish_timeout=5), RECORDS, {"nll": 0.5})
+    assert steps_and_losses(server.history) == [(s, v["loss"]) for s, v in RECORDS]
+    assert not any("RunResumeStatus" in query for query in server.queries)
+    track(run_info(resumed_step=30), WandB(finish_timeout=5), [(40, {"loss": 1.0})])
+    assert any("RunResumeStatus" in query for query in server.queries)
+    assert caplog.text == ""
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("answer", ["hang", "500", "401"])
+def test_a_server_that_does_not_serve_means_offline_in_bounded_time(
+    run_info, read_wandb, server, monkeypatch, caplog, answer
+):
+    server.answer = answer
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    run = run_info()
+    assert track(run, WandB(init_timeout=1), RECORDS) < 10
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("W&B could not start online (")
+    (folder,) = run.workdir.glob("wandb/offline-run-*")
+    assert steps_and_losses(read_wandb(folder)["history"]) == [(s, v["loss"]) for s, v in RECORDS]
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 3
+
+
+@pytest.mark.parametrize("answer", ["hang", "500"])
+def test_a_server_lost_on_the_way_costs_at_most_the_finish_timeout(
+    run_info, read_wandb, server, monkeypatch, caplog, answer
+):
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    run, tracker = run_info(), WandB(init_timeout=5, finish_timeout=1)
+    trackers = Trackers([tracker, Jsonl()])
+    trackers.start(run)
+    trackers.log(*RECORDS[0])
+    server.answer = answer
+    begin = time.monotonic()
+    for step in range(20, 520):
+        trackers.log(step, {"loss": 1.0})
+    assert time.monotonic() - begin < 2
+    trackers.finish({"nll": 0.5})
+    assert time.monotonic() - begin < 8
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("W&B finish failed (TimeoutError")
+    (folder,) = run.workdir.glob("wandb/run-*")
+    assert message.endswith(f"Upload what is on disk with: wandb sync {folder}")
+    assert len(steps_and_losses(read_wandb(folder)["history"])) == 501
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 501
+
+
+def test_a_wandb_service_that_dies_does_not_stop_the_run(run_info, caplog):
+    run = run_info()
+    program = textwrap.dedent(
+        f"""
+        import os, pathlib, signal
+        from bnn.tracking import Jsonl, RunInfo, Trackers, WandB
+        run = RunInfo(pathlib.Path({str(run.workdir)!r}), "x")
+        trackers = Trackers([WandB(), Jsonl()])
+        trackers.start(run)
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            stat = (process / "stat").read_text()
+            if "(wandb-core)" in stat and f") S {{os.getpid()}} " in stat:
+                os.kill(int(process.name), signal.SIGKILL)
+        for step in range(1000):
+            trackers.log(step, {{"loss": 1.0}})
+        trackers.finish({{}})
+        print("done")
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "done\n"
+    assert "W&B log failed (Connection" in done.stderr
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 1000
+
+
+@pytest.mark.slow
+def test_a_closed_port_costs_the_start_timeout_and_nothing_on_the_terminal(run_info, read_wandb):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    run = run_info()
+    program = textwrap.dedent(
+        f"""
+        import pathlib, time
+        from bnn.tracking import Jsonl, RunInfo, Trackers, WandB
+        run = RunInfo(pathlib.Path({str(run.workdir)!r}), "x")
+        trackers = Trackers([WandB(init_timeout=3), Jsonl()])
+        begin = time.monotonic()
+        trackers.start(run)
+        print(time.monotonic() - begin)
+        for step in range(100):
+            trackers.log(step, {{"loss": 1.0}})
+        trackers.finish({{}})
+        """
+    )
+    environ = {"WANDB_BASE_URL": f"http://127.0.0.1:{port}", "WANDB_API_KEY": KEY}
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0
+    assert float(done.stdout) < 10
+    assert time.monotonic() - begin < 30
+    (line,) = done.stderr.splitlines()
+    assert "W&B could not start online" in line
+    (folder,) = run.workdir.glob("wandb/offline-run-*")
+    assert len(steps_and_losses(read_wandb(folder)["history"])) == 100
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 100
