@@ -110,7 +110,7 @@ class Draw:
         """op(inputs, w) for this draw's realisation of a site; called by layers."""
         self._require_same_function()
         number = self._numbers.setdefault(site.posterior, len(self._numbers))
-        estimator = _MEAN
+        estimator: Estimator = _MEAN
         if not site.posterior.deterministic:
             estimator = self.estimator.at(site.labels)
             estimator.check(site.posterior)

@@ -12,7 +12,7 @@ import keras
 from bnn import gin_externals  # noqa: F401  (registers Keras's optimizers)
 from bnn.data import Dataset
 from bnn.estimators import Estimator
-from bnn.inference import Method, Problem, VariationalInference
+from bnn.inference import GradientNoiseProbe, Method, Problem, VariationalInference
 from bnn.kl import sites
 from bnn.likelihoods import Likelihood
 from bnn.schedules import Schedule
@@ -38,6 +38,7 @@ def run(
     num_predict_samples: int = 32,
     seed: int = 0,
     tracker: Tracker | None = None,
+    probe: GradientNoiseProbe | None = None,
     steps_per_call: int = 100,
     jit_compile: bool = True,
 ) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def run(
       num_predict_samples: S of the test metrics, at least 1.
       seed: of initial weights, data order and noise.
       tracker: besides console and `metrics.jsonl`; in gin `@WandB()`.
+      probe: gradient-noise probe; in gin `@GradientNoiseProbe()`. Off, and free, where None.
       steps_per_call: steps in one compiled call.
       jit_compile: compile the training loop with XLA.
 
@@ -72,14 +74,27 @@ def run(
       InterruptedRunError: a signal stopped the run; the state is saved.
       NonFiniteLossError: the loss became NaN or infinite; the last good state is saved.
     """
-    if num_predict_samples < 1:
+    method = method if method is not None else VariationalInference()
+    _require("data", data, Dataset, "@digits()")
+    _require("likelihood", likelihood, Likelihood, "@Categorical()")
+    _require("estimator", estimator, Estimator, "@Flipout()")
+    _require("optimizer", optimizer, keras.optimizers.Optimizer, "@keras.optimizers.Adam()")
+    _require("method", method, Method, "@VariationalInference()")
+    if learning_rate is not None:
+        _require("learning_rate", learning_rate, Schedule, "@learning_rate/Constant()")
+    if tracker is not None:
+        _require("tracker", tracker, Tracker, "@WandB()")
+    if not isinstance(num_predict_samples, int) or num_predict_samples < 1:
         raise ValueError(
-            f"num_predict_samples must be at least 1, got {num_predict_samples}; metrics of the "
-            "posterior need samples, 32 is a good start."
+            f"num_predict_samples must be an integer of at least 1, got {num_predict_samples!r}; "
+            "metrics of the posterior need samples, 32 is a good start."
+        )
+    if data.num_test == 0:
+        raise ValueError(
+            f"data set {data.name!r} has no test part to evaluate on; hold out some examples."
         )
     plan = Plan(data.num_train, batch_size, epochs, report_every)
     keras.utils.set_random_seed(seed)
-    method = method if method is not None else VariationalInference()
     problem = build_problem(data, model, likelihood, estimator, plan, seed)
     if learning_rate is not None:
         optimizer.learning_rate = learning_rate.for_keras(plan.total_steps)
@@ -93,10 +108,11 @@ def run(
         num_predict_samples=num_predict_samples,
         steps_per_call=steps_per_call,
         jit_compile=jit_compile,
+        probe=probe,
     )
     config = gin.operative_config_str()
-    session.folder.open(config)
     try:
+        session.folder.open(config)
         finished = session.folder.finished()
         if finished is not None:
             show_finished(session.folder.path, finished)
@@ -144,3 +160,12 @@ def build_problem(
         total_steps=plan.total_steps,
         seed=seed,
     )
+
+
+def _require(name: str, value: Any, kind: type, example: str) -> None:
+    """Raises ValueError for an argument that is not an object of its kind: a class, a number."""
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"{name} must be a {kind.__name__} object, got {value!r}; in gin write for example "
+            f"run.{name} = {example}, with the parentheses."
+        )

@@ -87,14 +87,19 @@ def ledger(
 
 def site_kl(site: Site, noise: Noise, num_samples: int = 1) -> tf.Tensor:
     """KL(q ‖ p) of one site in nats, scalar; see `ledger`."""
+    return tf.reduce_sum(elementwise_kl(site, noise, num_samples))
+
+
+def elementwise_kl(site: Site, noise: Noise, num_samples: int = 1) -> tf.Tensor:
+    """The terms of a factorised site's KL, nats, of the tensor's shape; see `ledger`."""
     prior = site.prior.distribution()
     if site.posterior.deterministic:
-        return -tf.reduce_sum(prior.log_prob(site.posterior.mean))
+        return -prior.log_prob(site.posterior.mean)
     posterior = site.posterior.distribution()
     try:
-        return tf.reduce_sum(tfd.kl_divergence(posterior, prior))
+        return tfd.kl_divergence(posterior, prior)
     except NotImplementedError:  # TFP's way to say that no closed form is registered
         pass
     samples = [dataclasses.replace(noise, sample=k, purpose=_KL) for k in range(num_samples)]
-    log_prior = [tf.reduce_sum(prior.log_prob(site.posterior.sample(n))) for n in samples]
-    return -tf.reduce_sum(posterior.entropy()) - tf.add_n(log_prior) / num_samples
+    log_prior = [prior.log_prob(site.posterior.sample(n)) for n in samples]
+    return -posterior.entropy() - tf.add_n(log_prior) / num_samples

@@ -80,7 +80,9 @@ def _make_sampling_function(reference: weakref.ref, jit_compile: bool) -> Any:
     def sample_outputs(inputs, seed, num_samples):
         def one(sample: tf.Tensor) -> tf.Tensor:
             with Draw(seed, Reparameterization(), sample=sample):
-                return tf.cast(reference()(inputs, training=False), tf.float32)
+                model = reference()
+                assert model is not None  # the caller holds it while it predicts
+                return tf.cast(model(inputs, training=False), tf.float32)
 
         return tf.map_fn(one, tf.range(num_samples), fn_output_signature=tf.float32)
 

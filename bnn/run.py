@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,12 +37,16 @@ def main(argv: Sequence[str]) -> int:
         _parse(_GIN_FILE.value, _GIN_BINDINGS.value)
         experiment.run(workdir=_WORKDIR.value)
     except InterruptedRunError as stopped:
-        print(stopped, file=sys.stderr)
+        print(str(stopped).splitlines()[0], file=sys.stderr)  # gin adds others
         return stopped.exit_code
-    except (ValueError, OSError, RuntimeError, TypeError) as error:
+    except KeyboardInterrupt:  # outside of the training loop, or a second one inside
+        print("interrupted; the same command continues from the last checkpoint.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, RuntimeError, TypeError, SyntaxError, ImportError) as error:
         if _TRACEBACK.value:
             raise
-        print(f"error: {error}\n(--traceback shows where)", file=sys.stderr)
+        message = re.sub(r" \(<(function|class) .*>\)", "", str(error))  # gin's addition
+        print(f"error: {message}\n(--traceback shows where)", file=sys.stderr)
         return 1
     return 0
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from bnn import figures, metrics
 from bnn.data import Dataset
 from bnn.inference import own_units
-from bnn.likelihoods import Likelihood
+from bnn.likelihoods import Classification, Likelihood
 
 
 def draw_figures(
@@ -37,7 +37,10 @@ def draw_figures(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {"learning_curve": folder / "learning_curve.png"}
     figures.learning_curve(records, paths["learning_curve"])
-    if likelihood.task == "classification":
+    if figures.has_gradient_noise(records):
+        paths["gradient_noise"] = folder / "gradient_noise.png"
+        figures.gradient_noise(records, paths["gradient_noise"])
+    if isinstance(likelihood, Classification):
         paths["reliability"] = folder / "reliability.png"
         _reliability(likelihood.log_probs(samples).numpy(), data.y_test, paths["reliability"])
     else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.data import Dataset, batch_indices
-from bnn.inference import Method, Problem, evaluate, headline
+from bnn.diagnostics import ledger_report
+from bnn.inference import GradientNoiseProbe, Method, Problem, evaluate, headline
 from bnn.kl import ledger, sites
 from bnn.provenance import git_revision, versions
 from bnn.run_figures import draw_figures
@@ -29,6 +31,7 @@ from bnn.training import (
     TrainingSteps,
     fit,
     write_json,
+    write_text,
 )
 
 # Training examples that stand in for a validation part where there is none.
@@ -52,6 +55,7 @@ class Session:
       num_predict_samples: S of the test metrics.
       steps_per_call: steps in one compiled call.
       jit_compile: compile with XLA.
+      probe: measures the gradient noise of several estimators at every report, or None.
     """
 
     folder: RunFolder
@@ -63,6 +67,7 @@ class Session:
     num_predict_samples: int
     steps_per_call: int
     jit_compile: bool
+    probe: GradientNoiseProbe | None = None
 
     def run(self, config: str, tracker: Tracker | None) -> dict[str, Any]:
         """Trains from the start or the newest checkpoint, evaluates, and writes the results."""
@@ -73,6 +78,8 @@ class Session:
             self.folder.checkpoints, {**state, "averages": [averages.variable]}
         )
         resumed = checkpoints.restore()
+        if resumed is None and self.folder.metrics.exists():
+            resumed = 0  # ended before its first checkpoint: the same run from its start
         earlier = self._seconds_before(resumed)
         trackers = Trackers(
             [Jsonl(), Console(self.plan.total_steps), *([tracker] if tracker is not None else [])]
@@ -86,6 +93,7 @@ class Session:
                 "seconds": time.monotonic() - started,
                 **values,
                 **self._progress_metrics(),
+                **self._probe_metrics(steps, step),
             }
             trackers.log(step, values)
 
@@ -107,6 +115,7 @@ class Session:
             figures = draw_figures(
                 self.folder.figures, records, self.problem.likelihood, samples, self.data
             )
+            self._report_ledger(results, records)
             results["seconds"]["total"] = round(time.monotonic() - started, 3)
             write_json(self.folder.results, results)
             for name, path in figures.items():
@@ -116,6 +125,17 @@ class Session:
             raise
         trackers.finish(_summary(results, self.folder.path))
         return results
+
+    def _report_ledger(self, results: dict[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
+        """Writes `ledger.md`, and adds the report to the results and its warnings to the log."""
+        nll = records[-1]["nll"] if records else None
+        report = ledger_report(self.problem.model, self.data.num_train, nll, self.problem.seed)
+        write_text(self.folder.path / "ledger.md", str(report))
+        results["ledger"] = dataclasses.asdict(report) | {
+            "sites": [_finite(dataclasses.asdict(site)) for site in report.sites]
+        }
+        for warning in report.warnings:
+            logging.getLogger("absl").warning("%s", warning)
 
     def _training_steps(self) -> TrainingSteps:
         def loss(inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> Any:
@@ -184,8 +204,22 @@ class Session:
         part = "valid" if self.data.num_valid else "train"
         inputs, targets = (a[:_TRAIN_SUBSET] for a in self.data.part(part))
         samples = self._predict(inputs, _REPORT_SAMPLES)
-        values = evaluate(self.problem.likelihood, samples, targets, self.data)
-        return {f"{part}_{name}": value for name, value in headline(values).items()}
+        values = headline(evaluate(self.problem.likelihood, samples, targets, self.data))
+        if part == "valid":
+            return {f"valid_{name}": value for name, value in values.items()}
+        del values["nll"]  # the name of the objective's own term, which is there already
+        return values
+
+    def _probe_metrics(self, steps: TrainingSteps, step: int) -> dict[str, float]:
+        if self.probe is None:
+            return {}
+        groups: dict[str, list[keras.Variable]] = {}
+        for name, variable in self._trained().items():
+            groups.setdefault(name.partition(" ")[0], []).append(variable)
+        inputs, targets = steps.batch(step)
+        return self.probe.measure(
+            self.method, self.problem, groups, inputs, targets, step, self.jit_compile
+        )
 
     def _results(self, train_seconds: float) -> tuple[dict[str, Any], tf.Tensor]:
         started = time.monotonic()
@@ -223,6 +257,14 @@ class Session:
         return results, samples
 
 
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with infinities, which JSON lacks, as None."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }
+
+
 def show_finished(path: Path, results: Mapping[str, Any]) -> None:
     """Shows the results of a run that has ended already."""
     logging.getLogger("absl").warning(
@@ -247,8 +289,14 @@ def _summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
 def _flat_config() -> dict[str, Any]:
     """The operative gin bindings as a flat mapping of JSON values."""
     flat: dict[str, Any] = {}
+    name = ""
     for line in gin.operative_config_str().splitlines():
+        if line.startswith(" ") and name:  # a long value goes on below its name
+            flat[name] = f"{flat[name]} {line.strip()}".strip()
+            continue
         name, separator, value = line.partition(" = ")
         if separator and not line.startswith("#"):
-            flat[name.strip()] = value.strip()
+            flat[name] = value.strip().removesuffix("\\")
+        else:
+            name = ""
     return flat

@@ -130,7 +130,7 @@ def operator_jacobian(site: Site, inputs: tf.Tensor) -> tuple[np.ndarray, tuple[
         units = tf.reshape(tf.eye(count), [count, *shape])
         return tf.map_fn(lambda unit: site.operator(inputs, unit), units)
 
-    stacked = columns().numpy()
+    stacked = columns.get_concrete_function()().numpy()
     return stacked.reshape(count, -1).T.astype(np.float64), stacked.shape[1:]
 
 

@@ -24,6 +24,7 @@ class Outcome(NamedTuple):
       loss: the objective's loss.
       nll: the objective's own account of `value`.
       regularization: the objective's own account of Keras's penalties.
+      objective_kl: the objective's own account of the KL, in nats.
       kl: of every site by the ledger, `[sites]`, in nats.
       gradients: of `loss` in every trainable variable of the model.
     """
@@ -34,6 +35,7 @@ class Outcome(NamedTuple):
     loss: Any
     nll: Any
     regularization: Any
+    objective_kl: Any
     kl: Any
     gradients: tuple
 
@@ -81,6 +83,7 @@ class Simulation:
             terms.loss,
             terms.nll,
             terms.regularization,
+            terms.kl,
             kl,
             tuple(gradients),
         )
@@ -95,7 +98,7 @@ class Simulation:
         scalar = tf.TensorSpec([])
         signature = Outcome(
             *[tf.TensorSpec(self.subject.targets.shape)],
-            *[scalar] * 5,
+            *[scalar] * 6,
             tf.TensorSpec([len(self.subject.sites)]),
             tuple(tf.TensorSpec(v.shape) for v in self.subject.model.trainable_variables),
         )

@@ -99,14 +99,14 @@ class Estimator(abc.ABC):
         )
 
 
-def _concrete_subclasses(kind: type) -> set[type]:
-    found = set()
+def _concrete_subclasses(kind: type[Estimator]) -> set[type[Estimator]]:
+    found: set[type[Estimator]] = set()
     for subclass in kind.__subclasses__():
         found |= {subclass} | _concrete_subclasses(subclass)
     return {k for k in found if not getattr(k, "__abstractmethods__", None)}
 
 
-def _serves(kind: type, posterior: Posterior) -> bool:
+def _serves(kind: type[Estimator], posterior: Posterior) -> bool:
     try:
         return kind().unfit(posterior) is None
     except TypeError:  # needs arguments: a combination of estimators, not one of them

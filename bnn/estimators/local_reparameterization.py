@@ -38,7 +38,7 @@ class LocalReparameterization(Estimator):
     ) -> Estimate:
         """Outputs with per-example noise; no score."""
         mean = operator(inputs, posterior.mean)
-        variance = operator.variance(inputs, tf.square(posterior.scale))
+        variance = operator.variance(inputs, posterior.variance)
         stddev = tf.cast(safe_sqrt(variance), mean.dtype)
         shape = [n if n is not None else tf.shape(mean)[i] for i, n in enumerate(mean.shape)]
         epsilon = noise.normal(shape, per_example=True)

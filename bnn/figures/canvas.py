@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 # Okabe and Ito's colours, which colour-blind readers tell apart and print keeps apart in grey.
 BLACK = "#000000"
@@ -66,8 +67,8 @@ def canvas(path: str | os.PathLike[str], width: float, height: float) -> Iterato
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path must be in a folder that exists, got {path}; create it.")
     with matplotlib.style.context(_STYLE, after_reset=True):
-        figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.07, h_pad=0.07, wspace=0.04)
+        layout = ConstrainedLayoutEngine(w_pad=0.07, h_pad=0.07, wspace=0.04)
+        figure = Figure(figsize=(width, height), dpi=_DPI, layout=layout)
         FigureCanvasAgg(figure)
         yield figure
         beside = path.with_name(path.name + ".tmp")
@@ -78,8 +79,8 @@ def canvas(path: str | os.PathLike[str], width: float, height: float) -> Iterato
             beside.unlink(missing_ok=True)
 
 
-def shared_legend(figure: Figure, place: str = "upper") -> None:
-    """Puts one legend for all panels outside them, naming each label once.
+def shared_legend(figure: Figure, columns: int | None = None) -> None:
+    """Puts one legend for all panels above them, naming each label once.
 
     Inside a panel it would cover data sooner or later.
     """
@@ -88,5 +89,9 @@ def shared_legend(figure: Figure, place: str = "upper") -> None:
         for axis in figure.axes
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    if named:
-        figure.legend(named.values(), named.keys(), loc=f"outside {place} center", ncols=len(named))
+    figure.legend(
+        list(named.values()),
+        list(named),
+        loc="outside upper center",
+        ncols=columns or max(len(named), 1),
+    )

@@ -18,7 +18,10 @@ _VALID = {"color": VERMILION, "linestyle": "--", "marker": "s"}
 _PANELS = (  # y label, series: (key, legend, style); a panel without a series is left out
     ("NLL (nats per example)", (("nll", "training", _TRAIN), ("valid_nll", "validation", _VALID))),
     ("KL to the prior (nats)", (("kl", "training", {**_TRAIN, "color": BLACK}),)),
-    ("Accuracy", (("accuracy", "training", _TRAIN), ("valid_accuracy", "validation", _VALID))),
+    (
+        "Accuracy (fraction)",
+        (("accuracy", "training", _TRAIN), ("valid_accuracy", "validation", _VALID)),
+    ),
     ("RMSE (target units)", (("rmse", "training", _TRAIN), ("valid_rmse", "validation", _VALID))),
 )
 
@@ -75,7 +78,7 @@ def _panel(axis: Axes, label: str, lines: Sequence[tuple[Any, ...]]) -> None:
         sparse = len(times) <= 25
         axis.plot(times, values, label=name, **{**style, "marker": style["marker"] * sparse})
     values = np.concatenate([values for _, values, *_ in lines])
-    if label != "Accuracy" and values.min() > 0 and values.max() > 20 * values.min():
+    if not label.startswith("Accuracy") and values.min() > 0 and values.max() > 20 * values.min():
         axis.set_yscale("log")
     axis.set_ylabel(label)
     axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))

@@ -93,7 +93,7 @@ def predictive_intervals(
     inside = (lower <= y) & (y <= upper)
     cloud = _spread(mean, 1000)
     order = _spread(mean, max_examples)
-    rank = np.arange(1, len(order) + 1)
+    rank = np.arange(1.0, len(order) + 1)
     pitch = 200 / max(len(order), 75)  # points between two intervals
     with canvas(path, width=7.2, height=3.4) as figure:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1, 1.6])

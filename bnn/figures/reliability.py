@@ -6,10 +6,10 @@ import os
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from bnn.figures.arrays import vectors
-from bnn.figures.canvas import BLACK, BLUE, GREY, SKY, canvas
+from bnn.figures.canvas import BLACK, BLUE, GREY, SKY, canvas, shared_legend
 
 
 def reliability_diagram(
@@ -54,10 +54,11 @@ def reliability_diagram(
         bottom.set(xlabel="Confidence", ylabel="Examples", xlim=(-0.03, 1.03))
         if count.max() > 30 * count[full].min():
             bottom.set_yscale("log")
-            bottom.set_ylim(bottom=0.7)
+            bottom.set(ylabel="Examples (log)", ylim=(0.7, None))
+            bottom.yaxis.set_major_locator(LogLocator(numticks=5))
             bottom.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         figure.align_ylabels()
-        figure.legend(loc="outside upper center")
+        shared_legend(figure, columns=1)
 
 
 def _check(

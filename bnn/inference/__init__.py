@@ -1,7 +1,17 @@
 """Inference methods, and the evaluation they share."""
 
 from bnn.inference.evaluation import evaluate, headline, own_units
+from bnn.inference.gradient_noise import GradientNoise, GradientNoiseProbe
 from bnn.inference.method import Method, Problem
 from bnn.inference.variational import VariationalInference
 
-__all__ = ["Method", "Problem", "VariationalInference", "evaluate", "headline", "own_units"]
+__all__ = [
+    "GradientNoise",
+    "GradientNoiseProbe",
+    "Method",
+    "Problem",
+    "VariationalInference",
+    "evaluate",
+    "headline",
+    "own_units",
+]

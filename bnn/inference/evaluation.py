@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bnn import metrics
 from bnn.data import Dataset
-from bnn.likelihoods import Likelihood
+from bnn.likelihoods import Classification, Likelihood, NormalRegression
 
 
 def evaluate(
@@ -28,15 +28,12 @@ def evaluate(
       targets: `[B]` labels or `[B, D]` standardised targets.
       data: gives the target's units.
     """
-    if likelihood.task == "classification":
-        return _classification(likelihood, samples, targets)
+    if isinstance(likelihood, Classification):
+        return _classification(likelihood.log_probs(samples).numpy(), targets)
     return _regression(*own_units(likelihood, samples, targets, data))
 
 
-def _classification(
-    likelihood: Likelihood, samples: tf.Tensor, labels: np.ndarray
-) -> dict[str, float]:
-    log_probs = likelihood.log_probs(samples).numpy()
+def _classification(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return {
         "nll": metrics.nll(log_probs, labels),
         "accuracy": metrics.accuracy(log_probs, labels),
@@ -54,6 +51,11 @@ def own_units(
     likelihood: Likelihood, samples: tf.Tensor, targets: np.ndarray, data: Dataset
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Component means and scales `[S, B, D]` and targets `[B, D]` in the target's own units."""
+    if not isinstance(likelihood, NormalRegression):
+        raise ValueError(
+            f"likelihood must be a normal regression or a classification, got "
+            f"{type(likelihood).__name__}; subclass bnn.likelihoods.NormalRegression."
+        )
     loc, scale = likelihood.components(samples, data.target_loc, data.target_scale)
     loc = loc.numpy()
     return loc, np.broadcast_to(scale.numpy(), loc.shape), data.to_own_units(targets)

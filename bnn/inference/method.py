@@ -23,7 +23,7 @@ class Problem:
       estimator: of the weights' expectation and its gradient.
       num_train: N.
       total_steps: of the whole training, for schedules.
-      seed: of all noise.
+      seed: of all noise; an int, or an integer tensor where many draws are compared.
     """
 
     model: keras.Model
@@ -31,7 +31,7 @@ class Problem:
     estimator: Estimator
     num_train: int
     total_steps: int
-    seed: int
+    seed: Any
 
     @property
     def trained(self) -> list[keras.Variable]:
@@ -43,8 +43,23 @@ class Method(abc.ABC):
     """An inference method."""
 
     @abc.abstractmethod
-    def loss(self, problem: Problem, inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> Any:
-        """The objective's terms for a batch: a named tuple with loss, nll, kl and kl_by_site."""
+    def loss(
+        self,
+        problem: Problem,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        step: tf.Tensor,
+        training: bool = True,
+    ) -> Any:
+        """The objective's terms for a batch: a named tuple with loss, nll, kl and kl_by_site.
+
+        Args:
+          problem: what is trained.
+          inputs: `[B, …]`.
+          targets: `[B]` or `[B, D]`.
+          step: of the training; selects noise and schedules.
+          training: False where the value is only looked at, so that no state changes.
+        """
 
     @abc.abstractmethod
     def predict(self, problem: Problem, inputs: Any, num_samples: int, seed: int) -> tf.Tensor:

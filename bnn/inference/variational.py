@@ -36,7 +36,12 @@ class VariationalInference(Method):
         self.kl_weight = kl_weight if isinstance(kl_weight, Schedule) else Constant(kl_weight)
 
     def loss(
-        self, problem: Problem, inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor
+        self,
+        problem: Problem,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        step: tf.Tensor,
+        training: bool = True,
     ) -> Terms:
         """The terms of `bnn.objectives.NegativeELBO`."""
         objective = NegativeELBO(problem.likelihood, problem.num_train, self.num_samples)
@@ -49,6 +54,7 @@ class VariationalInference(Method):
             seed=problem.seed,
             step=step,
             kl_weight=self.kl_weight(progress),
+            training=training,
         )
 
     def predict(self, problem: Problem, inputs: Any, num_samples: int, seed: int) -> tf.Tensor:
@@ -60,7 +66,7 @@ class VariationalInference(Method):
         return problem.estimator.baseline.variables
 
     def describe(self) -> dict[str, Any]:
-        """Name, samples per step, the KL's final weight and whether that is a tempered posterior."""
+        """Name, samples per step, the KL's final weight and what posterior that gives."""
         final = float(self.kl_weight(1.0))
         return {
             "method": type(self).__name__,

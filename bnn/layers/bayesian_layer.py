@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -178,13 +179,13 @@ class BayesianLayer(keras.layers.Layer):
         return cls(**config)
 
 
-def _own(given: Any, kind: type, default: type) -> Any:
+def _own(given: Any, kind: type[Posterior | Prior], default: Callable[[], Any]) -> Any:
     """The layer's own copy of a description, or of the default."""
     if given is None:
         return default()
     if not isinstance(given, kind):
         raise ValueError(
-            f"expected a bnn {kind.__name__.lower()} object or None, got {given!r}; "
-            f"pass for example {default.__module__.rsplit('.', 1)[0]}.{default.__name__}()."
+            f"expected a bnn {kind.__name__.lower()} object or None, got {given!r}; pass for "
+            f"example bnn.{kind.__name__.lower()}s.{type(default()).__name__}()."
         )
     return given.clone()

@@ -121,7 +121,7 @@ class Convolution(BayesianLayer):
         """`[B, spatial…, filters]`, or `[B, filters, spatial…]`."""
         last = self.data_format == "channels_last"
         spatial = input_shape[1:-1] if last else input_shape[2:]
-        sizes = []
+        sizes: list[int | None] = []
         for i, size in enumerate(spatial):
             if size is None:
                 sizes.append(None)

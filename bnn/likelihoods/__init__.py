@@ -2,8 +2,15 @@
 
 from bnn.likelihoods.categorical import Categorical
 from bnn.likelihoods.heteroscedastic_normal import HeteroscedasticNormal
-from bnn.likelihoods.likelihood import Likelihood
+from bnn.likelihoods.likelihood import Classification, Likelihood
 from bnn.likelihoods.normal import Normal
 from bnn.likelihoods.regression import NormalRegression
 
-__all__ = ["Categorical", "HeteroscedasticNormal", "Likelihood", "Normal", "NormalRegression"]
+__all__ = [
+    "Categorical",
+    "Classification",
+    "HeteroscedasticNormal",
+    "Likelihood",
+    "Normal",
+    "NormalRegression",
+]

@@ -8,14 +8,12 @@ import gin
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from bnn.likelihoods.likelihood import Likelihood
+from bnn.likelihoods.likelihood import Classification
 
 
 @gin.register(module="bnn.likelihoods")
-class Categorical(Likelihood):
+class Categorical(Classification):
     """p(y = c | outputs) = softmax(outputs)_c, outputs = logits `[B, C]`."""
-
-    task = "classification"
 
     def num_outputs(self, num_targets: int) -> int:
         """C, one logit per class."""

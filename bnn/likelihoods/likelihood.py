@@ -59,6 +59,16 @@ class Likelihood(abc.ABC):
         """
 
 
+class Classification(Likelihood):
+    """A likelihood of class labels."""
+
+    task = "classification"
+
+    @abc.abstractmethod
+    def log_probs(self, samples: tf.Tensor) -> tf.Tensor:
+        """Normalised log-probabilities `[S, B, C]` of outputs `[S, B, num_outputs]`, float32."""
+
+
 def as_columns(targets: tf.Tensor) -> tf.Tensor:
     """Targets `[B]` or `[B, D]` as float32 `[B, D]`."""
     targets = tf.cast(targets, tf.float32)

@@ -24,13 +24,14 @@ def lenet5(
     kernel_prior: Prior | None = None,
     bias_prior: Prior | None = None,
 ) -> keras.Model:
-    """LeNet-5 (LeCun et al. 1998) with ReLU and max pooling, as in Uncertainty Baselines.
+    """LeNet-5 (LeCun et al. 1998) with ReLU and max pooling; 61,706 weights on 28 × 28 images.
 
-    Convolutions of 6 and 16 filters, 5 × 5, "same" padding, each followed by 2 × 2 max pooling,
-    then a convolution of 120 filters, and dense layers of 84 units and the outputs.
+    Convolutions 5 × 5 of 6 filters ("same" padding, which stands for the original's 32 × 32
+    input), 16 and 120 filters ("valid"), the first two followed by 2 × 2 max pooling; then dense
+    layers of 84 units and the outputs.
 
     Args:
-      input_shape: `(height, width, channels)` of one image.
+      input_shape: `(height, width, channels)` of one image, at least 28 × 28.
       num_outputs: number of outputs, linear.
       activation: of all layers but the last.
       kernel_posterior: of every kernel; the layer's default where None.
@@ -41,10 +42,10 @@ def lenet5(
     Returns:
       A Keras model from `[B, height, width, channels]` to `[B, num_outputs]`.
     """
-    if len(input_shape) != 3:
+    if len(input_shape) != 3 or min(input_shape[:2]) < 28:
         raise ValueError(
-            f"input_shape must be (height, width, channels), got {tuple(input_shape)}; load the "
-            "data with flatten=False."
+            "input_shape must be (height, width, channels) with at least 28 x 28 pixels, got "
+            f"{tuple(input_shape)}; load images with flatten=False, or use bnn.models.mlp."
         )
     options = {
         "kernel_posterior": kernel_posterior,
@@ -57,10 +58,10 @@ def lenet5(
         [
             keras.Input(tuple(input_shape)),
             Conv2D(6, 5, padding="same", **hidden),
-            keras.layers.MaxPooling2D(2, padding="same"),
-            Conv2D(16, 5, padding="same", **hidden),
-            keras.layers.MaxPooling2D(2, padding="same"),
-            Conv2D(120, 5, padding="same", **hidden),
+            keras.layers.MaxPooling2D(2),
+            Conv2D(16, 5, **hidden),
+            keras.layers.MaxPooling2D(2),
+            Conv2D(120, 5, **hidden),
             keras.layers.Flatten(),
             Dense(84, **hidden),
             Dense(num_outputs, kernel_initializer="glorot_normal", **options),

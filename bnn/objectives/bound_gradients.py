@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+from typing import Any
 
 import gin
 import tensorflow as tf
@@ -130,7 +131,7 @@ class _ScaledReparameterization(Estimator):
         self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
     ) -> Estimate:
         @tf.custom_gradient
-        def scaled(weights: tf.Tensor):
+        def scaled(weights: tf.Tensor) -> Any:
             def backward(upstream: tf.Tensor) -> tf.Tensor:
                 if self.factors is None:
                     raise RuntimeError("gradients were asked for before the bound was formed.")

@@ -78,6 +78,11 @@ class MeanFieldNormal(Posterior):
         self.shape  # noqa: B018
         return self.scale_transform(tf.convert_to_tensor(self._unconstrained_scale))
 
+    @property
+    def variance(self) -> tf.Tensor:
+        """σ²."""
+        return tf.square(self.scale)
+
     def distribution(self) -> tfd.Normal:
         """Normal(μ, σ)."""
         return tfd.Normal(self.mean, self.scale)

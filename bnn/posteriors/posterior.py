@@ -81,6 +81,11 @@ class Posterior(abc.ABC):
     def mean(self) -> tf.Tensor:
         """E_q[w], float32, of the tensor's shape."""
 
+    @property
+    def variance(self) -> tf.Tensor:
+        """Var_q[w] element by element, float32, of the tensor's shape."""
+        return self.distribution().variance()
+
     @abc.abstractmethod
     def distribution(self) -> tfd.Distribution:
         """The family as a TFP distribution whose event and batch shapes join to the tensor's."""

@@ -99,9 +99,10 @@ class _Bar:
 
     def __init__(self, stream: TextIO, total: int | None, first: int) -> None:
         self._console = console.Console(file=stream, force_terminal=True, highlight=False)
+        bar = [progress.BarColumn(bar_width=16)] if self._console.width >= 100 else []
         self._progress = progress.Progress(
             progress.TextColumn("step"),
-            progress.BarColumn(bar_width=16),
+            *bar,  # the numbers matter more where there is no room for both
             progress.MofNCompleteColumn(),
             progress.TextColumn("{task.fields[metrics]}", markup=False),
             progress.TimeRemainingColumn(),

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
-MODES = ("online", "offline", "disabled")
-_ALIASES = {"run": "online", "dryrun": "offline"}  # what wandb itself once called them
+Mode = Literal["online", "offline", "disabled"]
+_MODES: dict[str, Mode] = {
+    "online": "online",
+    "offline": "offline",
+    "disabled": "disabled",
+    "run": "online",  # what wandb itself once called them
+    "dryrun": "offline",
+}
 
 
-def resolve_mode(mode: str | None, environ: Mapping[str, str]) -> str:
+def resolve_mode(mode: str | None, environ: Mapping[str, str]) -> Mode:
     """Returns "online", "offline" or "disabled".
 
     The first of these decides: the argument `mode`, the variable WANDB_MODE, and otherwise
@@ -24,11 +31,10 @@ def resolve_mode(mode: str | None, environ: Mapping[str, str]) -> str:
     return "online" if environ.get("WANDB_API_KEY") else "offline"
 
 
-def _checked(source: str, mode: str) -> str:
-    resolved = _ALIASES.get(mode, mode)
-    if resolved not in MODES:
+def _checked(source: str, mode: str) -> Mode:
+    if mode not in _MODES:
         raise ValueError(
-            f"{source} must be one of {', '.join(MODES)}, got {mode!r}; "
+            f"{source} must be one of online, offline, disabled, got {mode!r}; "
             "leave it unset to record offline unless WANDB_API_KEY is set."
         )
-    return resolved
+    return _MODES[mode]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging as python_logging
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from absl import logging
 
 from bnn.tracking.tracker import RunInfo, Tracker
 from bnn.tracking.values import flatten, scalars
-from bnn.tracking.wandb_mode import resolve_mode
+from bnn.tracking.wandb_mode import Mode, resolve_mode
 
 ID_FILENAME = "wandb.json"
 
@@ -76,7 +75,10 @@ class WandB(Tracker):
         self._mode = mode
         self._project = project
         self._name = name
-        self._labels = {"entity": entity, "group": group, "job_type": job_type, "tags": list(tags)}
+        self._entity = entity
+        self._group = group
+        self._job_type = job_type
+        self._tags = list(tags)
         self._init_timeout = init_timeout
         self._finish_timeout = finish_timeout
         self._wandb: Any = None
@@ -94,17 +96,25 @@ class WandB(Tracker):
         if mode == "disabled":
             return
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        failure: Exception | None = None
         if mode == "online":
             try:
                 self._run = self._open(run, "online")
             except Exception as error:
-                self._run = self._attempt("start", lambda: self._open(run, "offline"))
-                self._warn_offline(error)
-        else:
+                failure = error
+        if self._run is None:
             self._run = self._attempt("start", lambda: self._open(run, "offline"))
-        if self._run is not None:
-            self._folder = self._run.settings.sync_dir
-            self._attempt("start", lambda: self._describe(run))
+        if self._run is None:
+            return
+        self._folder = self._run.settings.sync_dir
+        if failure is not None:
+            logging.warning(
+                "W&B could not start online (%s) and records offline. "
+                "Upload later with: wandb sync %s",
+                _reason(failure),
+                self._folder,
+            )
+        self._attempt("start", lambda: self._describe(run))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Sends `values` at global step `step`."""
@@ -122,22 +132,25 @@ class WandB(Tracker):
     def finish(self, results: Mapping[str, Any], failed: bool = False) -> None:
         """Puts `results`, nested names joined by "/", into the summary and closes the W&B run."""
         if self._run is not None:
-            self._attempt("finish", lambda: self._run.summary.update(flatten(results)))
+            self._attempt("finish", lambda: self._summarize(flatten(results)))
             self._attempt("finish", lambda: self._run.finish(exit_code=int(failed)))
             self._run = None
 
-    def _open(self, run: RunInfo, mode: str) -> Any:
+    def _open(self, run: RunInfo, mode: Mode) -> Any:
         """Starts a W&B run in `mode`, without a word on the terminal."""
         import wandb
 
         self._wandb = wandb
-        python_logging.getLogger("wandb").propagate = False  # its log is a file of its own
         wandb.setup(wandb.Settings(silent=True))
         if mode == "online" and not wandb.login(prompt=False, verify=False):
             raise RuntimeError("no API key is configured: set WANDB_API_KEY or run `wandb login`")
         known_id = _read_id(run.workdir) if run.resumed_step is not None else None
         return wandb.init(
             project=self._project or os.environ.get("WANDB_PROJECT") or "bnn",
+            entity=self._entity,
+            group=self._group,
+            job_type=self._job_type,
+            tags=self._tags,
             name=self._name or run.name,
             mode=mode,
             dir=str(run.workdir),
@@ -155,7 +168,6 @@ class WandB(Tracker):
                 finish_timeout=self._finish_timeout,
                 finish_timeout_raises=True,
             ),
-            **self._labels,
         )
 
     def _describe(self, run: RunInfo) -> None:
@@ -165,36 +177,33 @@ class WandB(Tracker):
         config.write_text(run.config)
         self._run.save(str(config), base_path=self._run.dir, policy="now")
 
+    def _summarize(self, results: Mapping[str, Any]) -> None:
+        # The row of the last step is still held back for more values; sent after the results it
+        # would overwrite those of the same name.
+        self._run.log({}, commit=True)
+        self._run.summary.update(results)
+
     def _attempt(self, what: str, call: Callable[[], Any]) -> Any:
-        """Returns `call()`, or None after a warning if it fails."""
+        """Returns `call()`, or None if it fails, after a warning the first time."""
         try:
             return call()
         except Exception as error:
             if not self._warned:
                 self._warned = True
+                upload = f" Upload what is on disk with: wandb sync {self._folder}"
                 logging.warning(
-                    "W&B %s failed (%s: %s). The run goes on and metrics.jsonl is complete; later "
-                    "W&B failures are not reported.%s",
+                    "W&B %s failed (%s). The run goes on, with all its own files; later failures "
+                    "of W&B are not reported.%s",
                     what,
-                    type(error).__name__,
-                    error,
-                    f" Upload what is on disk with: wandb sync {self._folder}"
-                    if self._folder
-                    else "",
+                    _reason(error),
+                    upload if self._folder else "",
                 )
             return None
 
-    def _warn_offline(self, error: Exception) -> None:
-        if self._run is not None:
-            folder = self._run.settings.sync_dir
-            reason = str(error).splitlines()[0] if str(error) else ""
-            logging.warning(
-                "W&B could not start online (%s: %s) and records offline. "
-                "Upload later with: wandb sync %s",
-                type(error).__name__,
-                reason,
-                folder,
-            )
+
+def _reason(error: Exception) -> str:
+    """Returns the error's type and the first line of its text."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _read_id(workdir: Path) -> str | None:

@@ -68,6 +68,15 @@ def fit(
     """
     variables = [v for part in state.values() for v in part]
     step, last_save = first_step, time.monotonic()
+
+    def due() -> bool:
+        return time.monotonic() - last_save > _SECONDS_BETWEEN_SAVES
+
+    def save() -> None:
+        nonlocal last_save
+        checkpoints.save(step)
+        last_save = time.monotonic()
+
     with StopRequest() as stop:
         for end in (end for end in plan.report_steps if end > first_step):
             while step < end:
@@ -80,16 +89,15 @@ def fit(
                     raise error
                 averages.add(history)
                 step += count
-                if stop.received is not None and step < end:
-                    checkpoints.save(step)
-                    raise InterruptedRunError(stop.received, step)
+                if step < end and (stop.received is not None or due()):
+                    save()
+                    if stop.received is not None:
+                        raise InterruptedRunError(stop.received, step)
             latest = {"kl": float(history.kl[-1])}
             latest |= {f"kl/{name}": float(kl[-1]) for name, kl in history.kl_by_site.items()}
             report(step, averages.take() | latest)
             finished = step == plan.total_steps
-            due = time.monotonic() - last_save > _SECONDS_BETWEEN_SAVES
-            if finished or due or stop.received is not None:
-                checkpoints.save(step)
-                last_save = time.monotonic()
+            if finished or stop.received is not None or due():
+                save()
             if stop.received is not None and not finished:
                 raise InterruptedRunError(stop.received, step)

@@ -75,6 +75,7 @@ def locate(
         good = snapshot(state)
         what = _whats_wrong(steps, step, trained)
         if what is None:
+            restore(state, good)  # looking at the step has moved its baseline and moving averages
             history = steps(step, 1)
             if is_finite(history, list(trained.values())):
                 continue
@@ -82,6 +83,7 @@ def locate(
             what = f"the update made {', '.join(bad)} non-finite" if bad else "the loss itself"
         restore(state, good)
         return NonFiniteLossError(step, what)
+    restore(state, before)
     return NonFiniteLossError(
         first_step,
         f"between this step and step {first_step + num_steps - 1}, and not when these steps were "

@@ -38,15 +38,20 @@ class Plan:
     @property
     def total_steps(self) -> int:
         """Steps until every example was seen `epochs` times."""
-        return math.ceil(self.epochs * self.num_train / self.batch_size)
+        return _ceil(self.epochs * self.num_train / self.batch_size)
 
     @property
     def report_steps(self) -> list[int]:
         """The steps after which metrics are reported, in order; the last one is the run's end."""
-        count = math.ceil(self.epochs / self.report_every)
+        count = _ceil(self.epochs / self.report_every)
         ends = (k * self.report_every * self.num_train / self.batch_size for k in range(1, count))
         return sorted({max(1, round(end)) for end in ends} | {self.total_steps})
 
     def epoch(self, step: int) -> float:
         """Epochs seen after `step` steps."""
         return step * self.batch_size / self.num_train
+
+
+def _ceil(value: float) -> int:
+    """The ceiling, to rounding: 0.07 epochs of 100 examples are 7 steps of one, not 8."""
+    return math.ceil(value * (1 - 1e-12))

@@ -1,0 +1,26 @@
+"""Diagnostics: the contract that estimators, layers, posteriors and baselines must pass."""
+
+from bnn.diagnostics.baselines import check_baseline
+from bnn.diagnostics.contract import CHECKS, check_estimator, run_checks
+from bnn.diagnostics.ledger_report import LedgerReport, SiteReport, ledger_report
+from bnn.diagnostics.linear_gaussian import LinearGaussian
+from bnn.diagnostics.report import Report, Row, Verdict
+from bnn.diagnostics.simulation import Simulation
+from bnn.diagnostics.subject import Subject, make_subject
+
+__all__ = [
+    "CHECKS",
+    "LedgerReport",
+    "LinearGaussian",
+    "Report",
+    "Row",
+    "Simulation",
+    "SiteReport",
+    "Subject",
+    "Verdict",
+    "check_baseline",
+    "check_estimator",
+    "ledger_report",
+    "make_subject",
+    "run_checks",
+]

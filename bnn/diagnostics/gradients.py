@@ -1,0 +1,99 @@
+"""The objective's value and gradient against the exact ELBO of the linear-Gaussian model."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from bnn.diagnostics.linear_gaussian import LinearGaussian
+from bnn.diagnostics.report import Row, exact_row, skipped_row
+from bnn.diagnostics.simulation import Outcome
+from bnn.diagnostics.statistic import Statistic
+
+_STEP = 1e-2
+
+
+class ObjectiveGradients:
+    """Mean loss and mean gradient in every variable: loc, unconstrained scale, learned priors.
+
+    The exact gradient is that of E[NLL] + KL / N by automatic differentiation of the closed form
+    through q's mean and variance, the chain rule from σ to the unconstrained scale included.
+
+    Args:
+      exact: closed forms at the current parameters.
+    """
+
+    def __init__(self, exact: LinearGaussian) -> None:
+        variables = exact.subject.model.trainable_variables
+        self._variables = variables
+        self._exact = exact
+        with tf.GradientTape(persistent=True) as tape:
+            nll, loss = exact.nll(), exact.loss()
+        self._loss: Statistic | None = None
+        self._gradients: list[Statistic] = []
+        if loss is None:
+            return
+        self._loss = Statistic("loss", loss.numpy(), float(nll))
+        for variable in variables:
+            name = f"gradient {variable.name}"
+            value = _gradient(tape, loss, variable)
+            size = np.abs(_gradient(tape, nll, variable)).max() or np.abs(value).max() or 1.0
+            self._gradients.append(Statistic(name, value, size))
+
+    @property
+    def statistics(self) -> list[Statistic]:
+        """All rows that chance enters."""
+        return [self._loss, *self._gradients] if self._loss else []
+
+    def add(self, outcome: Outcome) -> None:
+        """Takes in a chunk of draws."""
+        if self._loss is None:
+            return
+        self._loss.add(outcome.loss)
+        for statistic, gradient in zip(self._gradients, outcome.gradients, strict=True):
+            statistic.add(gradient)
+
+    def rows(self) -> list[Row]:
+        """Whether the exact gradient is one: differentiable moments, right chain rule."""
+        if self._loss is None:
+            return [skipped_row("gradient", "the KL of dependent weights has no closed form here")]
+        size = abs(float(self._loss.exact[0]))
+        return [self._chain_rule(s, v, size) for s, v in zip(self._gradients, self._variables)]
+
+    def _chain_rule(self, statistic: Statistic, variable: tf.Variable, size: float) -> Row:
+        """Directional derivative by central differences against the automatic one."""
+        rng = np.random.default_rng(statistic.exact.size)
+        direction = np.sign(rng.normal(size=variable.shape)).astype(np.float32)
+        before = variable.numpy()
+        ends = []
+        for sign in (1, -1):
+            variable.assign(before + sign * _STEP * direction)
+            ends.append(float(self._exact.loss()))
+        variable.assign(before)
+        numeric = (ends[0] - ends[1]) / (2 * _STEP)
+        exact = float(statistic.exact @ direction.ravel())
+        size = max(np.abs(statistic.exact).sum(), 1e-3 * size)
+        return exact_row(f"chain rule {variable.name}", (numeric - exact) / size, 1e-2)
+
+
+def _gradient(tape: tf.GradientTape, target: tf.Tensor, variable: tf.Variable) -> np.ndarray:
+    return tape.gradient(target, variable.value, unconnected_gradients="zero").numpy()
+
+
+def surrogate_rows(outcome: Outcome, num_train: int) -> list[Row]:
+    """What must hold in every single draw, up to rounding.
+
+    The objective's nll is (1/S) Σ wₛ fₛ: the score term has the value 0. Its loss is nll + KL/N +
+    penalties: the KL enters once, divided by the number of training examples.
+
+    Args:
+      outcome: a chunk of draws.
+      num_train: N.
+    """
+    parts = outcome.nll + outcome.objective_kl / num_train + outcome.regularization
+    size = np.abs(outcome.value) + np.abs(outcome.nll) + np.abs(outcome.objective_kl) / num_train
+    rows = {
+        "value unchanged by the score term": outcome.nll - outcome.value,
+        "loss = nll + KL / num_train": outcome.loss - parts,
+    }
+    return [exact_row(name, np.max(np.abs(d) / size), 1e-4) for name, d in rows.items()]

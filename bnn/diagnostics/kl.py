@@ -1,0 +1,97 @@
+"""The ledger against exact KLs, and what it must not depend on."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from bnn.diagnostics.linear_gaussian import LinearGaussian
+from bnn.diagnostics.report import Row, exact_row, skipped_row
+from bnn.diagnostics.simulation import Outcome
+from bnn.diagnostics.statistic import Statistic
+from bnn.diagnostics.subject import Subject
+from bnn.kl import ledger
+
+
+class KLMoments:
+    """Mean KL of the objective and of every site; Monte-Carlo noise apart from the outputs'.
+
+    Args:
+      exact: closed forms at the current parameters.
+    """
+
+    def __init__(self, exact: LinearGaussian) -> None:
+        known = exact.kl()
+        self._skipped = [m.site.name for m, kl in zip(exact.maps, known) if kl is None]
+        self._sites = [
+            (number, Statistic(f"KL {m.site.name}", kl.numpy(), abs(float(kl)) + 1.0))
+            for number, (m, kl) in enumerate(zip(exact.maps, known))
+            if kl is not None
+        ]
+        self._total: Statistic | None = None
+        if not self._skipped:
+            total = float(sum(kl.numpy() for kl in known))
+            self._total = Statistic("KL of the objective", np.array(total), abs(total) + 1.0)
+        self._mean = exact.mean().numpy()
+        self._noise = Statistic("KL noise independent of the outputs", np.zeros(2), 1.0)
+
+    @property
+    def statistics(self) -> list[Statistic]:
+        """All rows that chance enters."""
+        total = [self._total] if self._total else []
+        return [*total, *(statistic for _, statistic in self._sites), self._noise]
+
+    def add(self, outcome: Outcome) -> None:
+        """Takes in a chunk of draws."""
+        for number, statistic in self._sites:
+            statistic.add(outcome.kl[:, number])
+        if self._total:
+            self._total.add(outcome.objective_kl)
+        kl = _standardized(outcome.kl.sum(axis=1))
+        z = outcome.outputs.reshape(len(kl), -1) - self._mean
+        features = np.stack([_standardized(z.sum(1)), _standardized((z**2).sum(1))], axis=1)
+        self._noise.add(kl[:, np.newaxis] * features)
+
+    def rows(self) -> list[Row]:
+        """The sites without an exact KL."""
+        return [skipped_row(f"KL {s}", "dependent weights: no closed form") for s in self._skipped]
+
+
+def _standardized(x: np.ndarray) -> np.ndarray:
+    """Zero mean, unit variance; zeros where x varies by rounding only, as a closed-form KL."""
+    x = x.astype(np.float64)
+    spread = x.std()
+    if spread <= 1e-5 * np.abs(x).max():
+        return np.zeros_like(x)
+    return (x - x.mean()) / spread
+
+
+def ledger_rows(subject: Subject) -> list[Row]:
+    """The KL in the loss does not change with batch size, retracing or number of samples.
+
+    Args:
+      subject: under test.
+    """
+    function = tf.function(lambda x, y: _kl_in_loss(subject, x, y), autograph=False)
+    x, y = subject.inputs, subject.targets
+    whole, one = (  # another shape: a second trace
+        float(function.get_concrete_function(*batch)(*batch)) for batch in ((x, y), (x[:1], y[:1]))
+    )
+    eager = float(_kl_in_loss(subject, x, y))
+    kl = tf.add_n(list(ledger(subject.model, seed=1, step=2).values()))
+    size = abs(float(kl)) + float(subject.num_train)
+    rows = [
+        exact_row("KL invariant to batch size and retracing", (one - whole) / size, 1e-4),
+        exact_row("KL the same in a graph and eagerly", (eager - whole) / size, 1e-4),
+    ]
+    again = ledger(subject.model, seed=1, step=2)
+    rows.append(exact_row("ledger replays", float(tf.add_n(list(again.values())) - kl), 0.0))
+    return rows
+
+
+def _kl_in_loss(subject: Subject, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """(loss − nll − penalties) · N."""
+    terms = subject.objective(
+        subject.model, inputs, targets, estimator=subject.estimator, seed=1, step=2
+    )
+    return (terms.loss - terms.nll - terms.regularization) * subject.num_train

@@ -1,0 +1,140 @@
+"""What the ELBO of a trained model is made of, site by site, and what looks wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+
+from bnn.draw import Site
+from bnn.kl import elementwise_kl, sites
+from bnn.noise import Noise
+
+# A weight with less KL than this, in nats, has the prior as its posterior.
+_AT_PRIOR = 0.01
+_COLLAPSED_SHARE = 0.99
+# A posterior this much narrower than the prior, or this sure of its sign, is a point in practice.
+_POINT_SNR = 100.0
+_MONTE_CARLO = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class SiteReport:
+    """One site of the ledger.
+
+    Attributes:
+      name: of the site.
+      size: number of weights.
+      kl: nats.
+      bits_per_weight: KL / size / ln 2.
+      share_at_prior: share of weights whose own KL is below 0.01 nats.
+      median_snr: median of |E[w]| / √Var[w]; infinite for a point mass.
+    """
+
+    name: str
+    size: int
+    kl: float
+    bits_per_weight: float
+    share_at_prior: float
+    median_snr: float
+
+
+@dataclasses.dataclass(frozen=True)
+class LedgerReport:
+    """The ledger of a model.
+
+    Attributes:
+      sites: in the model's order.
+      nll: nats per training example, or None.
+      kl_per_example: total KL / number of training examples, nats.
+      warnings: in plain words.
+    """
+
+    sites: tuple[SiteReport, ...]
+    nll: float | None
+    kl_per_example: float
+    warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """A Markdown table and the warnings."""
+        lines = [
+            "| site | weights | KL, nats | bits per weight | at the prior | median SNR |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {s.name} | {s.size} | {s.kl:.1f} | {s.bits_per_weight:.3f} | "
+            f"{100 * s.share_at_prior:.1f} % | {s.median_snr:.3g} |"
+            for s in self.sites
+        ]
+        nll = "unknown" if self.nll is None else f"{self.nll:.4f}"
+        lines.append("")
+        lines.append(f"Per training example: NLL {nll} nats, KL {self.kl_per_example:.4f} nats.")
+        lines += [f"Warning: {warning}" for warning in self.warnings]
+        return "\n".join(lines) + "\n"
+
+
+def ledger_report(
+    model: keras.Model, num_train: int, nll: float | None = None, seed: int = 0
+) -> LedgerReport:
+    """Reports KL, information and collapse of every site of a trained model.
+
+    Args:
+      model: built.
+      num_train: number of training examples.
+      nll: negative log-likelihood per training example in nats, for the balance with the KL.
+      seed: of the Monte-Carlo KL, where there is no closed form.
+
+    Raises:
+      ValueError: for num_train below 1, or a model without Bayesian layers.
+    """
+    if num_train < 1:
+        raise ValueError(f"num_train must be at least 1, got {num_train}.")
+    rows = tuple(
+        _site_report(name, site, Noise(seed, site=number))
+        for number, (name, site) in enumerate(sites(model).items())
+    )
+    per_example = sum(row.kl for row in rows) / num_train
+    return LedgerReport(rows, nll, per_example, tuple(_warnings(rows, nll, per_example)))
+
+
+def _site_report(name: str, site: Site, noise: Noise) -> SiteReport:
+    kl = elementwise_kl(site, noise, _MONTE_CARLO).numpy().astype(np.float64)
+    size = math.prod(site.posterior.shape)
+    kl = np.broadcast_to(kl, site.posterior.shape)
+    stddev = np.sqrt(site.posterior.variance.numpy())
+    mean = np.abs(site.posterior.mean.numpy())
+    snr = np.divide(mean, stddev, out=np.full(mean.shape, np.inf), where=stddev > 0)
+    return SiteReport(
+        name=name,
+        size=size,
+        kl=float(kl.sum()),
+        bits_per_weight=float(kl.sum() / size / math.log(2)),
+        share_at_prior=0.0 if site.posterior.deterministic else float(np.mean(kl < _AT_PRIOR)),
+        median_snr=float(np.median(snr)),
+    )
+
+
+def _warnings(rows: tuple[SiteReport, ...], nll: float | None, kl: float) -> list[str]:
+    found = []
+    for row in rows:
+        if row.share_at_prior >= _COLLAPSED_SHARE:
+            found.append(
+                f"{row.name} has collapsed to the prior: {100 * row.share_at_prior:.1f} % of its "
+                "weights carry no information. The layer is noise; try a warm-up of the KL, a "
+                "narrower prior or fewer units."
+            )
+        if math.isfinite(row.median_snr) and row.median_snr > _POINT_SNR:
+            found.append(
+                f"{row.name} has collapsed to a point: its median signal-to-noise ratio is "
+                f"{row.median_snr:.3g}. It is all but deterministic; train longer, start with a "
+                "larger initial_scale, or raise the learning rate of the scales."
+            )
+    if nll is not None and kl > nll:
+        found.append(
+            f"the KL dominates: {kl:.3g} nats per example beside an NLL of {nll:.3g}. The bound is "
+            "mostly the price of the weights; more data, a fitting prior or a smaller network "
+            "would help more than longer training."
+        )
+    return found

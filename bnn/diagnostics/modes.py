@@ -1,0 +1,117 @@
+"""Draws replay: in every mode of execution, at every call, in every part of a batch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bnn.diagnostics.report import Row, exact_row, skipped_row, truth_row
+from bnn.diagnostics.simulation import Outcome, Simulation, flat
+from bnn.draw import Draw
+
+_STEPS = 2
+# Sums in another order, at float32: far under the difference of two draws.
+_TOLERANCE = 1e-4
+
+
+def mode_rows(simulation: Simulation, seed: int) -> list[Row]:
+    """Eager, graph and XLA agree on outputs and gradients; one trace serves all seeds and steps.
+
+    Args:
+      simulation: of the subject.
+      seed: of the draws.
+    """
+    subject = simulation.subject
+    seed_tensor = tf.constant(seed, tf.int64)
+    with _fresh_baseline(simulation):
+        compiled = simulation.chunk(seed, 0)
+    steps = range(_STEPS)
+    with _fresh_baseline(simulation):
+        graph = simulation.graph(subject.inputs, seed_tensor, tf.range(_STEPS))
+    with _fresh_baseline(simulation):
+        eager = [simulation.one(subject.inputs, seed_tensor, tf.constant(s)) for s in steps]
+    reference = tf.nest.map_structure(lambda a: a[:_STEPS], compiled)
+    others = {
+        "graph": tf.nest.map_structure(lambda t: t.numpy(), graph),
+        "eager": tf.nest.map_structure(lambda *t: np.stack(t), *eager),
+    }
+    rows = [
+        exact_row(f"same numbers compiled and in {name}", _distance(reference, other), _TOLERANCE)
+        for name, other in others.items()
+    ]
+    simulation.chunk(seed + 1, 1)
+    traces = simulation.compiled.experimental_get_tracing_count()
+    rows.append(truth_row("one trace for a fixed shape", traces == 1, f"{traces} traces"))
+    return rows
+
+
+def draw_rows(simulation: Simulation, seed: int) -> list[Row]:
+    """One draw is one realisation; another coordinate is another one.
+
+    The same draw gives the same outputs however often the model is called, and again in a second
+    draw with the same coordinates. Seed, step, sample and replica all matter. The halves of a
+    batch, told their offset, get the noise of the whole.
+
+    Args:
+      simulation: of the subject.
+      seed: of the draws.
+    """
+    subject = simulation.subject
+    base: dict[str, Any] = {"step": 3, "sample": 1, "replica": 1}
+
+    def outputs(new_seed: int = seed, rows: slice = slice(None), **changes: Any) -> np.ndarray:
+        with Draw(new_seed, subject.estimator, **{**base, **changes}):
+            return subject.model(subject.inputs[rows], training=True).numpy()
+
+    with Draw(seed, subject.estimator, **base):
+        first, second = (subject.model(subject.inputs, training=True) for _ in range(2))
+    size = float(tf.reduce_max(tf.abs(first))) + 1e-6
+    rows = [
+        exact_row("a draw repeats its weights", np.abs(first - second).max() / size, 1e-6),
+        exact_row("a draw replays", np.abs(first - outputs()).max() / size, 1e-6),
+    ]
+    batch = int(subject.inputs.shape[0])
+    half = batch // 2
+    parts = [outputs(rows=slice(0, half)), outputs(rows=slice(half, batch), example_offset=half)]
+    difference = np.abs(np.concatenate(parts) - first).max() / size
+    rows.append(exact_row("parts of a batch get the noise of the whole", difference, 1e-5))
+    if not any(
+        subject.site_estimator(site).stochastic and not site.posterior.deterministic
+        for site in subject.sites
+    ):
+        return [*rows, skipped_row("noise depends on the coordinates", "nothing is sampled")]
+    changed = {"seed": outputs(seed + 1)}
+    changed |= {name: outputs(**{name: value + 1}) for name, value in base.items()}
+    same = [name for name, other in changed.items() if np.array_equal(other, outputs())]
+    return [
+        *rows,
+        truth_row("noise depends on the coordinates", not same, f"unmoved by {same}" * bool(same)),
+    ]
+
+
+@contextlib.contextmanager
+def _fresh_baseline(simulation: Simulation) -> Iterator[None]:
+    """Zeroes what the baseline remembers, for the time of the context."""
+    variables = simulation.subject.estimator.baseline.variables
+    before = [v.numpy() for v in variables]
+    for variable in variables:
+        variable.assign(tf.zeros_like(variable))
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+
+
+def _distance(left: Outcome, right: Outcome) -> float:
+    """Largest relative difference of outputs, loss and gradients."""
+    pairs = [
+        (left.outputs, right.outputs),
+        (left.loss, right.loss),
+        (flat(left.gradients), flat(right.gradients)),
+    ]
+    return max(np.abs(a - b).max() / (np.abs(a).max() + 1e-6) for a, b in pairs)

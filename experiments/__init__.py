@@ -1,0 +1,1 @@
+"""Studies: each folder holds a question, its script and its committed results."""
