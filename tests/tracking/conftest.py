@@ -32,7 +32,15 @@ def run_info(tmp_path: Path) -> Callable[..., RunInfo]:
 @pytest.fixture
 def read_wandb() -> Callable[[Path], dict[str, Any]]:
     """Reads the one W&B run file below a folder: config, history, summary, exit code, files."""
-    return lambda folder: _contents(_one(folder.rglob("run-*.wandb")))
+
+    def read(folder: Path) -> dict[str, Any]:
+        import wandb
+
+        wandb.teardown()  # waits for the service to have written the file
+        (path,) = folder.rglob("run-*.wandb")
+        return _contents(path)
+
+    return read
 
 
 class FakeServer:
@@ -60,6 +68,8 @@ class FakeServer:
                 except OSError:  # the client has given up
                     pass
 
+            do_PUT = do_POST
+
             def log_message(self, *args: Any) -> None:
                 pass
 
@@ -76,6 +86,8 @@ class FakeServer:
         self._thread.join()
 
     def _reply(self, path: str, body: bytes) -> dict[str, Any]:
+        if path == "/":  # an uploaded file
+            return {}
         if path.endswith("/file_stream"):
             files = json.loads(body).get("files", {})
             lines = files.get("wandb-history.jsonl", {}).get("content", [])
@@ -83,6 +95,9 @@ class FakeServer:
             return {}
         request = json.loads(body)
         self.queries.append(request["query"])
+        if "CreateRunFiles" in request["query"]:
+            files = [{"name": n, "uploadUrl": self.url} for n in request["variables"]["files"]]
+            return {"data": {"createRunFiles": {"uploadHeaders": [], "files": files}}}
         if "UpsertBucket" not in request["query"]:
             return {"data": {}}
         project = {"id": "1", "name": "bnn", "entity": {"id": "1", "name": "someone"}}
@@ -98,11 +113,6 @@ def server() -> Iterator[FakeServer]:
     fake.close()
 
 
-def _one(paths: Any) -> Path:
-    (path,) = paths
-    return path
-
-
 def _contents(path: Path) -> dict[str, Any]:
     contents: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "files": []}
     for record in _records(path):
@@ -113,16 +123,19 @@ def _contents(path: Path) -> dict[str, Any]:
                 u.key: json.loads(u.value_json) for u in record.run.config.update
             }
         elif kind == "history":
-            values = {i.key or i.nested_key[0]: i.value_json for i in record.history.item}
-            contents["history"].append({k: json.loads(v) for k, v in values.items()})
+            contents["history"].append(_values(record.history.item))
         elif kind == "summary":
-            values = {u.key or "/".join(u.nested_key): u.value_json for u in record.summary.update}
-            contents["summary"] |= {k: json.loads(v) for k, v in values.items()}
+            contents["summary"] |= _values(record.summary.update)
         elif kind == "files":
             contents["files"] += [file.path for file in record.files.files]
         elif kind == "exit":
             contents["exit_code"] = record.exit.exit_code
     return contents
+
+
+def _values(items: Any) -> dict[str, Any]:
+    """Returns the values by key, those below a nested key by "outer/inner"."""
+    return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
 
 
 def _records(path: Path) -> Iterator[Any]:

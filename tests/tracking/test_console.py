@@ -72,6 +72,15 @@ def test_bar_on_a_terminal_and_results_as_a_table(run_info, monkeypatch):
     assert raw.rindex("\x1b[?25h") > raw.rindex("\x1b[?25l")  # the cursor is shown again
 
 
+def test_a_narrow_terminal_has_the_numbers_and_no_bar(run_info, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    raw = show(run_info(), Terminal(), [(30, VALUES)])
+    output = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", raw)
+    assert "step 30/30 loss 0.5123 nll 0.25 kl 12345.6 accuracy 0.875 0:00:00" in output
+    assert "━" not in output
+
+
 def test_a_resumed_run_counts_from_its_step(run_info, monkeypatch):
     output = show(run_info(resumed_step=20), io.StringIO(), [(25, VALUES)])
     assert "resumed from step 20" in output

@@ -70,7 +70,7 @@ def test_a_tracker_that_cannot_start_is_left_out(run_info, tmp_path, caplog):
 
 
 def test_an_essential_tracker_starts_first_and_its_failure_is_raised(run_info):
-    Jsonl().start(run_info())
+    (run_info().workdir / "metrics.jsonl").touch()
     other = Recorder()
     with pytest.raises(FileExistsError):
         Trackers([other, Jsonl()]).start(run_info())
