@@ -22,16 +22,25 @@ def versions() -> dict[str, str]:
 
 
 def git_revision() -> str:
-    """The commit of the source tree, with `-dirty` where files differ; `unknown` outside git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    """The commit of the source tree, with `-dirty` where the package's files differ from it.
+
+    `unknown` outside of git.
+    """
+    folder = Path(__file__).parent
     try:
-        output = subprocess.run(
-            [*command, "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        commit = _git(folder, "rev-parse", "HEAD")
+        clean = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") == ""
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return output.stdout.strip()
+    return commit if clean else f"{commit}-dirty"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+    )
+    return done.stdout.strip()

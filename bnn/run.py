@@ -1,4 +1,13 @@
-"""Command line: trains and evaluates the run that gin files describe."""
+"""Trains and evaluates the run that gin files describe.
+
+Example:
+  python -m bnn.run --gin_file=gin_configs/digits.gin --workdir=runs/digits
+    --gin_bindings="run.estimator = @Flipout()" --gin_bindings="run.seed = 1"
+
+The same command continues a run that was stopped. The folder then holds config.gin, metrics.jsonl,
+results.json, ledger.md, checkpoints/ and figures/. Exit codes: 0 done, 1 error, 130 Ctrl-C,
+42 SIGTERM or SIGUSR1 (state saved, start again).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +19,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
+_SHIPPED = Path(__file__).resolve().parents[1] / "gin_configs"
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", None, "Gin file; repeat for several, later ones win.", required=True
 )
@@ -52,7 +62,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parse(files: Sequence[str], bindings: Sequence[str]) -> None:
-    """Reads the gin files; their includes may be relative to the file's folder or its parents."""
+    """Reads the gin files.
+
+    Their includes are looked for in the file's folder, the one above, and among the shipped files.
+    """
     import gin
 
     for file in files:
@@ -60,8 +73,10 @@ def _parse(files: Sequence[str], bindings: Sequence[str]) -> None:
             raise FileNotFoundError(
                 f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
             )
-        for folder in list(Path(file).resolve().parents)[:2]:
-            gin.add_config_file_search_path(str(folder))
+    folders = [str(folder) for file in files for folder in list(Path(file).resolve().parents)[:2]]
+    # Gin's own order has the current folder first, and there it takes any folder named `data` or
+    # `model` for a Python package, and fails.
+    gin.config._LOCATION_PREFIXES[:] = [*folders, str(_SHIPPED), ""]
     # gin logs every place in which it looks for an include as an error; parsing raises real ones.
     logging.set_verbosity(logging.FATAL)
     try:

@@ -54,7 +54,6 @@ class Session:
       plan: the steps.
       num_predict_samples: S of the test metrics.
       steps_per_call: steps in one compiled call.
-      jit_compile: compile with XLA.
       probe: measures the gradient noise of several estimators at every report, or None.
     """
 
@@ -66,7 +65,6 @@ class Session:
     plan: Plan
     num_predict_samples: int
     steps_per_call: int
-    jit_compile: bool
     probe: GradientNoiseProbe | None = None
 
     def run(self, config: str, tracker: Tracker | None) -> dict[str, Any]:
@@ -132,7 +130,8 @@ class Session:
         report = ledger_report(self.problem.model, self.data.num_train, nll, self.problem.seed)
         write_text(self.folder.path / "ledger.md", str(report))
         results["ledger"] = dataclasses.asdict(report) | {
-            "sites": [_finite(dataclasses.asdict(site)) for site in report.sites]
+            "sites": [_finite(dataclasses.asdict(site)) for site in report.sites],
+            "warnings": list(report.warnings),
         }
         for warning in report.warnings:
             logging.getLogger("absl").warning("%s", warning)
@@ -157,7 +156,7 @@ class Session:
             self.optimizer,
             self.problem.trained,
             steps_per_call=self.steps_per_call,
-            jit_compile=self.jit_compile,
+            jit_compile=self.problem.jit_compile,
         )
 
     def _state(self) -> dict[str, list[keras.Variable]]:
@@ -204,7 +203,11 @@ class Session:
         part = "valid" if self.data.num_valid else "train"
         inputs, targets = (a[:_TRAIN_SUBSET] for a in self.data.part(part))
         samples = self._predict(inputs, _REPORT_SAMPLES)
-        values = headline(evaluate(self.problem.likelihood, samples, targets, self.data))
+        finite = bool(tf.reduce_all(tf.math.is_finite(samples)))
+        shown = samples if finite else tf.zeros_like(samples)
+        values = headline(evaluate(self.problem.likelihood, shown, targets, self.data))
+        if not finite:  # the loss, where it follows, says at which step and site
+            values = dict.fromkeys(values, math.nan)
         if part == "valid":
             return {f"valid_{name}": value for name, value in values.items()}
         del values["nll"]  # the name of the objective's own term, which is there already
@@ -217,9 +220,7 @@ class Session:
         for name, variable in self._trained().items():
             groups.setdefault(name.partition(" ")[0], []).append(variable)
         inputs, targets = steps.batch(step)
-        return self.probe.measure(
-            self.method, self.problem, groups, inputs, targets, step, self.jit_compile
-        )
+        return self.probe.measure(self.method, self.problem, groups, inputs, targets, step)
 
     def _results(self, train_seconds: float) -> tuple[dict[str, Any], tf.Tensor]:
         started = time.monotonic()
@@ -239,7 +240,7 @@ class Session:
             "test": test,
             "num_predict_samples": self.num_predict_samples,
             **self.method.describe(),
-            "estimator": type(self.problem.estimator).__name__,
+            "estimator": self.problem.estimator.describe(),
             "kl": {"total": sum(kl.values()), **kl},
             "num_train": self.data.num_train,
             "num_test": self.data.num_test,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bnn.diagnostics.baselines import check_baseline
-from bnn.diagnostics.gradients import ObjectiveGradients, surrogate_rows
+from bnn.diagnostics.gradients import ObjectiveGradients, value_rows
 from bnn.diagnostics.kl import KLMoments, ledger_rows
 from bnn.diagnostics.limits import limit_rows
 from bnn.diagnostics.linear_gaussian import LinearGaussian
@@ -23,7 +23,9 @@ from bnn.operators import Operator
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
 
-CHECKS = ("structure", "statistics", "limits", "draws", "modes", "ledger")
+CHECKS = ("structure", "moments", "gradients", "limits", "draws", "modes", "ledger")
+# The groups whose draws include the objective and its gradient.
+_OBJECTIVE = {"gradients", "limits", "modes"}
 
 
 def check_estimator(
@@ -56,11 +58,12 @@ def check_estimator(
 
     * `structure`: the layer is the sum of its sites, operators are bilinear, `operator.variance`
       and the posterior's flags are right;
-    * `statistics`: over many steps, as z-scores: mean, variance and law of the outputs; their
+    * `moments`: z-scores over many steps of mean, variance and law of the outputs, and of their
       covariance across channels, positions and examples as the estimator declares it
-      (`couples_examples`, `couples_positions`); the objective's value and its gradient in every
-      variable; the KL of every site; and, draw by draw, that the score term has no value and the KL
-      enters once over the number of training examples;
+      (`couples_examples`, `couples_positions`);
+    * `gradients`: z-scores of the objective's value, of its gradient in every variable and of the
+      KL of every site; draw by draw, that the score term has no value and the KL enters once, over
+      the number of training examples; that the baseline is independent of its own sample;
     * `limits`: finite for zero inputs and scales of 1e-8 and 1e3; the mean's outputs as the scale
       vanishes. Needs a posterior whose configuration has `initial_scale`;
     * `draws`: a draw repeats and replays its weights, depends on all coordinates, and parts of a
@@ -115,7 +118,7 @@ def check_estimator(
         num_samples=num_samples,
         objective=objective,
     )
-    simulation = Simulation(subject, jit_compile)
+    simulation = Simulation(subject, jit_compile, bool({*checks} & _OBJECTIVE))
     return run_checks(simulation, checks, seed, num_draws, max_draws, false_alarm_rate)
 
 
@@ -142,11 +145,13 @@ def run_checks(
     draws = 0
     if "structure" in checks:
         rows += structure_rows(subject, LinearGaussian(subject))
-    if "statistics" in checks:
+    if {"moments", "gradients"} & {*checks}:
         statistical, draws = _statistical_rows(
-            simulation, seed, num_draws, max_draws, false_alarm_rate
+            simulation, checks, seed, num_draws, max_draws, false_alarm_rate
         )
-        rows += statistical + _baseline_rows(subject)
+        rows += statistical
+    if "gradients" in checks:
+        rows += _baseline_rows(subject)
     if "limits" in checks:
         rows += limit_rows(simulation, seed)
     if "draws" in checks:
@@ -159,11 +164,17 @@ def run_checks(
 
 
 def _statistical_rows(
-    simulation: Simulation, seed: int, num_draws: int, max_draws: int, false_alarm_rate: float
+    simulation: Simulation,
+    checks: Sequence[str],
+    seed: int,
+    num_draws: int,
+    max_draws: int,
+    false_alarm_rate: float,
 ) -> tuple[list[Row], int]:
     exact = LinearGaussian(simulation.subject)
-    gradients, kl = ObjectiveGradients(exact), KLMoments(exact)
-    gathered = [OutputMoments(exact), gradients, kl]
+    gathered: list[Any] = [OutputMoments(exact)] if "moments" in checks else []
+    if "gradients" in checks:
+        gathered += [ObjectiveGradients(exact), KLMoments(exact)]
     statistics = [s for g in gathered for s in g.statistics]
     level = false_alarm_rate / len(statistics)
     chunks = 0
@@ -176,8 +187,12 @@ def _statistical_rows(
         doubled = draws >= num_draws and chunks & (chunks - 1) == 0
         if draws >= max_draws or (doubled and all(s.resolved(level) for s in statistics)):
             break
-    rows = [*(s.row(level) for s in statistics), *gradients.rows(), *kl.rows()]
-    return [*rows, *surrogate_rows(outcome, simulation.subject.num_train)], draws
+    rows = [s.row(level) for s in statistics]
+    for g in gathered:
+        rows += g.rows()
+    if "gradients" in checks:
+        rows += value_rows(simulation, outcome, seed)
+    return rows, draws
 
 
 def _baseline_rows(subject: Subject) -> list[Row]:

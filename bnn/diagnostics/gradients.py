@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from bnn.diagnostics.linear_gaussian import LinearGaussian
 from bnn.diagnostics.report import Row, exact_row, skipped_row
-from bnn.diagnostics.simulation import Outcome
+from bnn.diagnostics.simulation import Outcome, Simulation
 from bnn.diagnostics.statistic import Statistic
 
 _STEP = 1e-2
@@ -49,8 +49,8 @@ class ObjectiveGradients:
         """Takes in a chunk of draws."""
         if self._loss is None:
             return
-        self._loss.add(outcome.loss)
-        for statistic, gradient in zip(self._gradients, outcome.gradients, strict=True):
+        self._loss.add(outcome.terms.loss)
+        for statistic, gradient in zip(self._gradients, outcome.terms.gradients, strict=True):
             statistic.add(gradient)
 
     def rows(self) -> list[Row]:
@@ -76,24 +76,48 @@ class ObjectiveGradients:
         return exact_row(f"chain rule {variable.name}", (numeric - exact) / size, 1e-2)
 
 
-def _gradient(tape: tf.GradientTape, target: tf.Tensor, variable: tf.Variable) -> np.ndarray:
-    return tape.gradient(target, variable.value, unconnected_gradients="zero").numpy()
-
-
-def surrogate_rows(outcome: Outcome, num_train: int) -> list[Row]:
+def value_rows(simulation: Simulation, outcome: Outcome, seed: int) -> list[Row]:
     """What must hold in every single draw, up to rounding.
 
-    The objective's nll is (1/S) Σ wₛ fₛ: the score term has the value 0. Its loss is nll + KL/N +
-    penalties: the KL enters once, divided by the number of training examples.
+    The objective's nll is (1/S) Σ wₛ fₛ, recomputed here from the draws: the score term has the
+    value 0. Its loss is nll + KL / N + penalties: the KL enters once, divided by the number of
+    training examples.
 
     Args:
+      simulation: of the subject.
       outcome: a chunk of draws.
-      num_train: N.
+      seed: of other draws, made eagerly.
     """
-    parts = outcome.nll + outcome.objective_kl / num_train + outcome.regularization
-    size = np.abs(outcome.value) + np.abs(outcome.nll) + np.abs(outcome.objective_kl) / num_train
-    rows = {
-        "value unchanged by the score term": outcome.nll - outcome.value,
-        "loss = nll + KL / num_train": outcome.loss - parts,
-    }
-    return [exact_row(name, np.max(np.abs(d) / size), 1e-4) for name, d in rows.items()]
+    subject = simulation.subject
+    pairs = []
+    for step in range(3):
+        values = []
+        for sample in range(subject.num_samples):
+            with subject.draw(seed, step, sample) as draw:
+                outputs = subject.model(subject.inputs, training=True)
+            value = -tf.reduce_mean(subject.likelihood.log_prob(outputs, subject.targets))
+            values.append(tf.exp(draw.log_weight) * value)
+        terms = subject.objective(
+            subject.model,
+            subject.inputs,
+            subject.targets,
+            estimator=subject.estimator,
+            seed=seed,
+            step=step,
+        )
+        pairs.append((float(terms.nll), float(tf.add_n(values)) / subject.num_samples))
+    t = outcome.terms
+    parts = t.nll + t.kl / subject.num_train + t.regularization
+    return [
+        _relative("value unchanged by the score term", *np.transpose(pairs)),
+        _relative("loss = nll + KL / num_train", t.loss, parts),
+    ]
+
+
+def _relative(name: str, left: np.ndarray, right: np.ndarray) -> Row:
+    size = np.abs(left) + np.abs(right)
+    return exact_row(name, np.max(np.abs(left - right) / size), 1e-4)
+
+
+def _gradient(tape: tf.GradientTape, target: tf.Tensor, variable: tf.Variable) -> np.ndarray:
+    return tape.gradient(target, variable.value, unconnected_gradients="zero").numpy()

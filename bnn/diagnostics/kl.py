@@ -44,10 +44,10 @@ class KLMoments:
     def add(self, outcome: Outcome) -> None:
         """Takes in a chunk of draws."""
         for number, statistic in self._sites:
-            statistic.add(outcome.kl[:, number])
+            statistic.add(outcome.terms.kl_by_site[:, number])
         if self._total:
-            self._total.add(outcome.objective_kl)
-        kl = _standardized(outcome.kl.sum(axis=1))
+            self._total.add(outcome.terms.kl)
+        kl = _standardized(outcome.terms.kl_by_site.sum(axis=1))
         z = outcome.outputs.reshape(len(kl), -1) - self._mean
         features = np.stack([_standardized(z.sum(1)), _standardized((z**2).sum(1))], axis=1)
         self._noise.add(kl[:, np.newaxis] * features)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bnn.diagnostics.linear_gaussian import LinearGaussian, coordinates
+from bnn.diagnostics.report import Row
 from bnn.diagnostics.simulation import Outcome
 from bnn.diagnostics.statistic import Statistic
 
@@ -62,6 +63,10 @@ class OutputMoments:
         if self._law is not None:
             wave = np.cos(_FREQUENCY * z / self._stddev) - np.exp(-0.5 * _FREQUENCY**2)
             self._law.add(weight * wave)
+
+    def rows(self) -> list[Row]:
+        """No further rows."""
+        return []
 
 
 def _pairs(exact: LinearGaussian) -> dict[str, np.ndarray]:

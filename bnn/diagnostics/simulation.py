@@ -7,11 +7,32 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from bnn.diagnostics.noise_tables import NoiseTables, with_tables
 from bnn.diagnostics.subject import Subject
-from bnn.draw import Draw
+from bnn.estimators import Estimator
 from bnn.kl import ledger
 
 CHUNK = 2048
+
+
+class ObjectiveTerms(NamedTuple):
+    """What the objective gives at one step; with a leading axis for many steps.
+
+    Attributes:
+      loss: scalar, nats.
+      nll: the objective's own account of the likelihood's part, nats.
+      kl: its own account of the KL, nats.
+      regularization: its own account of Keras's penalties.
+      kl_by_site: KL of every site by the ledger, `[sites]`, nats.
+      gradients: of `loss` in every trainable variable of the model.
+    """
+
+    loss: Any
+    nll: Any
+    kl: Any
+    regularization: Any
+    kl_by_site: Any
+    gradients: tuple
 
 
 class Outcome(NamedTuple):
@@ -20,92 +41,79 @@ class Outcome(NamedTuple):
     Attributes:
       outputs: of the first weight sample, `[B, D]`.
       log_weight: log q − log r of the first sample, scalar.
-      value: (1/S) Σₛ wₛ fₛ recomputed from draws, f the mean negative log-likelihood, in nats.
-      loss: the objective's loss.
-      nll: the objective's own account of `value`.
-      regularization: the objective's own account of Keras's penalties.
-      objective_kl: the objective's own account of the KL, in nats.
-      kl: of every site by the ledger, `[sites]`, in nats.
-      gradients: of `loss` in every trainable variable of the model.
+      terms: of the objective; empty where it is not evaluated.
     """
 
     outputs: Any
     log_weight: Any
-    value: Any
-    loss: Any
-    nll: Any
-    regularization: Any
-    objective_kl: Any
-    kl: Any
-    gradients: tuple
+    terms: ObjectiveTerms | tuple[()]
 
 
 class Simulation:
-    """Draws of a subject, eagerly, in a graph and under XLA.
+    """Draws of a subject, one by one with the noise itself, in bulk with tables of the same noise.
 
     Args:
       subject: under test.
-      jit_compile: whether `chunk` uses XLA.
+      jit_compile: whether the bulk is compiled by XLA.
+      with_objective: whether the objective is evaluated, too.
     """
 
-    def __init__(self, subject: Subject, jit_compile: bool = True) -> None:
+    def __init__(
+        self, subject: Subject, jit_compile: bool = True, with_objective: bool = True
+    ) -> None:
         self.subject = subject
-        self.compiled = tf.function(self._many, jit_compile=jit_compile, autograph=False)
-        self.graph = tf.function(self._many, autograph=False)
+        self.jit_compile = jit_compile
+        self.with_objective = with_objective
+        self.bulk = tf.function(self._many, jit_compile=jit_compile, autograph=False)
+        self._tables = NoiseTables()
+        self._tabled = with_tables(subject.estimator, self._tables)
+        step = tf.constant(0)
+        self._tables.fill(step, ())
+        self._one(self._tabled, subject.inputs, tf.constant(0, tf.int64), step)
 
     def one(self, inputs: tf.Tensor, seed: tf.Tensor, step: tf.Tensor) -> Outcome:
-        """The outcome of one step."""
-        subject = self.subject
-        outputs, log_weights, values = [], [], []
-        for sample in range(subject.num_samples):
-            with self.draw(seed, step, sample) as draw:
-                outputs.append(subject.model(inputs, training=True))
-            log_weights.append(draw.log_weight)
-            values.append(-subject.likelihood.log_prob(outputs[-1], subject.targets))
-        weights = tf.exp(tf.stack(log_weights))
-        value = tf.reduce_mean(weights * tf.reduce_mean(tf.stack(values), axis=1))
-        variables = subject.model.trainable_variables
+        """The outcome of one step; runs eagerly and in any `tf.function`."""
+        return self._one(self.subject.estimator, inputs, seed, step)
+
+    def _one(
+        self, estimator: Estimator, inputs: tf.Tensor, seed: tf.Tensor, step: tf.Tensor
+    ) -> Outcome:
+        with self.subject.draw(seed, step, estimator=estimator) as draw:
+            outputs = self.subject.model(inputs, training=True)
+        terms = self._terms(estimator, inputs, seed, step) if self.with_objective else ()
+        return Outcome(outputs, draw.log_weight, terms)
+
+    def _terms(
+        self, estimator: Estimator, inputs: tf.Tensor, seed: tf.Tensor, step: tf.Tensor
+    ) -> ObjectiveTerms:
+        model = self.subject.model
         with tf.GradientTape() as tape:
-            terms = subject.objective(
-                subject.model,
-                inputs,
-                subject.targets,
-                estimator=subject.estimator,
-                seed=seed,
-                step=step,
+            terms = self.subject.objective(
+                model, inputs, self.subject.targets, estimator=estimator, seed=seed, step=step
             )
-        gradients = tape.gradient(terms.loss, variables, unconnected_gradients="zero")
-        kl = tf.stack(list(ledger(subject.model, seed=seed, step=step).values()))
-        return Outcome(
-            outputs[0],
-            log_weights[0],
-            value,
-            terms.loss,
-            terms.nll,
-            terms.regularization,
-            terms.kl,
-            kl,
-            tuple(gradients),
+        gradients = tape.gradient(
+            terms.loss, model.trainable_variables, unconnected_gradients="zero"
         )
+        by_site = tf.stack(list(ledger(model, seed=seed, step=step).values()))
+        parts = (terms.loss, terms.nll, terms.kl, terms.regularization)
+        return ObjectiveTerms(*parts, by_site, tuple(gradients))
 
-    def draw(self, seed: Any, step: Any, sample: Any = 0) -> Draw:
-        """The draw that the objective makes for a weight sample."""
-        antithetic = getattr(self.subject.objective, "antithetic", False)
-        options = {"antithetic": True} if antithetic else {}
-        return Draw(seed, self.subject.estimator, step=step, sample=sample, **options)
+    def _many(
+        self, inputs: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor, tables: tuple[tf.Tensor, ...]
+    ) -> Outcome:
+        def body(elements: tuple) -> Outcome:
+            step, *bits = elements
+            self._tables.fill(step, tuple(bits))
+            return self._one(self._tabled, inputs, seed, step)
 
-    def _many(self, inputs: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor) -> Outcome:
-        scalar = tf.TensorSpec([])
-        signature = Outcome(
-            *[tf.TensorSpec(self.subject.targets.shape)],
-            *[scalar] * 6,
-            tf.TensorSpec([len(self.subject.sites)]),
-            tuple(tf.TensorSpec(v.shape) for v in self.subject.model.trainable_variables),
-        )
+        subject, scalar = self.subject, tf.TensorSpec([])
+        gradients = tuple(tf.TensorSpec(v.shape) for v in subject.model.trainable_variables)
+        by_site = tf.TensorSpec([len(subject.sites)])
+        terms = ObjectiveTerms(*[scalar] * 4, by_site, gradients) if self.with_objective else ()
         return tf.map_fn(
-            lambda step: self.one(inputs, seed, step),
-            steps,
-            fn_output_signature=signature,
+            body,
+            (steps, *tables),
+            fn_output_signature=Outcome(tf.TensorSpec(subject.targets.shape), scalar, terms),
             parallel_iterations=1,  # baselines with a memory count the steps in order
         )
 
@@ -113,7 +121,9 @@ class Simulation:
         """The outcomes of `CHUNK` consecutive steps as NumPy arrays `[CHUNK, …]`."""
         inputs = self.subject.inputs if inputs is None else inputs
         steps = tf.range(number * CHUNK, (number + 1) * CHUNK)
-        outcome = self.compiled(inputs, tf.constant(seed, tf.int64), steps)
+        seed_tensor = tf.constant(seed, tf.int64)
+        tables = tuple(tf.constant(r.words(seed_tensor, steps)) for r in self._tables.requests)
+        outcome = self.bulk(inputs, seed_tensor, steps, tables)
         return tf.nest.map_structure(lambda t: t.numpy(), outcome)
 
 

@@ -37,7 +37,8 @@ class Statistic:
     def add(self, samples: np.ndarray) -> None:
         """Takes in samples `[n, k]` with expectation `exact`."""
         x = np.asarray(samples, np.float64).reshape(len(samples), -1) - self.exact
-        self._add(len(x), x.sum(0), (x**2).sum(0), (x**3).sum(0))
+        squares = x * x
+        self._add(len(x), x.sum(0), squares.sum(0), (squares * x).sum(0))
 
     def add_products(
         self, values: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], weights: np.ndarray
@@ -49,9 +50,11 @@ class Statistic:
           pairs: i and j.
           weights: w `[n, 1]`.
         """
-        powers = (1, 2, 3)
-        first, second, third = (((weights * values) ** p).T @ values**p for p in powers)
-        first, second, third = (sums[pairs] for sums in (first, second, third))
+        left, right, sums = weights * values, values, []
+        for _ in range(3):
+            sums.append((left.T @ right)[pairs])
+            left, right = left * weights * values, right * values
+        first, second, third = sums
         n, e = len(values), self.exact
         self._add(
             n,

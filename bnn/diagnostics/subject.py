@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.draw import Site
+from bnn.draw import Draw, Site
 from bnn.estimators import Estimator, NoBaseline
 from bnn.layers import BayesianLayer
 from bnn.likelihoods import Normal
@@ -115,6 +115,14 @@ class Subject:
     def site_estimator(self, site: Site) -> Estimator:
         """The estimator that serves a site."""
         return self.estimator.at(site.labels)
+
+    def draw(
+        self, seed: Any, step: Any, sample: Any = 0, estimator: Estimator | None = None
+    ) -> Draw:
+        """The draw that the objective makes for a weight sample."""
+        antithetic = getattr(self.objective, "antithetic", False)
+        chosen = self.estimator if estimator is None else estimator
+        return Draw(seed, chosen, step=step, sample=sample, antithetic=antithetic)
 
     @contextlib.contextmanager
     def at_scale(self, scale: float) -> Iterator[None]:

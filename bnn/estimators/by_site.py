@@ -55,6 +55,11 @@ class BySite(Estimator):
                 return chosen.at(labels)
         return self.default.at(labels)
 
+    def describe(self) -> str:
+        """Pattern and estimator of every rule, and the default."""
+        rules = [f"{pattern}: {chosen.describe()}" for pattern, chosen in self.rules.items()]
+        return ", ".join([*rules, f"else {self.default.describe()}"])
+
     def estimate(
         self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
     ) -> Estimate:

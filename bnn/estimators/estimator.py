@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -85,6 +85,10 @@ class Estimator(abc.ABC):
         del labels
         return self
 
+    def describe(self) -> str:
+        """What results and figures call the estimator."""
+        return type(self).__name__
+
     def check(self, posterior: Posterior) -> None:
         """Raises ValueError, with the estimators that would do, where the posterior is unfit."""
         reason = self.unfit(posterior)
@@ -99,14 +103,14 @@ class Estimator(abc.ABC):
         )
 
 
-def _concrete_subclasses(kind: type[Estimator]) -> set[type[Estimator]]:
-    found: set[type[Estimator]] = set()
+def _concrete_subclasses(kind: Any) -> set[Any]:
+    found: set[Any] = set()
     for subclass in kind.__subclasses__():
         found |= {subclass} | _concrete_subclasses(subclass)
     return {k for k in found if not getattr(k, "__abstractmethods__", None)}
 
 
-def _serves(kind: type[Estimator], posterior: Posterior) -> bool:
+def _serves(kind: Any, posterior: Posterior) -> bool:
     try:
         return kind().unfit(posterior) is None
     except TypeError:  # needs arguments: a combination of estimators, not one of them

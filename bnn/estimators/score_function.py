@@ -81,6 +81,12 @@ class ScoreFunction(Estimator):
         """The rule for b."""
         return self._baseline
 
+    def describe(self) -> str:
+        """The name with baseline and proposal, where there are any."""
+        parts = [p for p in (self.baseline, self.proposal) if p is not None]
+        used = [type(p).__name__ for p in parts if not isinstance(p, NoBaseline)]
+        return f"ScoreFunction({', '.join(used)})" if used else "ScoreFunction"
+
     def estimate(
         self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
     ) -> Estimate:

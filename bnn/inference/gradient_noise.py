@@ -66,7 +66,6 @@ class GradientNoiseProbe:
         inputs: tf.Tensor,
         targets: tf.Tensor,
         step: int,
-        jit_compile: bool = True,
     ) -> dict[str, float]:
         """Values for the metrics; empty except at every `every`-th call.
 
@@ -81,7 +80,7 @@ class GradientNoiseProbe:
         for number, estimator in enumerate((problem.estimator, *self.alternatives)):
             if number not in self._functions:
                 chosen = dataclasses.replace(problem, estimator=estimator)
-                self._functions[number] = _moments(method, chosen, groups, jit_compile)
+                self._functions[number] = _moments(method, chosen, groups)
             noise = _measure(self._functions[number], groups, inputs, targets, step, self.num_draws)
             label = f"probe/{type(estimator).__name__}"
             label = label if f"{label}/seconds" not in values else f"{label}_{number}"
@@ -118,7 +117,6 @@ def _moments(
     method: Method,
     problem: Problem,
     groups: Mapping[str, Sequence[keras.Variable]],
-    jit_compile: bool,
 ) -> Any:
     """A function of (inputs, targets, step, n) for trace of covariance and norm of mean by group.
 
@@ -159,4 +157,4 @@ def _moments(
         norms = tf.stack([tf.reduce_sum(tf.square(m)) for m in mean])
         return tf.linalg.matvec(members, trace), tf.sqrt(tf.linalg.matvec(members, norms))
 
-    return tf.function(run, autograph=False, jit_compile=jit_compile)
+    return tf.function(run, autograph=False, jit_compile=problem.jit_compile)

@@ -24,6 +24,7 @@ class Problem:
       num_train: N.
       total_steps: of the whole training, for schedules.
       seed: of all noise; an int, or an integer tensor where many draws are compared.
+      jit_compile: compile with XLA; False for models that are faster, or only run, without.
     """
 
     model: keras.Model
@@ -32,6 +33,7 @@ class Problem:
     num_train: int
     total_steps: int
     seed: Any
+    jit_compile: bool = True
 
     @property
     def trained(self) -> list[keras.Variable]:

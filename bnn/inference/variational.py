@@ -59,7 +59,14 @@ class VariationalInference(Method):
 
     def predict(self, problem: Problem, inputs: Any, num_samples: int, seed: int) -> tf.Tensor:
         """Coherent samples from q: `bnn.predict`."""
-        return predict(problem.model, inputs, num_samples, seed, batch_size=_PREDICT_BATCH)
+        return predict(
+            problem.model,
+            inputs,
+            num_samples,
+            seed,
+            batch_size=_PREDICT_BATCH,
+            jit_compile=problem.jit_compile,
+        )
 
     def variables(self, problem: Problem) -> list[keras.Variable]:
         """The baseline's state."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from bnn.draw import Site, current_draw
 from bnn.operators import Bias, Operator
@@ -131,8 +132,11 @@ class BayesianLayer(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Activation of the sum of the sites."""
-        draw = current_draw()
-        if draw is None and training is True:
+        # Keras traces a model that has no build() for its variables' shapes, in a graph that never
+        # runs: an error there would be swallowed, and the model saved without its variables.
+        tracing = in_symbolic_scope()
+        draw = None if tracing else current_draw()
+        if draw is None and training is True and not tracing:
             raise RuntimeError(
                 f"layer {self.name!r} was called with training=True outside of a bnn.Draw: its "
                 "weights would not be sampled and no KL would be counted (model.fit does this). "
