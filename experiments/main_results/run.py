@@ -53,7 +53,7 @@ JOBS = (
         "digits_tempered",
         "digits, 2×200",
         "digits.gin",
-        ("VariationalInference.kl_weight = 0.1",),
+        ("kl/LinearWarmup.value = 0.1",),
     ),
     Job(
         "digits_reparameterization",
