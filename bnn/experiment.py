@@ -85,6 +85,8 @@ def run(
         _require("learning_rate", learning_rate, Schedule, "@learning_rate/Constant()")
     if tracker is not None:
         _require("tracker", tracker, Tracker, "@WandB()")
+    if probe is not None:
+        _require("probe", probe, GradientNoiseProbe, "@GradientNoiseProbe()")
     if not isinstance(num_predict_samples, int) or num_predict_samples < 1:
         raise ValueError(
             f"num_predict_samples must be an integer of at least 1, got {num_predict_samples!r}; "

@@ -214,7 +214,8 @@ class Session:
         return values
 
     def _probe_metrics(self, steps: TrainingSteps, step: int) -> dict[str, float]:
-        if self.probe is None:
+        report = self.plan.report_steps.index(step) + 1  # not a count, which resuming would break
+        if self.probe is None or not self.probe.due(report):
             return {}
         groups: dict[str, list[keras.Variable]] = {}
         for name, variable in self._trained().items():

@@ -56,7 +56,10 @@ class GradientNoiseProbe:
         self.every = int(every)
         self.num_draws = int(num_draws)
         self._functions: dict[int, Any] = {}
-        self._reports = 0
+
+    def due(self, report: int) -> bool:
+        """Whether to measure at the report of this number, counted from 1."""
+        return report % self.every == 0
 
     def measure(
         self,
@@ -67,15 +70,12 @@ class GradientNoiseProbe:
         targets: tf.Tensor,
         step: int,
     ) -> dict[str, float]:
-        """Values for the metrics; empty except at every `every`-th call.
+        """Values for the metrics.
 
         Returns:
           `probe/<estimator>/<group>/variance`, `…/snr` and `…/variance_x_seconds`, and
           `probe/<estimator>/seconds`.
         """
-        self._reports += 1
-        if self._reports % self.every:
-            return {}
         values: dict[str, float] = {}
         for number, estimator in enumerate((problem.estimator, *self.alternatives)):
             if number not in self._functions:
