@@ -87,19 +87,34 @@ def ledger(
 
 def site_kl(site: Site, noise: Noise, num_samples: int = 1) -> tf.Tensor:
     """KL(q ‖ p) of one site in nats, scalar; see `ledger`."""
-    return tf.reduce_sum(elementwise_kl(site, noise, num_samples))
+    return tf.add_n([tf.reduce_sum(term) for term in _terms(site, noise, num_samples)])
 
 
 def elementwise_kl(site: Site, noise: Noise, num_samples: int = 1) -> tf.Tensor:
-    """The terms of a factorised site's KL, nats, of the tensor's shape; see `ledger`."""
+    """The share of every weight in its site's KL, nats, of the tensor's shape; see `ledger`.
+
+    Raises:
+      ValueError: for a posterior with dependent weights, whose KL has no such shares.
+    """
+    if not site.posterior.factorized:
+        raise ValueError(
+            f"posterior {type(site.posterior).__name__} must be factorized to share out its KL "
+            "among the weights; use site_kl for the total."
+        )
+    shares = tf.add_n(_terms(site, noise, num_samples))
+    return tf.broadcast_to(shares, site.posterior.shape)
+
+
+def _terms(site: Site, noise: Noise, num_samples: int) -> list[tf.Tensor]:
+    """Tensors whose sums add up to the KL; of one shape where the posterior is factorized."""
     prior = site.prior.distribution()
     if site.posterior.deterministic:
-        return -prior.log_prob(site.posterior.mean)
+        return [-prior.log_prob(site.posterior.mean)]
     posterior = site.posterior.distribution()
     try:
-        return tfd.kl_divergence(posterior, prior)
+        return [tfd.kl_divergence(posterior, prior)]
     except NotImplementedError:  # TFP's way to say that no closed form is registered
         pass
     samples = [dataclasses.replace(noise, sample=k, purpose=_KL) for k in range(num_samples)]
     log_prior = [prior.log_prob(site.posterior.sample(n)) for n in samples]
-    return -posterior.entropy() - tf.add_n(log_prior) / num_samples
+    return [-posterior.entropy(), -tf.add_n(log_prior) / num_samples]

@@ -7,10 +7,12 @@ false-alarm rate is below 2e-5. Tests by p-value use `P_LIMIT` and number fewer 
 adds less than 1e-5.
 """
 
+import contextlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
+import gin
 import keras
 import numpy as np
 import pytest
@@ -74,3 +76,50 @@ def assert_mean():
         assert np.max(np.abs(z)) < Z_LIMIT, f"z-scores {z}"
 
     return check
+
+
+@pytest.fixture
+def clean_gin():
+    """No bindings and no operative parameters of other tests, before and after."""
+    gin.clear_config()
+    yield
+    gin.clear_config()
+
+
+@contextlib.contextmanager
+def _cheap():
+    from bnn import Draw
+    from bnn.estimators import Reparameterization
+
+    def predict(model, inputs, num_samples=32, seed=0, **options):
+        del options
+        outputs = []
+        for sample in range(num_samples):
+            with Draw(seed, Reparameterization(), sample=sample):
+                outputs.append(model(inputs, training=False))
+        return tf.stack(outputs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bnn.inference.variational.predict", predict)
+        patch.setattr("bnn.session.draw_figures", lambda *args: {})
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def cheap():
+    """`with cheap(): …`: runs without what takes seconds: tracing, compiling, drawing figures.
+
+    Their numbers are those of other runs to rounding.
+    """
+    return _cheap
+
+
+@pytest.fixture
+def cheap_runs():
+    """The runs of this test are cheap."""
+    with _cheap():
+        yield

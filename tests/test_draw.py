@@ -30,6 +30,16 @@ def model():
 
 
 @pytest.fixture
+def layer():
+    """One site, for the tests in graphs: each site takes a second to trace and compile."""
+    layer = bnn.layers.Dense(
+        2, use_bias=False, kernel_posterior=bnn.posteriors.MeanFieldNormal(0.5)
+    )
+    layer.build((None, 3))
+    return layer
+
+
+@pytest.fixture
 def x(rng):
     return tf.constant(rng.normal(size=(5, 3)), tf.float32)
 
@@ -66,15 +76,12 @@ def test_every_coordinate_selects_other_weights(model, x, coordinate):
         assert np.min(np.abs(values[i] - values[j])) > 1e-4
 
 
-def test_equal_in_every_mode(x, modes):
-    model = bnn.layers.Dense(2, use_bias=False)  # each site costs a second of compilation
-    model.build(x.shape)
-
+def test_equal_in_every_mode(layer, x, modes):
     def run(x, seed, step):
         with bnn.Draw(seed, Reparameterization(), step=step, sample=2):
-            return model(x)
+            return layer(x)
 
-    expected = outputs(model, x, seed=9, step=7, sample=2)
+    expected = outputs(layer, x, seed=9, step=7, sample=2)
     for y in modes(run, x, tf.constant(9), tf.constant(7)).values():
         np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
@@ -138,6 +145,34 @@ def test_score_before_any_call_is_zero():
     assert float(draw.score) == 0
 
 
+# --- Weights ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", [Reparameterization(), ScoreFunction()])
+def test_weights_are_those_that_made_the_outputs(model, x, estimator):
+    with bnn.Draw(seed=2, estimator=estimator) as draw:
+        y = model(x)
+    sites = list(bnn.sites(model).values())
+    assert list(draw.weights) == sites
+    w = list(draw.weights.values())
+    expected = (tf.tanh(x @ w[0] + w[1]) @ w[2] + w[3]) @ w[4] + w[5]
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(w[2], sites[2].posterior.mean)  # the deterministic layer
+
+
+@pytest.mark.parametrize("estimator", [Flipout(), bnn.estimators.LocalReparameterization()])
+def test_no_weights_where_every_example_has_its_own(x, estimator):
+    layer = bnn.layers.Dense(2, name="head")
+    layer.build((None, 3))
+    with bnn.Draw(seed=2, estimator=estimator) as draw:
+        layer(x)
+    with pytest.raises(
+        ValueError,
+        match=rf"{type(estimator).__name__} does not realise one weight tensor .*'head/kernel'",
+    ):
+        _ = draw.weights
+
+
 # --- The context ------------------------------------------------------------------------------
 
 
@@ -184,32 +219,32 @@ def test_a_step_counter_is_read_at_the_draw(model, x):
 # --- Graphs -----------------------------------------------------------------------------------
 
 
-def test_a_graph_is_traced_once_for_all_steps(model, x):
+def test_a_graph_is_traced_once_for_all_steps(layer, x):
     traces = []
 
     @tf.function
     def run(x, step):
         traces.append(step)
         with bnn.Draw(0, Reparameterization(), step=step):
-            return model(x)
+            return layer(x)
 
     for step in range(3):
-        expected = outputs(model, x, step=step)
+        expected = outputs(layer, x, step=step)
         np.testing.assert_allclose(run(x, tf.constant(step)), expected, rtol=1e-4, atol=1e-5)
     assert len(traces) == 1
 
 
-def test_a_draw_opened_in_an_outer_graph_serves_loops_and_inner_functions(model, x):
-    inner = tf.function(lambda x: model(x))
+def test_a_draw_opened_in_an_outer_graph_serves_loops_and_inner_functions(layer, x):
+    inner = tf.function(lambda x: layer(x))
 
     @tf.function
     def run(x):
         with bnn.Draw(0, Reparameterization()):
-            loop = tf.map_fn(model, tf.stack([x, x]))
+            loop = tf.map_fn(layer, tf.stack([x, x]))
             return loop[0], loop[1], inner(x)
 
     for y in run(x):
-        np.testing.assert_allclose(y, outputs(model, x), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(y, outputs(layer, x), rtol=1e-4, atol=1e-5)
 
 
 def test_draw_opened_outside_of_the_function_is_an_error(model, x):

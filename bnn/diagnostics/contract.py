@@ -9,7 +9,6 @@ from bnn.diagnostics.baselines import check_baseline
 from bnn.diagnostics.gradients import ObjectiveGradients, value_rows
 from bnn.diagnostics.kl import KLMoments, ledger_rows
 from bnn.diagnostics.limits import limit_rows
-from bnn.diagnostics.linear_gaussian import LinearGaussian
 from bnn.diagnostics.modes import draw_rows, mode_rows
 from bnn.diagnostics.moments import OutputMoments
 from bnn.diagnostics.report import Report, Row
@@ -100,8 +99,7 @@ def check_estimator(
         raise ValueError(f"checks must be among {CHECKS}, got {unknown}.")
     if not 0 < false_alarm_rate < 1:
         raise ValueError(
-            f"false_alarm_rate must lie strictly between 0 and 1, got {false_alarm_rate}; "
-            "try 1e-7."
+            f"false_alarm_rate must lie strictly between 0 and 1, got {false_alarm_rate}; try 1e-7."
         )
     if not 0 < num_draws <= max_draws:
         raise ValueError(
@@ -144,7 +142,7 @@ def run_checks(
     rows: list[Row] = []
     draws = 0
     if "structure" in checks:
-        rows += structure_rows(subject, LinearGaussian(subject))
+        rows += structure_rows(subject, simulation.exact)
     if {"moments", "gradients"} & {*checks}:
         statistical, draws = _statistical_rows(
             simulation, checks, seed, num_draws, max_draws, false_alarm_rate
@@ -171,7 +169,7 @@ def _statistical_rows(
     max_draws: int,
     false_alarm_rate: float,
 ) -> tuple[list[Row], int]:
-    exact = LinearGaussian(simulation.subject)
+    exact = simulation.exact
     gathered: list[Any] = [OutputMoments(exact)] if "moments" in checks else []
     if "gradients" in checks:
         gathered += [ObjectiveGradients(exact), KLMoments(exact)]

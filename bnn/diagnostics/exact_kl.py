@@ -14,17 +14,21 @@ _REACH = 10.0
 
 
 def exact_kl(site: Site) -> tf.Tensor | None:
-    """KL(q ‖ p) in nats, float64 scalar; None where elements of q depend on each other.
+    """KL(q ‖ p) in nats, float64 scalar; None for dependent elements that are not jointly normal.
 
-    Two normals: Σ ln(s/σ) + (σ² + (μ − m)²) / (2 s²) − 1/2 for N(μ, σ²) and N(m, s²). Any other
-    factorised q: trapezoidal quadrature of ∫ q ln(q/p). A point mass: −ln p(μ), as in the ledger.
+    Two normals: Σ ln(s/σ) + (σ² + (μ − m)²) / (2 s²) − 1/2 for N(μ, σ²) and N(m, s²). A joint
+    normal: ½ Σ [(tr C + ‖μ − m‖²) / s² − d − ln det(C / s²)]. Any other factorised q: trapezoidal
+    quadrature of ∫ q ln(q/p). A point mass: −ln p(μ), as in the ledger.
     """
     prior = site.prior.distribution()
+    posterior = site.posterior.distribution()
     if site.posterior.deterministic:
         return -tf.reduce_sum(_log_prob(prior, site.posterior.mean))
     if not site.posterior.factorized:
-        return None
-    posterior = site.posterior.distribution()
+        joint = isinstance(posterior, tfd.MultivariateNormalLinearOperator)
+        if not (joint and isinstance(prior, tfd.Normal)):
+            return None
+        return tf.reduce_sum(_joint_normal_kl(posterior, prior))
     if isinstance(posterior, tfd.Normal) and isinstance(prior, tfd.Normal):
         return tf.reduce_sum(_normal_kl(posterior, prior))
     return tf.reduce_sum(_quadrature(posterior, prior, site.posterior.shape))
@@ -36,6 +40,16 @@ def _normal_kl(q: tfd.Normal, p: tfd.Normal) -> tf.Tensor:
     )
     ratio = (scale / prior_scale) ** 2
     return 0.5 * (ratio + ((loc - prior_loc) / prior_scale) ** 2 - 1 - tf.math.log(ratio))
+
+
+def _joint_normal_kl(q: tfd.MultivariateNormalLinearOperator, p: tfd.Normal) -> tf.Tensor:
+    mean, covariance, prior_loc, prior_scale = (
+        tf.cast(t, tf.float64) for t in (q.mean(), q.covariance(), p.loc, p.scale)
+    )
+    covariance = covariance / prior_scale**2
+    squares = tf.reduce_sum(((mean - prior_loc) / prior_scale) ** 2, axis=-1)
+    size = tf.cast(tf.shape(mean)[-1], tf.float64)
+    return 0.5 * (tf.linalg.trace(covariance) + squares - size - tf.linalg.logdet(covariance))
 
 
 def _quadrature(q: tfd.Distribution, p: tfd.Distribution, shape: tuple) -> tf.Tensor:

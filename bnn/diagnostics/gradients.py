@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -56,9 +58,10 @@ class ObjectiveGradients:
     def rows(self) -> list[Row]:
         """Whether the exact gradient is one: differentiable moments, right chain rule."""
         if self._loss is None:
-            return [skipped_row("gradient", "the KL of dependent weights has no closed form here")]
+            return [skipped_row("gradient", "the KL of dependent weights has no closed form")]
         size = abs(float(self._loss.exact[0]))
-        return [self._chain_rule(s, v, size) for s, v in zip(self._gradients, self._variables)]
+        pairs = zip(self._gradients, self._variables, strict=True)
+        return [self._chain_rule(statistic, variable, size) for statistic, variable in pairs]
 
     def _chain_rule(self, statistic: Statistic, variable: tf.Variable, size: float) -> Row:
         """Directional derivative by central differences against the automatic one."""
@@ -68,7 +71,8 @@ class ObjectiveGradients:
         ends = []
         for sign in (1, -1):
             variable.assign(before + sign * _STEP * direction)
-            ends.append(float(self._exact.loss()))
+            loss: Any = self._exact.loss()
+            ends.append(float(loss))
         variable.assign(before)
         numeric = (ends[0] - ends[1]) / (2 * _STEP)
         exact = float(statistic.exact @ direction.ravel())
@@ -90,7 +94,7 @@ def value_rows(simulation: Simulation, outcome: Outcome, seed: int) -> list[Row]
     """
     subject = simulation.subject
     pairs = []
-    for step in range(3):
+    for step in range(2):
         values = []
         for sample in range(subject.num_samples):
             with subject.draw(seed, step, sample) as draw:

@@ -22,15 +22,15 @@ class KLMoments:
 
     def __init__(self, exact: LinearGaussian) -> None:
         known = exact.kl()
-        self._skipped = [m.site.name for m, kl in zip(exact.maps, known) if kl is None]
+        self._skipped = [m.site.name for m, kl in zip(exact.maps, known, strict=True) if kl is None]
         self._sites = [
             (number, Statistic(f"KL {m.site.name}", kl.numpy(), abs(float(kl)) + 1.0))
-            for number, (m, kl) in enumerate(zip(exact.maps, known))
+            for number, (m, kl) in enumerate(zip(exact.maps, known, strict=True))
             if kl is not None
         ]
         self._total: Statistic | None = None
         if not self._skipped:
-            total = float(sum(kl.numpy() for kl in known))
+            total = float(sum(float(kl) for kl in known if kl is not None))
             self._total = Statistic("KL of the objective", np.array(total), abs(total) + 1.0)
         self._mean = exact.mean().numpy()
         self._noise = Statistic("KL noise independent of the outputs", np.zeros(2), 1.0)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from bnn.draw import Site
-from bnn.kl import elementwise_kl, sites
+from bnn.kl import elementwise_kl, site_kl, sites
 from bnn.noise import Noise
 
 # A weight with less KL than this, in nats, has the prior as its posterior.
@@ -29,7 +29,8 @@ class SiteReport:
       size: number of weights.
       kl: nats.
       bits_per_weight: KL / size / ln 2.
-      share_at_prior: share of weights whose own KL is below 0.01 nats.
+      share_at_prior: share of weights whose own KL is below 0.01 nats; of dependent weights, all
+        or none.
       median_snr: median of |E[w]| / √Var[w]; infinite for a point mass.
     """
 
@@ -100,20 +101,28 @@ def ledger_report(
 
 
 def _site_report(name: str, site: Site, noise: Noise) -> SiteReport:
-    kl = elementwise_kl(site, noise, _MONTE_CARLO).numpy().astype(np.float64)
+    kl = float(site_kl(site, noise, _MONTE_CARLO))
     size = math.prod(site.posterior.shape)
-    kl = np.broadcast_to(kl, site.posterior.shape)
     stddev = np.sqrt(site.posterior.variance.numpy())
     mean = np.abs(site.posterior.mean.numpy())
     snr = np.divide(mean, stddev, out=np.full(mean.shape, np.inf), where=stddev > 0)
     return SiteReport(
         name=name,
         size=size,
-        kl=float(kl.sum()),
-        bits_per_weight=float(kl.sum() / size / math.log(2)),
-        share_at_prior=0.0 if site.posterior.deterministic else float(np.mean(kl < _AT_PRIOR)),
+        kl=kl,
+        bits_per_weight=kl / size / math.log(2),
+        share_at_prior=_share_at_prior(site, noise, kl / size),
         median_snr=float(np.median(snr)),
     )
+
+
+def _share_at_prior(site: Site, noise: Noise, kl_per_weight: float) -> float:
+    """Weights that carry no information; all or none where weights are dependent."""
+    if site.posterior.deterministic:
+        return 0.0
+    if not site.posterior.factorized:
+        return float(kl_per_weight < _AT_PRIOR)
+    return float(np.mean(elementwise_kl(site, noise, _MONTE_CARLO).numpy() < _AT_PRIOR))
 
 
 def _warnings(rows: tuple[SiteReport, ...], nll: float | None, kl: float) -> list[str]:

@@ -19,9 +19,7 @@ def limit_rows(simulation: Simulation, seed: int) -> list[Row]:
       seed: of the draws.
     """
     subject = simulation.subject
-    zero_row = tf.tensor_scatter_nd_update(
-        subject.inputs, [[0]], tf.zeros_like(subject.inputs[:1])
-    )
+    zero_row = tf.tensor_scatter_nd_update(subject.inputs, [[0]], tf.zeros_like(subject.inputs[:1]))
     rows = [
         _finite_row("finite for a row of zeros", simulation.chunk(seed, 0, zero_row)),
         _finite_row(

@@ -49,7 +49,7 @@ class SiteMap(NamedTuple):
 
 
 class LinearGaussian:
-    """The exact moments, ELBO and gradient of a subject at its current parameters."""
+    """The exact moments, ELBO and gradient of a subject at its parameters when asked."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -60,9 +60,7 @@ class LinearGaussian:
         jacobian, shape = operator_jacobian(site, self.subject.site_inputs(site))
         example, position, _ = coordinates(shape, site.operator.channel_axis)
         own = np.arange(math.prod(shape)).reshape(shape)
-        return SiteMap(
-            site, jacobian, np.broadcast_to(own, self.shape).ravel(), example, position
-        )
+        return SiteMap(site, jacobian, np.broadcast_to(own, self.shape).ravel(), example, position)
 
     def mean(self) -> tf.Tensor:
         """E[y], `[B D]`, float64."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from bnn.diagnostics.linear_gaussian import LinearGaussian
 from bnn.diagnostics.noise_tables import NoiseTables, with_tables
 from bnn.diagnostics.subject import Subject
 from bnn.estimators import Estimator
@@ -41,16 +42,21 @@ class Outcome(NamedTuple):
     Attributes:
       outputs: of the first weight sample, `[B, D]`.
       log_weight: log q − log r of the first sample, scalar.
-      terms: of the objective; empty where it is not evaluated.
+      terms: `ObjectiveTerms`; empty where the objective is not evaluated.
     """
 
     outputs: Any
     log_weight: Any
-    terms: ObjectiveTerms | tuple[()]
+    terms: Any
 
 
 class Simulation:
     """Draws of a subject, one by one with the noise itself, in bulk with tables of the same noise.
+
+    Attributes:
+      subject: under test.
+      exact: its closed forms, at whatever its parameters are.
+      bulk: the compiled function behind `chunk`.
 
     Args:
       subject: under test.
@@ -62,8 +68,8 @@ class Simulation:
         self, subject: Subject, jit_compile: bool = True, with_objective: bool = True
     ) -> None:
         self.subject = subject
-        self.jit_compile = jit_compile
         self.with_objective = with_objective
+        self.exact = LinearGaussian(subject)
         self.bulk = tf.function(self._many, jit_compile=jit_compile, autograph=False)
         self._tables = NoiseTables()
         self._tabled = with_tables(subject.estimator, self._tables)
@@ -91,9 +97,11 @@ class Simulation:
             terms = self.subject.objective(
                 model, inputs, self.subject.targets, estimator=estimator, seed=seed, step=step
             )
-        gradients = tape.gradient(
-            terms.loss, model.trainable_variables, unconnected_gradients="zero"
-        )
+        variables = model.trainable_variables
+        gradients = [
+            tf.zeros(v.shape) if g is None else g
+            for g, v in zip(tape.gradient(terms.loss, variables), variables, strict=True)
+        ]
         by_site = tf.stack(list(ledger(model, seed=seed, step=step).values()))
         parts = (terms.loss, terms.nll, terms.kl, terms.regularization)
         return ObjectiveTerms(*parts, by_site, tuple(gradients))
@@ -102,14 +110,15 @@ class Simulation:
         self, inputs: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor, tables: tuple[tf.Tensor, ...]
     ) -> Outcome:
         def body(elements: tuple) -> Outcome:
-            step, *bits = elements
-            self._tables.fill(step, tuple(bits))
+            step, *numbers = elements
+            self._tables.fill(step, tuple(numbers))
             return self._one(self._tabled, inputs, seed, step)
 
         subject, scalar = self.subject, tf.TensorSpec([])
         gradients = tuple(tf.TensorSpec(v.shape) for v in subject.model.trainable_variables)
         by_site = tf.TensorSpec([len(subject.sites)])
-        terms = ObjectiveTerms(*[scalar] * 4, by_site, gradients) if self.with_objective else ()
+        numbers = (scalar, scalar, scalar, scalar)
+        terms = ObjectiveTerms(*numbers, by_site, gradients) if self.with_objective else ()
         return tf.map_fn(
             body,
             (steps, *tables),
@@ -122,7 +131,7 @@ class Simulation:
         inputs = self.subject.inputs if inputs is None else inputs
         steps = tf.range(number * CHUNK, (number + 1) * CHUNK)
         seed_tensor = tf.constant(seed, tf.int64)
-        tables = tuple(tf.constant(r.words(seed_tensor, steps)) for r in self._tables.requests)
+        tables = tuple(r.table(seed_tensor, steps) for r in self._tables.requests)
         outcome = self.bulk(inputs, seed_tensor, steps, tables)
         return tf.nest.map_structure(lambda t: t.numpy(), outcome)
 

@@ -71,7 +71,8 @@ class Statistic:
     def standard_error(self) -> np.ndarray:
         """Of every mean, `[k]`, rounding included."""
         first, second, _ = self._sums / self.count
-        variance = np.maximum(second - first**2, 0.0) / max(self.count - 1, 1)
+        with np.errstate(invalid="ignore"):  # samples that are not finite
+            variance = np.maximum(second - first**2, 0.0) / max(self.count - 1, 1)
         return np.hypot(np.sqrt(variance), self.rounding * self.scale)
 
     @property

@@ -11,13 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.diagnostics.layer_copies import layer_maker
 from bnn.draw import Draw, Site
 from bnn.estimators import Estimator, NoBaseline
 from bnn.layers import BayesianLayer
 from bnn.likelihoods import Normal
 from bnn.objectives import NegativeELBO
 from bnn.operators import Bias, Operator
-from bnn.posteriors import MeanFieldNormal, Posterior
+from bnn.posteriors import Posterior
 from bnn.priors import Prior
 
 # Prime, and unlike every batch size, sample count and number of weights: what divides by one of
@@ -28,41 +29,6 @@ _NUM_TRAIN = 23
 _NOISE_SCALE = (2 * np.pi) ** -0.5
 _RESIDUAL = 0.7
 _SPREAD = 0.3
-
-
-class OperatorLayer(BayesianLayer):
-    """y = op(x, w): a layer of one site.
-
-    Args:
-      operator: the bilinear map.
-      weight_shape: of w.
-      **kwargs: of `bnn.layers.BayesianLayer`.
-    """
-
-    def __init__(self, operator: Operator, weight_shape: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(use_bias=False, **kwargs)
-        self.operator = operator
-        self.weight_shape = tuple(weight_shape)
-
-    def kernel_shape(self, input_shape: tuple) -> tuple[int, ...]:
-        """The given shape."""
-        del input_shape
-        return self.weight_shape
-
-    def bias_shape(self) -> tuple[int, ...]:
-        """There is no bias."""
-        return ()
-
-    def make_operator(self, input_shape: tuple) -> Operator:
-        """The given operator."""
-        del input_shape
-        return self.operator
-
-    def get_config(self) -> dict:
-        """Keras configuration."""
-        own = {"operator": self.operator, "weight_shape": self.weight_shape}
-        config = super().get_config()
-        return {**{k: v for k, v in config.items() if k != "use_bias"}, **own}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -152,7 +118,7 @@ def make_subject(
     objective: Callable[..., Any] = NegativeELBO,
 ) -> Subject:
     """The subject of `bnn.diagnostics.check_estimator`; arguments as there."""
-    make_layer = _layer_maker(layer_or_operator, posterior, prior, weight_shape)
+    make_layer = layer_maker(layer_or_operator, posterior, prior, weight_shape)
     rng = np.random.default_rng(20140601)
     layer = make_layer(None)
     inputs = tf.constant(rng.normal(size=input_shape), tf.float32)
@@ -186,56 +152,3 @@ def _unit_variance(layer: BayesianLayer, inputs: tf.Tensor) -> float:
     site = layer.sites[0]
     spread = site.operator(tf.square(inputs), tf.ones(site.posterior.shape))
     return float(1 / np.sqrt(np.mean(spread)))
-
-
-def _layer_maker(
-    layer_or_operator: BayesianLayer | Operator,
-    posterior: Posterior | None,
-    prior: Prior | None,
-    weight_shape: Sequence[int] | None,
-) -> Callable[[float | None], BayesianLayer]:
-    if isinstance(layer_or_operator, Operator):
-        if weight_shape is None:
-            raise ValueError(
-                "weight_shape must be given with an operator, which does not know it; pass for "
-                "example weight_shape=(4, 3) with bnn.operators.Dense() and input_shape=(3, 4)."
-            )
-        template: BayesianLayer = OperatorLayer(layer_or_operator, weight_shape)
-    elif isinstance(layer_or_operator, BayesianLayer):
-        template = layer_or_operator
-    else:
-        raise ValueError(
-            "layer_or_operator must be a bnn layer or operator object, got "
-            f"{layer_or_operator!r}; pass for example bnn.layers.Dense(3)."
-        )
-    if posterior is None and isinstance(layer_or_operator, Operator):
-        posterior = MeanFieldNormal(0.5)
-
-    def make(scale: float | None) -> BayesianLayer:
-        layer = _linear_copy(template)
-        for name in ("kernel", "bias"):
-            chosen = posterior or getattr(template, f"{name}_posterior")
-            setattr(layer, f"{name}_posterior", _at_scale(chosen, scale))
-            setattr(layer, f"{name}_prior", (prior or getattr(template, f"{name}_prior")).clone())
-            seeded = keras.initializers.RandomNormal(stddev=0.5, seed=len(name))
-            setattr(layer, f"{name}_initializer", seeded)
-        return layer
-
-    return make
-
-
-def _linear_copy(layer: BayesianLayer) -> BayesianLayer:
-    """An unbuilt copy without activation, regularizers and constraints."""
-    config = layer.get_config()
-    for name in config:
-        if name == "activation" or name.endswith(("_regularizer", "_constraint")):
-            config[name] = None
-    parts = (getattr(layer, f"{s}_{p}") for s in ("kernel", "bias") for p in ("posterior", "prior"))
-    with keras.saving.custom_object_scope({type(part).__name__: type(part) for part in parts}):
-        return type(layer).from_config(config)
-
-
-def _at_scale(posterior: Posterior, scale: float | None) -> Posterior:
-    if scale is None or posterior.deterministic:
-        return posterior.clone()
-    return type(posterior).from_config({**posterior.get_config(), "initial_scale": scale})

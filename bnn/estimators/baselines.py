@@ -31,7 +31,7 @@ class Baseline(abc.ABC):
     def __call__(self, values: tf.Tensor, score_norms: tf.Tensor) -> tf.Tensor:
         """B `[S]` from the sampled values of f `[S]`; bₛ must not depend on sample s."""
 
-    def update(self, values: tf.Tensor) -> None:  # noqa: B027  (stateless unless overridden)
+    def update(self, values: tf.Tensor) -> None:
         """Takes note of this step's values `[S]`, after the baseline was used."""
         del values  # a statement: AutoGraph cannot convert a function that is a docstring only
 

@@ -5,7 +5,9 @@ import tensorflow as tf
 
 from bnn.posteriors import Exponential, Softplus
 
-TRANSFORMS = pytest.mark.parametrize("transform", [Softplus(), Exponential()], ids=lambda t: type(t).__name__)
+TRANSFORMS = pytest.mark.parametrize(
+    "transform", [Softplus(), Exponential()], ids=lambda t: type(t).__name__
+)
 
 
 @TRANSFORMS

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import special, stats
+
+from bnn import metrics
+from bnn.data import Dataset
+from bnn.data.assemble import regression_dataset
+from bnn.inference import evaluate, headline, own_units
+from bnn.likelihoods import Categorical, HeteroscedasticNormal, Normal
+
+
+@pytest.fixture
+def classes(rng):
+    x = rng.normal(size=(12, 2)).astype(np.float32)
+    y = rng.integers(0, 3, 12).astype(np.int32)
+    empty = (x[:0], y[:0])
+    parts = {"x_valid": empty[0], "y_valid": empty[1], "x_test": x[:8], "y_test": y[:8]}
+    return Dataset(name="toy", x_train=x, y_train=y, num_classes=3, **parts)
+
+
+@pytest.fixture
+def values(rng):
+    """Two targets of very different units."""
+    x = rng.normal(size=(40, 2))
+    y = rng.normal(size=(40, 2)) * [50.0, 0.02] + [-300.0, 7.0]
+    return regression_dataset("toy", (x[:25], y[:25]), (x[25:], y[25:]))
+
+
+def test_classification_is_the_metrics_of_the_log_probabilities(rng, classes):
+    samples = tf.constant(rng.normal(size=(5, 8, 3)), tf.float32)
+    log_probs = special.log_softmax(samples.numpy().astype(np.float64), axis=-1)
+    y = classes.y_test
+    expected = {
+        "nll": metrics.nll(log_probs, y),
+        "accuracy": metrics.accuracy(log_probs, y),
+        "error": metrics.error(log_probs, y),
+        "brier": metrics.brier(log_probs, y),
+        "ece": metrics.ece(log_probs, y),
+        "ece_equal_mass": metrics.ece_equal_mass(log_probs, y),
+        "predictive_entropy": np.mean(metrics.predictive_entropy(log_probs)),
+        "aleatoric_entropy": np.mean(metrics.aleatoric_entropy(log_probs)),
+        "epistemic_entropy": np.mean(metrics.epistemic_entropy(log_probs)),
+    }
+    got = evaluate(Categorical(), samples, y, classes)
+    assert got == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    assert all(type(value) is float for value in got.values())
+
+
+def test_the_predictive_distribution_is_the_mixture_of_the_samples(rng, classes):
+    samples = tf.constant(rng.normal(size=(5, 8, 3)), tf.float32)
+    mixture = special.softmax(samples.numpy(), axis=-1).mean(axis=0)
+    got = evaluate(Categorical(), samples, classes.y_test, classes)
+    right = mixture[np.arange(8), classes.y_test]
+    assert got["nll"] == pytest.approx(-np.mean(np.log(right)), rel=1e-5)
+    assert got["accuracy"] == np.mean(mixture.argmax(axis=-1) == classes.y_test)
+    entropy = stats.entropy(mixture, axis=-1).mean()
+    assert got["predictive_entropy"] == pytest.approx(entropy, rel=1e-5)
+    assert got["aleatoric_entropy"] + got["epistemic_entropy"] == pytest.approx(
+        got["predictive_entropy"], rel=1e-5
+    )
+
+
+LIKELIHOODS = {"one_scale": Normal(0.3), "scale_by_input": HeteroscedasticNormal()}
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS.values(), ids=LIKELIHOODS)
+def test_regression_is_the_metrics_of_components_in_own_units(rng, values, likelihood):
+    likelihood.build(2)
+    samples = tf.constant(rng.normal(size=(6, 15, likelihood.num_outputs(2))), tf.float32)
+    loc, scale, targets = own_units(likelihood, samples, values.y_test, values)
+    assert loc.shape == scale.shape == (6, 15, 2)
+    standard_loc, standard_scale = (a.numpy() for a in likelihood.parameters(samples))
+    np.testing.assert_allclose(
+        loc, standard_loc * values.target_scale + values.target_loc, rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        scale, np.broadcast_to(standard_scale, loc.shape) * values.target_scale, rtol=1e-5
+    )
+    np.testing.assert_allclose(targets, values.to_own_units(values.y_test), rtol=1e-12)
+    variance = metrics.predictive_variance(loc, scale)
+    expected = {
+        "nll": -metrics.log_likelihood(loc, scale, targets),
+        "log_likelihood": metrics.log_likelihood(loc, scale, targets),
+        "rmse": metrics.rmse(loc, targets),
+        "crps": metrics.crps(loc, scale, targets),
+        "coverage_50": metrics.interval_coverage(loc, scale, targets, 0.5),
+        "coverage_95": metrics.interval_coverage(loc, scale, targets, 0.95),
+        "aleatoric_std": np.sqrt(np.mean(variance.aleatoric)),
+        "epistemic_std": np.sqrt(np.mean(variance.epistemic)),
+    }
+    got = evaluate(likelihood, samples, values.y_test, values)
+    assert got == pytest.approx(expected, rel=1e-12)
+    assert all(type(value) is float for value in got.values())
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS.values(), ids=LIKELIHOODS)
+def test_densities_change_with_the_units_as_densities_do(rng, values, likelihood):
+    """ln p(y) = ln p((y − m) / s) − Σ_d ln s_d, with the density of the standardised mixture."""
+    likelihood.build(2)
+    samples = tf.constant(rng.normal(size=(6, 15, likelihood.num_outputs(2))), tf.float32)
+    loc, scale = (a.numpy().astype(np.float64) for a in likelihood.parameters(samples))
+    log_density = stats.norm(loc, scale).logpdf(values.y_test).sum(axis=-1)
+    standard = np.mean(special.logsumexp(log_density, axis=0) - np.log(6))
+    got = evaluate(likelihood, samples, values.y_test, values)
+    assert got["log_likelihood"] == pytest.approx(
+        standard - np.sum(np.log(values.target_scale)), rel=1e-4
+    )
+
+
+def test_errors_scale_with_the_units(rng):
+    """The same fit to targets in other units: errors in them, coverage untouched."""
+    x, y = rng.normal(size=(40, 1)), rng.normal(size=(40, 1))
+    likelihood = Normal(0.3)
+    likelihood.build(1)
+    samples = tf.constant(rng.normal(size=(4, 15, 1)), tf.float32)
+    small, large = (
+        evaluate(likelihood, samples, data.y_test, data)
+        for data in (
+            regression_dataset("toy", (x[:25], unit * y[:25]), (x[25:], unit * y[25:]))
+            for unit in (1.0, 1000.0)
+        )
+    )
+    for name in ("rmse", "crps", "aleatoric_std", "epistemic_std"):
+        assert large[name] == pytest.approx(1000 * small[name], rel=1e-4), name
+    for name in ("coverage_50", "coverage_95"):
+        assert large[name] == small[name], name
+    assert large["nll"] == pytest.approx(small["nll"] + np.log(1000), rel=1e-4)
+
+
+def test_headline_metrics():
+    everything = {"nll": 1.0, "accuracy": 0.5, "error": 0.5, "ece": 0.1, "brier": 0.2}
+    assert headline(everything) == {"nll": 1.0, "accuracy": 0.5, "ece": 0.1}
+    assert headline({"nll": 1.0, "rmse": 2.0, "crps": 1.0}) == {"nll": 1.0, "rmse": 2.0}
