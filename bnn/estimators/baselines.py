@@ -29,7 +29,12 @@ class Baseline(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, values: tf.Tensor, score_norms: tf.Tensor) -> tf.Tensor:
-        """B `[S]` from the sampled values of f `[S]`; bₛ must not depend on sample s."""
+        """The baselines bₛ, `[S]`; bₛ must not depend on sample s.
+
+        Args:
+          values: sampled values of f, `[S]`.
+          score_norms: ‖∇_w log q(wₛ)‖², `[S]`; zeros unless `needs_score_norm`.
+        """
 
     def update(self, values: tf.Tensor) -> None:
         """Takes note of this step's values `[S]`, after the baseline was used."""

@@ -49,7 +49,7 @@ class Plain(BoundGradient):
         return _require(estimator, Reparameterization, "the plain gradient")
 
     def bound(self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator) -> tf.Tensor:
-        """Log (1/S) Σ vₛ."""
+        """The logarithm of (1/S) Σ vₛ."""
         del scores, estimator
         return log_mean_exp(log_weights)
 

@@ -10,7 +10,7 @@ from bnn.kl import sites
 
 
 def log_ratios(model: keras.Model, draw: Draw, *, path_only: bool = False) -> dict[str, tf.Tensor]:
-    """Log q(w) − log p(w) of a draw's realised weights by site name, scalars in nats.
+    """The ratios log q(w) − log p(w) of a draw's realised weights by site name, scalars in nats.
 
     Its expectation under q is the KL. A `Point` posterior counts −log p(μ), as in the ledger.
 
