@@ -104,6 +104,13 @@ OBJECTIVES = [
         num_samples=2,
     ),
     objective_defect(
+        "KL counted once for every time step",
+        "KL of the objective",
+        "gradients",
+        kl_factor(lambda objective, model, x: x.shape[1]),
+        input_shape=(2, 3, 3),
+    ),
+    objective_defect(
         "KL divided by the batch size", "loss = nll + KL / num_train", "gradients", DivisorKL
     ),
     objective_defect(

@@ -167,7 +167,7 @@ def test_every_part_runs(tmp_path):
     assert result.returncode == 0, result.stderr
     assert {path.stem for path in tmp_path.glob("*.md")} == {f"part{n}" for n in (1, 2, 3, 4)}
     for file in tmp_path.glob("*.csv"):
-        rows = list(csv.DictReader(file.open()))
+        rows = read(file)
         assert rows
         for row in rows:
             assert row["seed"]
@@ -177,6 +177,11 @@ def test_every_part_runs(tmp_path):
     assert len(figures) == 6
     assert all(figure.stat().st_size < 300_000 for figure in figures)
     assert not list(tmp_path.glob("*.tmp"))
-    for row in csv.DictReader((tmp_path / "textbook_1.csv").open()):
+    for row in read(tmp_path / "textbook_1.csv"):
         assert abs(float(row["z μ"])) < 6
         assert abs(float(row["z ρ"])) < 6
+
+
+def read(file):
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
