@@ -45,6 +45,8 @@ def run(
     """Trains one model, evaluates it on the test part and leaves everything in `workdir`.
 
     The same command continues a run that was stopped, and repeats nothing of one that has ended.
+    What a run is, it is by its gin configuration: arguments given here in Python, beside `workdir`,
+    are not recorded in `config.gin`, and two runs that differ by them look the same to a folder.
 
     Args:
       workdir: the run's folder.

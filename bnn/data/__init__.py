@@ -1,7 +1,7 @@
 """Data sets as numpy arrays, and the order in which training visits them."""
 
 from bnn.data.assemble import classification_dataset, regression_dataset
-from bnn.data.batching import batch_indices, num_steps
+from bnn.data.batching import batch_indices
 from bnn.data.dataset import Dataset
 from bnn.data.idx import read_idx
 from bnn.data.image_sets import fashion_mnist, kmnist, load_images, mnist
@@ -20,7 +20,6 @@ __all__ = [
     "kmnist",
     "load_images",
     "mnist",
-    "num_steps",
     "read_idx",
     "regression_dataset",
     "split_validation",

@@ -57,19 +57,6 @@ def batch_indices(
     return tf.cast(_permute(tf.cast(position % num_train, tf.uint32), key, num_train), tf.int32)
 
 
-def num_steps(num_epochs: float, *, batch_size: int, num_train: int) -> int:
-    """Returns the least number of steps that shows `num_epochs` epochs: an integer, at least 1.
-
-    Raises:
-      ValueError: an argument that is not positive.
-    """
-    arguments.check_integer("batch_size", batch_size, 1, None, "give the examples a step")
-    arguments.check_integer("num_train", num_train, 1, None, "give the training examples")
-    if not 0 < num_epochs < math.inf:
-        raise ValueError(f"num_epochs must be positive and finite, got {num_epochs!r}; try 1.")
-    return math.ceil(num_epochs * num_train / batch_size)
-
-
 def _permute(index: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:
     """Maps index to its place in the permutation of `range(size)` that key names, elementwise.
 

@@ -31,7 +31,8 @@ class SiteReport:
       bits_per_weight: KL / size / ln 2.
       share_at_prior: share of weights whose own KL is below 0.01 nats; of dependent weights, all
         or none.
-      median_snr: median of |E[w]| / √Var[w]; infinite for a point mass.
+      median_snr: median of |E[w]| / √Var[w]; infinite for a point mass, NaN where the family's
+        variance is not known.
     """
 
     name: str
@@ -103,17 +104,24 @@ def ledger_report(
 def _site_report(name: str, site: Site, noise: Noise) -> SiteReport:
     kl = float(site_kl(site, noise, _MONTE_CARLO))
     size = math.prod(site.posterior.shape)
-    stddev = np.sqrt(site.posterior.variance.numpy())
-    mean = np.abs(site.posterior.mean.numpy())
-    snr = np.divide(mean, stddev, out=np.full(mean.shape, np.inf), where=stddev > 0)
     return SiteReport(
         name=name,
         size=size,
         kl=kl,
         bits_per_weight=kl / size / math.log(2),
         share_at_prior=_share_at_prior(site, noise, kl / size),
-        median_snr=float(np.median(snr)),
+        median_snr=_median_snr(site),
     )
+
+
+def _median_snr(site: Site) -> float:
+    try:
+        stddev = np.sqrt(site.posterior.variance.numpy())
+    except NotImplementedError:  # TFP has no variance for this family
+        return math.nan
+    mean = np.abs(site.posterior.mean.numpy())
+    snr = np.divide(mean, stddev, out=np.full(mean.shape, np.inf), where=stddev > 0)
+    return float(np.median(snr))
 
 
 def _share_at_prior(site: Site, noise: Noise, kl_per_weight: float) -> float:

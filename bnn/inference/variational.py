@@ -30,9 +30,17 @@ class VariationalInference(Method):
     """
 
     def __init__(self, num_samples: int = 1, kl_weight: float | Schedule = 1.0) -> None:
-        if num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
-        self.num_samples = int(num_samples)
+        if not isinstance(num_samples, int) or num_samples < 1:
+            raise ValueError(
+                f"num_samples must be at least 1, got {num_samples!r}; it is a number of weight "
+                "samples, 1 is usual."
+            )
+        if not isinstance(kl_weight, Schedule) and kl_weight < 0:
+            raise ValueError(
+                f"kl_weight must be at least 0, got {kl_weight}; 1.0 is the whole KL, less a "
+                "tempered posterior."
+            )
+        self.num_samples = num_samples
         self.kl_weight = kl_weight if isinstance(kl_weight, Schedule) else Constant(kl_weight)
 
     def loss(
@@ -74,7 +82,7 @@ class VariationalInference(Method):
 
     def describe(self) -> dict[str, Any]:
         """Name, samples per step, the KL's final weight and what posterior that gives."""
-        final = float(self.kl_weight(1.0))
+        final = float(f"{float(self.kl_weight(1.0)):.7g}")  # float32's own digits
         return {
             "method": type(self).__name__,
             "train_samples": self.num_samples,

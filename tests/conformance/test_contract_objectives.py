@@ -21,7 +21,11 @@ def report_on(estimator, **arguments):
     )
 
 
-@pytest.mark.parametrize("prior", [None, MIXTURE], ids=["normal", "mixture"])
+def long(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("prior", [None, long(MIXTURE)], ids=["normal", "mixture"])
 def test_sticking_the_landing(prior):
     report = report_on(
         Reparameterization(), objective=StickingTheLanding, num_samples=2, prior=prior
@@ -29,18 +33,21 @@ def test_sticking_the_landing(prior):
     assert report.ok, report
 
 
-@pytest.mark.parametrize("estimator", [Reparameterization(), Flipout()])
+@pytest.mark.parametrize("estimator", [Reparameterization(), long(Flipout())])
 def test_antithetic_pairs(estimator):
     objective = functools.partial(NegativeELBO, antithetic=True)
     report = report_on(estimator, objective=objective, num_samples=2)
     assert report.ok, report
 
 
-@pytest.mark.parametrize("prior", [MIXTURE, LEARNED], ids=["mixture", "learned"])
 @pytest.mark.parametrize(
-    "estimator",
-    [Reparameterization(), ScoreFunction(LeaveOneOut())],
-    ids=lambda estimator: type(estimator).__name__,
+    ("estimator", "prior"),
+    [
+        (Reparameterization(), MIXTURE),
+        long(Reparameterization(), LEARNED),
+        long(ScoreFunction(LeaveOneOut()), MIXTURE),
+        (ScoreFunction(LeaveOneOut()), LEARNED),
+    ],
 )
 def test_priors(estimator, prior):
     report = report_on(estimator, prior=prior)
@@ -54,6 +61,7 @@ def test_priors_in_all_modes(prior):
     assert report.ok, report
 
 
+@pytest.mark.slow
 def test_more_samples():
     report = report_on(Flipout(), num_samples=3)
     assert report.ok, report

@@ -1,11 +1,10 @@
 import itertools
-import math
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bnn.data import batch_indices, num_steps
+from bnn.data import batch_indices
 
 
 def _epochs(num_train: int, epochs: int, seed: int = 0, start: int = 0) -> np.ndarray:
@@ -152,16 +151,3 @@ def test_bad_arguments_are_refused(arguments: dict, message: str):
     given = {"step": 0, "batch_size": 5, "num_train": 10, "seed": 0}
     with pytest.raises(ValueError, match=message):
         batch_indices(**{**given, **arguments})
-
-
-def test_num_steps():
-    assert num_steps(3, batch_size=4, num_train=10) == 8
-    assert num_steps(2, batch_size=5, num_train=10) == 4
-    assert num_steps(0.01, batch_size=5, num_train=10) == 1
-    for epochs in (0, -1, math.inf, math.nan):
-        with pytest.raises(
-            ValueError, match=f"num_epochs must be positive and finite, got {epochs}"
-        ):
-            num_steps(epochs, batch_size=5, num_train=10)
-    with pytest.raises(ValueError, match="batch_size must be an integer at least 1, got 0"):
-        num_steps(1, batch_size=0, num_train=10)
