@@ -32,7 +32,7 @@ def test_coverage_of_targets_drawn_from_the_predictive_is_the_level(level):
     z = (metrics.interval_coverage(loc, scale, targets, level) - level) / np.sqrt(
         level * (1 - level) / size
     )
-    assert abs(z) < 4.0  # four levels: false alarm 3e-4 over all seeds; this one is fixed
+    assert abs(z) < 6.0  # four levels: 8e-9 false alarms over all seeds; this one is fixed
 
 
 def test_coverage_extremes():
