@@ -23,6 +23,8 @@ from bnn.objectives import NegativeELBO
 
 SEED = 17
 KINDS = ("loc", "scale")
+# XLA fuses the products of very small batches with the noise, and recomputes it for every output.
+_COMPILE_FROM = 32
 
 
 class Moments(NamedTuple):
@@ -75,14 +77,16 @@ class Probe:
             for kind in KINDS
         ]
         self.sizes = np.array([sum(int(np.prod(v.shape)) for v in g) for g in self._groups])
+        self._graph = tf.function(self._chunk, autograph=False, reduce_retracing=False)
         self._compiled = tf.function(
             self._chunk, jit_compile=True, autograph=False, reduce_retracing=False
         )
 
     def gradient(self, rows: np.ndarray, step: int, chunk: int, num_steps: int = 1) -> list:
         """Gradient by group for the batch `rows`, averaged over `num_steps` noises."""
+        function = self._compiled if chunk >= _COMPILE_FROM else self._graph
         parts = [
-            self._compiled(
+            function(
                 tf.constant(rows[first : first + chunk], tf.int32),
                 tf.constant(step * num_steps + k, tf.int64),
                 tf.constant(first, tf.int32),
