@@ -9,7 +9,7 @@ from bnn.diagnostics.baselines import check_baseline
 from bnn.diagnostics.gradients import ObjectiveGradients, value_rows
 from bnn.diagnostics.kl import KLMoments, ledger_rows
 from bnn.diagnostics.limits import limit_rows
-from bnn.diagnostics.modes import draw_rows, mode_rows
+from bnn.diagnostics.modes import bulk_row, draw_rows, mode_rows
 from bnn.diagnostics.moments import OutputMoments
 from bnn.diagnostics.report import Report, Row
 from bnn.diagnostics.simulation import CHUNK, Simulation
@@ -59,7 +59,7 @@ def check_estimator(
       and the posterior's flags are right;
     * `moments`: z-scores over many steps of mean, variance and law of the outputs, and of their
       covariance across channels, positions and examples as the estimator declares it
-      (`couples_examples`, `couples_positions`);
+      (`couples_examples`, `couples_positions`); that the draws in bulk are draws;
     * `gradients`: z-scores of the objective's value, of its gradient in every variable and of the
       KL of every site; draw by draw, that the score term has no value and the KL enters once, over
       the number of training examples; that the baseline is independent of its own sample;
@@ -190,7 +190,7 @@ def _statistical_rows(
         rows += g.rows()
     if "gradients" in checks:
         rows += value_rows(simulation, outcome, seed)
-    return rows, draws
+    return [*rows, bulk_row(simulation, outcome, seed, chunks - 1)], draws
 
 
 def _baseline_rows(subject: Subject) -> list[Row]:

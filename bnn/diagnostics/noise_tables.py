@@ -51,31 +51,41 @@ class Request(NamedTuple):
 class NoiseTables:
     """The numbers of one step by request; filled in at every step of a loop.
 
-    A table that records takes note of every request and answers none.
+    Until they are filled for the first time the tables record: they take note of every request for
+    the noise of a step, and answer none.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self._step: Any = None
-        self._numbers: dict[Request, tf.Tensor] = {}
+        self._moment: tuple[Any, Any] = (None, None)
+        self._numbers: dict[Request, tf.Tensor] | None = None
 
-    def fill(self, step: Any, numbers: tuple[tf.Tensor, ...]) -> None:
-        """Holds the numbers of all requests at this step from now on; records where none are."""
-        self._step = step
-        self._numbers = dict(zip(self.requests, numbers, strict=False))
+    def record(self, seed: Any, step: Any) -> None:
+        """Takes note of requests with this seed and step."""
+        self._moment = (seed, step)
+
+    def fill(self, seed: Any, step: Any, numbers: tuple[tf.Tensor, ...]) -> None:
+        """Holds the numbers of all requests at this seed and step from now on."""
+        self._moment = (seed, step)
+        self._numbers = dict(zip(self.requests, numbers, strict=True))
 
     def find(self, noise: Noise, stream: int, shape: Any, transform: Any) -> tf.Tensor | None:
         """The numbers for a tensor of noise, or None."""
-        coordinates = (noise.site, noise.purpose, noise.sample, noise.replica, noise.example_offset)
-        static = not any(tf.is_tensor(x) for x in (*coordinates, stream, shape, *shape))
-        if not static or noise.step is not self._step or noise.replica or noise.example_offset:
+        seed, step = self._moment
+        if noise.seed is not seed or noise.step is not step or tf.is_tensor(shape):
+            return None
+        places = (noise.site, noise.purpose, noise.sample, stream, *shape)
+        moved = (noise.replica, noise.example_offset)
+        if any(tf.is_tensor(x) for x in (*places, *moved)) or any(moved):
             return None
         sample = noise.sample // 2 if noise.antithetic else noise.sample
         size = math.prod(shape)
         request = Request(noise.site, noise.purpose, sample, stream, size, transform)
-        if not self._numbers and request not in self.requests:
+        if self._numbers is not None:
+            return self._numbers.get(request)
+        if request not in self.requests:
             self.requests.append(request)
-        return self._numbers.get(request)
+        return None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,9 +73,9 @@ class Simulation:
         self.bulk = tf.function(self._many, jit_compile=jit_compile, autograph=False)
         self._tables = NoiseTables()
         self._tabled = with_tables(subject.estimator, self._tables)
-        step = tf.constant(0)
-        self._tables.fill(step, ())
-        self._one(self._tabled, subject.inputs, tf.constant(0, tf.int64), step)
+        seed, step = tf.constant(0, tf.int64), tf.constant(0)
+        self._tables.record(seed, step)
+        self._one(self._tabled, subject.inputs, seed, step)
 
     def one(self, inputs: tf.Tensor, seed: tf.Tensor, step: tf.Tensor) -> Outcome:
         """The outcome of one step; runs eagerly and in any `tf.function`."""
@@ -111,7 +111,7 @@ class Simulation:
     ) -> Outcome:
         def body(elements: tuple) -> Outcome:
             step, *numbers = elements
-            self._tables.fill(step, tuple(numbers))
+            self._tables.fill(seed, step, tuple(numbers))
             return self._one(self._tabled, inputs, seed, step)
 
         subject, scalar = self.subject, tf.TensorSpec([])

@@ -93,7 +93,9 @@ class ScaledProduct(operators.Dense):
         return operators.Dense().apply(inputs**2, variances) / inputs.shape[-1]
 
 
-@pytest.mark.parametrize("shape", [(3, 3), (2, 3, 3)], ids=["dense", "positions"])
+@pytest.mark.parametrize(
+    "shape", [(3, 3), pytest.param((2, 3, 3), marks=pytest.mark.slow)], ids=["dense", "positions"]
+)
 def test_estimator_with_weights_per_example(shape):
     report = check_estimator(
         WeightsPerExample("own"),
@@ -116,7 +118,7 @@ def test_a_wrong_declaration_fails():
 
 @pytest.mark.parametrize(
     "estimator",
-    [Reparameterization(), ScoreFunction(LeaveOneOut())],
+    [Reparameterization(), pytest.param(ScoreFunction(LeaveOneOut()), marks=pytest.mark.slow)],
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_posterior_with_dependent_weights(estimator):
