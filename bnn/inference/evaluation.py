@@ -17,10 +17,12 @@ def evaluate(
 ) -> dict[str, float]:
     """Metrics of the predictive mixture of all samples, by name.
 
-    Classification: nll (nats per example), accuracy, error, brier, ece and ece_equal_mass (15
-    bins), and the mean predictive, aleatoric and epistemic entropies (nats). Regression, in the
-    target's own units: nll, log_likelihood (nats per example), rmse, crps, coverage_50 and
-    coverage_95 of the central intervals, aleatoric_std and epistemic_std.
+    Classification: nll (nats per example), accuracy, error, brier, ece, ece_equal_mass,
+    ece_classwise and ece_adaptive (15 bins), aurc (of the error, by the maximum probability), and
+    the mean predictive, aleatoric and epistemic entropies (nats). Regression, in the target's own
+    units: nll, log_likelihood (nats per example), rmse, crps, coverage_50 and coverage_95 of the
+    central intervals, quantile_calibration_error (a fraction), sharpness, aleatoric_std and
+    epistemic_std.
 
     Args:
       likelihood: of the model's task.
@@ -34,6 +36,8 @@ def evaluate(
 
 
 def _classification(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    wrong = metrics.classification_losses(log_probs, labels)["error"]
+    unsure = metrics.uncertainty_scores(log_probs)["max_probability"]
     return {
         "nll": metrics.nll(log_probs, labels),
         "accuracy": metrics.accuracy(log_probs, labels),
@@ -41,6 +45,9 @@ def _classification(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, floa
         "brier": metrics.brier(log_probs, labels),
         "ece": metrics.ece(log_probs, labels),
         "ece_equal_mass": metrics.ece_equal_mass(log_probs, labels),
+        "ece_classwise": metrics.ece_classwise(log_probs, labels),
+        "ece_adaptive": metrics.ece_adaptive(log_probs, labels),
+        "aurc": metrics.aurc(unsure, wrong),
         "predictive_entropy": float(np.mean(metrics.predictive_entropy(log_probs))),
         "aleatoric_entropy": float(np.mean(metrics.aleatoric_entropy(log_probs))),
         "epistemic_entropy": float(np.mean(metrics.epistemic_entropy(log_probs))),
@@ -71,6 +78,8 @@ def _regression(loc: np.ndarray, scale: np.ndarray, targets: np.ndarray) -> dict
         "crps": metrics.crps(loc, scale, targets),
         "coverage_50": metrics.interval_coverage(loc, scale, targets, 0.5),
         "coverage_95": metrics.interval_coverage(loc, scale, targets, 0.95),
+        "quantile_calibration_error": metrics.quantile_calibration_error(loc, scale, targets),
+        "sharpness": float(np.sqrt(np.mean(variance.total))),
         "aleatoric_std": float(np.sqrt(np.mean(variance.aleatoric))),
         "epistemic_std": float(np.sqrt(np.mean(variance.epistemic))),
     }

@@ -2,7 +2,8 @@
 
 Every function takes what a Bayesian model predicts, S posterior samples for each of B examples,
 and scores the mixture of those samples, which is the model's one prediction. Classification
-takes `log_probs` `[S, B, C]`, regression `loc` and `scale` `[S, B]` or `[S, B, D]`.
+takes `log_probs` `[S, B, C]`, regression `loc` and `scale` `[S, B]` or `[S, B, D]`. Selective
+prediction and detection take one score per example, such as `uncertainty_scores(log_probs)` gives.
 
 Example::
 
@@ -14,35 +15,61 @@ Example::
 
 from bnn.metrics.calibration import Reliability, ece, ece_equal_mass, reliability
 from bnn.metrics.classification import accuracy, brier, error, nll, predictive_log_probs
+from bnn.metrics.classwise_calibration import ece_adaptive, ece_classwise
 from bnn.metrics.entropy import aleatoric_entropy, epistemic_entropy, predictive_entropy
+from bnn.metrics.intervals import interval_score, interval_width, sharpness
+from bnn.metrics.losses import classification_losses, regression_losses
 from bnn.metrics.mixture import interval_coverage, mixture_cdf, quantile
-from bnn.metrics.ranked_probability import crps
-from bnn.metrics.regression import (
-    PredictiveVariance,
-    log_likelihood,
-    predictive_variance,
-    rmse,
+from bnn.metrics.out_of_distribution import Detection, detection, false_positive_rate
+from bnn.metrics.quantile_calibration import (
+    PITHistogram,
+    pit_histogram,
+    quantile_calibration_error,
+    quantile_coverage,
 )
+from bnn.metrics.ranked_probability import crps
+from bnn.metrics.regression import PredictiveVariance, log_likelihood, predictive_variance, rmse
+from bnn.metrics.selective import RiskCoverage, aurc, excess_aurc, risk_coverage
+from bnn.metrics.uncertainty import uncertainty_scores
 
 __all__ = [
+    "Detection",
+    "PITHistogram",
     "PredictiveVariance",
     "Reliability",
+    "RiskCoverage",
     "accuracy",
     "aleatoric_entropy",
+    "aurc",
     "brier",
+    "classification_losses",
     "crps",
+    "detection",
     "ece",
+    "ece_adaptive",
+    "ece_classwise",
     "ece_equal_mass",
     "epistemic_entropy",
     "error",
+    "excess_aurc",
+    "false_positive_rate",
     "interval_coverage",
+    "interval_score",
+    "interval_width",
     "log_likelihood",
     "mixture_cdf",
     "nll",
+    "pit_histogram",
     "predictive_entropy",
     "predictive_log_probs",
     "predictive_variance",
     "quantile",
+    "quantile_calibration_error",
+    "quantile_coverage",
+    "regression_losses",
     "reliability",
+    "risk_coverage",
     "rmse",
+    "sharpness",
+    "uncertainty_scores",
 ]

@@ -162,3 +162,32 @@ def check_probability(name: str, value: ArrayLike) -> FloatArray:
             "Pass a probability, for example 0.95, not a percentage."
         )
     return array
+
+
+def check_share(name: str, value: float) -> float:
+    """One number in [0, 1)."""
+    share = _as_floats(name, value)
+    if share.ndim != 0 or not 0 <= share < 1:
+        raise ValueError(
+            f"{name} must be one number in [0, 1), got {value!r}. "
+            "Pass a fraction, for example 0.01, not a percentage."
+        )
+    return float(share)
+
+
+def check_vector(
+    name: str, value: ArrayLike, like: tuple[str, FloatArray] | None = None
+) -> FloatArray:
+    """Finite numbers `[N]`, N at least 1 and, where given, that of another vector."""
+    array = _as_finite(name, value)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(
+            f"{name} must be a vector of at least one number, got shape {array.shape}. "
+            "Pass one number for each example."
+        )
+    if like is not None and len(array) != len(like[1]):
+        raise ValueError(
+            f"{name} must have the length of {like[0]}, {len(like[1])}, got {len(array)}. "
+            "Pass one number for each of the same examples."
+        )
+    return array

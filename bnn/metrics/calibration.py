@@ -5,12 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bnn.metrics._binning import bin_means, expected_gap
 from bnn.metrics._validation import FloatArray, IntArray, check_num_bins
 from bnn.metrics.classification import predictive_and_labels
-
-# A mean of samples that is 0.8 on paper may be 0.8000000000000002. Rounding makes such values
-# equal again, so that they share a bin and a value on an edge counts as on it.
-_DECIMALS = 12
 
 
 class Reliability(NamedTuple):
@@ -27,18 +24,6 @@ class Reliability(NamedTuple):
     accuracy: FloatArray
     count: IntArray  # type: ignore[assignment]  # hides tuple.count, which has no use here
     edges: FloatArray
-
-
-def _equal_width_edges(num_bins: int) -> FloatArray:
-    return np.linspace(0.0, 1.0, num_bins + 1)
-
-
-def _equal_mass_edges(confidence: FloatArray, num_bins: int) -> FloatArray:
-    """Edges at the empirical quantiles; equal confidences always fall into one bin."""
-    size = len(confidence)
-    # Integer arithmetic: ceil(m B / M) would be off by one for some m in floating point.
-    last = [-(-m * size // num_bins) - 1 for m in range(1, num_bins)]
-    return np.concatenate([[0.0], np.sort(confidence)[last], [1.0]])
 
 
 def reliability(
@@ -70,26 +55,12 @@ def reliability(
     """
     predictive, classes = predictive_and_labels(log_probs, labels)
     num_bins = check_num_bins(num_bins)
-    probability = np.round(np.exp(predictive), _DECIMALS)
-    confidence = probability.max(axis=-1)
     right = predictive.argmax(axis=-1) == classes
-
-    edges = _equal_mass_edges(confidence, num_bins) if equal_mass else _equal_width_edges(num_bins)
-    # Only inner edges are searched: a confidence that rounding put above 1 is in the last bin.
-    bins = np.searchsorted(np.round(edges[1:-1], _DECIMALS), confidence, side="left")
-    count = np.bincount(bins, minlength=num_bins)
-
-    def mean(values: np.ndarray) -> FloatArray:
-        total = np.bincount(bins, weights=values, minlength=num_bins)
-        return np.divide(total, count, out=np.full(num_bins, np.nan), where=count > 0)
-
-    return Reliability(mean(confidence), mean(right), count, edges)
+    return Reliability(*bin_means(np.exp(predictive.max(axis=-1)), right, num_bins, equal_mass))
 
 
 def _expected_gap(table: Reliability) -> float:
-    gap = np.abs(table.accuracy - table.confidence)
-    filled = table.count > 0
-    return float(np.sum(table.count[filled] * gap[filled]) / np.sum(table.count))
+    return expected_gap(table.confidence, table.accuracy, table.count)
 
 
 def ece(log_probs: ArrayLike, labels: ArrayLike, num_bins: int = 15) -> float:

@@ -43,15 +43,19 @@ def crps(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> float:
     means = check_loc(loc)
     scales = check_scale(scale, means.shape)
     observed = check_targets(targets, means.shape[1:])
+    return float(np.mean(crps_by_target(means, scales, observed)))
 
-    num_samples = len(means)
-    columns = (means.reshape(num_samples, -1), scales.reshape(num_samples, -1), observed.ravel())
+
+def crps_by_target(loc: FloatArray, scale: FloatArray, targets: FloatArray) -> FloatArray:
+    """The score of each of the checked targets, of their shape."""
+    num_samples = len(loc)
+    columns = (loc.reshape(num_samples, -1), scale.reshape(num_samples, -1), targets.ravel())
     width = max(1, _CHUNK_ELEMENTS // num_samples)
-    total = 0.0
-    for start in range(0, observed.size, width):
-        chunk = slice(start, start + width)
-        total += np.sum(_crps(*(column[..., chunk] for column in columns)))
-    return float(total / observed.size)
+    scores = [
+        _crps(*(column[..., start : start + width] for column in columns))
+        for start in range(0, targets.size, width)
+    ]
+    return np.concatenate(scores).reshape(targets.shape)
 
 
 def _crps(loc: FloatArray, scale: FloatArray, targets: FloatArray) -> FloatArray:

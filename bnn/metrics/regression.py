@@ -69,10 +69,15 @@ def log_likelihood(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> floa
     means = check_loc(loc)
     scales = check_scale(scale, means.shape)
     observed = check_targets(targets, means.shape[1:])
-    z = (observed - means) / scales
-    log_density = -0.5 * z**2 - np.log(scales) - 0.5 * math.log(2.0 * math.pi)
-    per_example = log_density.reshape(*means.shape[:2], -1).sum(axis=-1)  # [S, B]
-    return float(np.mean(logsumexp(per_example, axis=0)) - math.log(len(means)))
+    per_example = logsumexp(log_densities(means, scales, observed), axis=0)
+    return float(np.mean(per_example) - math.log(len(means)))
+
+
+def log_densities(loc: FloatArray, scale: FloatArray, targets: FloatArray) -> FloatArray:
+    """Log-densities `[S, B]` of checked targets under each sample, summed over dimensions."""
+    z = (targets - loc) / scale
+    log_density = -0.5 * z**2 - np.log(scale) - 0.5 * math.log(2.0 * math.pi)
+    return log_density.reshape(*loc.shape[:2], -1).sum(axis=-1)
 
 
 def predictive_variance(loc: ArrayLike, scale: ArrayLike) -> PredictiveVariance:

@@ -38,6 +38,12 @@ def test_classification_is_the_metrics_of_the_log_probabilities(rng, classes):
         "brier": metrics.brier(log_probs, y),
         "ece": metrics.ece(log_probs, y),
         "ece_equal_mass": metrics.ece_equal_mass(log_probs, y),
+        "ece_classwise": metrics.ece_classwise(log_probs, y),
+        "ece_adaptive": metrics.ece_adaptive(log_probs, y),
+        "aurc": metrics.aurc(
+            metrics.uncertainty_scores(log_probs)["max_probability"],
+            metrics.predictive_log_probs(log_probs).argmax(axis=-1) != y,
+        ),
         "predictive_entropy": np.mean(metrics.predictive_entropy(log_probs)),
         "aleatoric_entropy": np.mean(metrics.aleatoric_entropy(log_probs)),
         "epistemic_entropy": np.mean(metrics.epistemic_entropy(log_probs)),
@@ -86,6 +92,8 @@ def test_regression_is_the_metrics_of_components_in_own_units(rng, values, likel
         "crps": metrics.crps(loc, scale, targets),
         "coverage_50": metrics.interval_coverage(loc, scale, targets, 0.5),
         "coverage_95": metrics.interval_coverage(loc, scale, targets, 0.95),
+        "quantile_calibration_error": metrics.quantile_calibration_error(loc, scale, targets),
+        "sharpness": metrics.sharpness(loc, scale),
         "aleatoric_std": np.sqrt(np.mean(variance.aleatoric)),
         "epistemic_std": np.sqrt(np.mean(variance.epistemic)),
     }
@@ -121,7 +129,7 @@ def test_errors_scale_with_the_units(rng):
             for unit in (1.0, 1000.0)
         )
     )
-    for name in ("rmse", "crps", "aleatoric_std", "epistemic_std"):
+    for name in ("rmse", "crps", "sharpness", "aleatoric_std", "epistemic_std"):
         assert large[name] == pytest.approx(1000 * small[name], rel=1e-4), name
     for name in ("coverage_50", "coverage_95"):
         assert large[name] == small[name], name

@@ -19,9 +19,13 @@ LABELLED = [
     metrics.brier,
     metrics.ece,
     metrics.ece_equal_mass,
+    metrics.ece_classwise,
+    metrics.ece_adaptive,
     metrics.reliability,
+    metrics.classification_losses,
 ]
 UNLABELLED = [
+    metrics.uncertainty_scores,
     metrics.predictive_log_probs,
     metrics.predictive_entropy,
     metrics.aleatoric_entropy,
@@ -32,6 +36,19 @@ SCORED = [
     metrics.crps,
     metrics.mixture_cdf,
     metrics.interval_coverage,
+    metrics.interval_score,
+    metrics.pit_histogram,
+    metrics.quantile_coverage,
+    metrics.quantile_calibration_error,
+    metrics.regression_losses,
+]
+SPREADS = [metrics.predictive_variance, metrics.sharpness, metrics.interval_width]
+BINNED = [
+    metrics.ece,
+    metrics.ece_equal_mass,
+    metrics.ece_classwise,
+    metrics.ece_adaptive,
+    metrics.reliability,
 ]
 
 
@@ -141,11 +158,91 @@ def test_labels(metric, case):
 
 
 @pytest.mark.parametrize("num_bins", [0, -1, 15.0, "15"])
-@pytest.mark.parametrize("metric", [metrics.ece, metrics.ece_equal_mass, metrics.reliability])
+@pytest.mark.parametrize("metric", BINNED)
 def test_num_bins(metric, num_bins):
     message = f"num_bins must be an integer of at least 1, got {num_bins!r}. Pass for example 15."
     with raises(message):
         metric(LOG_PROBS, LABELS, num_bins=num_bins)
+    with raises(message):
+        metrics.pit_histogram(LOC, 1.0, TARGETS, num_bins=num_bins)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.0, 5.0])
+@pytest.mark.parametrize("metric", [metrics.ece_classwise, metrics.ece_adaptive])
+def test_threshold(metric, threshold):
+    message = (
+        f"threshold must be one number in [0, 1), got {threshold!r}. "
+        "Pass a fraction, for example 0.01, not a percentage."
+    )
+    with raises(message):
+        metric(LOG_PROBS, LABELS, threshold=threshold)
+
+
+PAIRED = [metrics.risk_coverage, metrics.aurc, metrics.excess_aurc]
+BAD_VECTORS = {
+    "matrix": (
+        [[1.0, 2.0]],
+        "must be a vector of at least one number, got shape (1, 2). "
+        "Pass one number for each example.",
+    ),
+    "empty": (
+        [],
+        "must be a vector of at least one number, got shape (0,). "
+        "Pass one number for each example.",
+    ),
+    "NaN": (
+        [0.0, np.nan],
+        "must not contain NaN, got NaN at index (1,). "
+        "Find the step that produced it before scoring the predictions.",
+    ),
+    "infinite": (
+        [0.0, np.inf],
+        "must be finite, got inf at index (1,). "
+        "Find the step that produced it before scoring the predictions.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_VECTORS)
+def test_vectors(case):
+    value, message = BAD_VECTORS[case]
+    for metric in PAIRED:
+        with raises(f"uncertainty {message}"):
+            metric(value, [0.0, 1.0])
+        with raises(f"loss {message}"):
+            metric([0.0, 1.0], value)
+    for metric in (metrics.detection, metrics.false_positive_rate):
+        with raises(f"in_scores {message}"):
+            metric(value, [0.0])
+        with raises(f"out_scores {message}"):
+            metric([0.0], value)
+
+
+def test_uncertainty_and_loss_are_of_the_same_examples():
+    for metric in PAIRED:
+        with raises(
+            "loss must have the length of uncertainty, 3, got 2. "
+            "Pass one number for each of the same examples."
+        ):
+            metric([0.1, 0.2, 0.3], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 95.0])
+def test_true_positive_rate(rate):
+    with raises(
+        f"true_positive_rate must be one number in [0, 1), got {rate!r}. "
+        "Pass a fraction, for example 0.01, not a percentage."
+    ):
+        metrics.false_positive_rate([0.0], [0.0], rate)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
+def test_levels(level):
+    with raises(
+        f"levels must lie strictly between 0 and 1, got {level}. "
+        "Pass a probability, for example 0.95, not a percentage."
+    ):
+        metrics.quantile_coverage(LOC, 1.0, TARGETS, [0.5, level])
 
 
 BAD_LOC = {
@@ -180,8 +277,9 @@ def test_loc(case):
             metric(loc, 1.0, TARGETS)
     with raises(message):
         metrics.rmse(loc, TARGETS)
-    with raises(message):
-        metrics.predictive_variance(loc, 1.0)
+    for spread in SPREADS:
+        with raises(message):
+            spread(loc, 1.0)
     with raises(message):
         metrics.quantile(loc, 1.0, 0.5)
 
@@ -221,8 +319,9 @@ def test_scale(case):
     for metric in SCORED:
         with raises(message):
             metric(LOC, scale, TARGETS)
-    with raises(message):
-        metrics.predictive_variance(LOC, scale)
+    for spread in SPREADS:
+        with raises(message):
+            spread(LOC, scale)
     with raises(message):
         metrics.quantile(LOC, scale, 0.5)
 
@@ -263,8 +362,11 @@ def test_level(level):
         f"level must lie strictly between 0 and 1, got {level}. "
         "Pass a probability, for example 0.95, not a percentage."
     )
+    for metric in (metrics.interval_coverage, metrics.interval_score):
+        with raises(message):
+            metric(LOC, 1.0, TARGETS, level)
     with raises(message):
-        metrics.interval_coverage(LOC, 1.0, TARGETS, level)
+        metrics.interval_width(LOC, 1.0, level)
 
 
 @pytest.mark.parametrize("q", [0.0, 1.0, 50.0])
