@@ -35,7 +35,15 @@ class LinearGaussian:
         self.targets = self.design @ rng.normal(size=self.design.shape[1])
         self.targets = (self.targets + NOISE * rng.normal(size=NUM_TRAIN)).astype(np.float32)
         prior = bnn.priors.Normal(0.0, PRIOR, trainable=trainable_prior)
-        self.layer = bnn.layers.Dense(1, use_bias=use_bias, kernel_prior=prior, bias_prior=prior)
+        posterior = bnn.posteriors.MeanFieldNormal(scale_transform=bnn.posteriors.Softplus())
+        self.layer = bnn.layers.Dense(
+            1,
+            use_bias=use_bias,
+            kernel_posterior=posterior,
+            bias_posterior=posterior,
+            kernel_prior=prior,
+            bias_prior=prior,
+        )
         self.model = keras.Sequential([keras.Input((num_features,)), self.layer])
         self.likelihood = bnn.likelihoods.Normal(NOISE, trainable=bool(trainable_noise))
         self.variables = [*self.model.trainable_variables, *self.likelihood.trainable_variables]

@@ -30,7 +30,7 @@ def draw(kind="normal", shape=(1 << 16,), stream=0, **coordinates):
 def assert_same(actual, expected, kind="normal"):
     """Bits are identical; the polynomial of the normals is rounded as the compiler likes."""
     if kind == "normal":
-        np.testing.assert_allclose(actual, expected, rtol=2e-6, atol=1e-7)
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
     else:
         np.testing.assert_array_equal(actual, expected)
 

@@ -12,7 +12,7 @@ from tensorflow_probability import distributions as tfd
 
 from bnn.noise import Noise
 from bnn.posteriors.posterior import Posterior
-from bnn.posteriors.scales import ScaleTransform, Softplus
+from bnn.posteriors.scales import Exponential, ScaleTransform
 from bnn.variables import add_float32_weight
 
 
@@ -23,7 +23,8 @@ class MeanFieldNormal(Posterior):
 
     Args:
       initial_scale: σ of every element at the start, positive.
-      scale_transform: the map from ρ to σ; softplus where None.
+      scale_transform: the map from ρ to σ; `Exponential()` where None, whose logarithm, which the
+        KL needs, costs nothing.
     """
 
     factorized = True
@@ -39,7 +40,7 @@ class MeanFieldNormal(Posterior):
                 "for a posterior without spread use bnn.posteriors.Point()."
             )
         self.initial_scale = float(initial_scale)
-        self.scale_transform = scale_transform if scale_transform is not None else Softplus()
+        self.scale_transform = scale_transform if scale_transform is not None else Exponential()
 
     def _build(
         self,
@@ -77,6 +78,12 @@ class MeanFieldNormal(Posterior):
         """σ, float32, of the tensor's shape."""
         self.shape  # noqa: B018
         return self.scale_transform(tf.convert_to_tensor(self._unconstrained_scale))
+
+    @property
+    def log_scale(self) -> tf.Tensor:
+        """ln σ, float32, of the tensor's shape."""
+        self.shape  # noqa: B018
+        return self.scale_transform.log(tf.convert_to_tensor(self._unconstrained_scale))
 
     @property
     def variance(self) -> tf.Tensor:

@@ -17,6 +17,10 @@ class ScaleTransform(abc.ABC):
     def __call__(self, unconstrained: tf.Tensor) -> tf.Tensor:
         """The scale, float32, of the shape of its argument."""
 
+    def log(self, unconstrained: tf.Tensor) -> tf.Tensor:
+        """ln σ, float32, of the shape of its argument."""
+        return tf.math.log(self(unconstrained))
+
     @abc.abstractmethod
     def inverse(self, scale: float) -> float:
         """The unconstrained number that gives `scale`."""
@@ -53,6 +57,10 @@ class Exponential(ScaleTransform):
     def __call__(self, unconstrained: tf.Tensor) -> tf.Tensor:
         """Exp ρ."""
         return tf.exp(unconstrained)
+
+    def log(self, unconstrained: tf.Tensor) -> tf.Tensor:
+        """ρ itself."""
+        return unconstrained
 
     def inverse(self, scale: float) -> float:
         """ρ = ln σ."""

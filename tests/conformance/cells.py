@@ -2,7 +2,7 @@
 
 from bnn import estimators as e
 from bnn import layers, operators
-from bnn.posteriors import Exponential, MeanFieldNormal, Point
+from bnn.posteriors import Exponential, MeanFieldNormal, Point, Softplus
 
 # Name: layer or operator, then the arguments of check_estimator that say its shapes.
 LAYERS = {
@@ -51,7 +51,7 @@ ESTIMATORS = {
 }
 
 POSTERIORS = {
-    "softplus": MeanFieldNormal(0.5),
+    "softplus": MeanFieldNormal(0.5, Softplus()),
     "exponential": MeanFieldNormal(0.5, Exponential()),
     "point": Point(),
 }

@@ -14,7 +14,7 @@ from bnn.estimators import (
     ScoreFunction,
 )
 from bnn.objectives.densities import log_ratios, require_pathwise
-from bnn.posteriors import MeanFieldNormal, Point
+from bnn.posteriors import MeanFieldNormal, Point, Softplus
 from bnn.priors import Normal, ScaleMixture
 
 X = tf.ones((2, 3))
@@ -33,7 +33,7 @@ def model():
                 bias_initializer="random_normal",
                 bias_prior=Normal(0.3, 0.7),
             ),
-            bnn.layers.Dense(1, kernel_posterior=MeanFieldNormal(0.2), use_bias=False),
+            bnn.layers.Dense(1, kernel_posterior=MeanFieldNormal(0.2, Softplus()), use_bias=False),
         ]
     )
 
