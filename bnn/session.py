@@ -22,6 +22,7 @@ from bnn.inference import GradientNoiseProbe, Method, Problem, evaluate, headlin
 from bnn.kl import ledger, sites
 from bnn.provenance import git_revision, versions
 from bnn.run_figures import draw_figures
+from bnn.run_predictions import write_predictions
 from bnn.tracking import Console, Jsonl, RunInfo, Tracker, Trackers, read_jsonl
 from bnn.training import (
     Averages,
@@ -109,6 +110,7 @@ class Session:
             )
             train_seconds = time.monotonic() - started
             results, samples = self._results(train_seconds)
+            write_predictions(self.folder.path, self.problem.likelihood, samples, self.data)
             records = read_jsonl(self.folder.metrics)
             figures = draw_figures(
                 self.folder.figures, records, self.problem.likelihood, samples, self.data

@@ -16,6 +16,7 @@ from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
 from bnn.experiment import run
 from bnn.inference import GradientNoiseProbe, VariationalInference
+from bnn.predictions import load_predictions
 from bnn.schedules import Constant, LinearWarmup
 from bnn.tracking import Tracker, read_jsonl
 from bnn.training import FolderInUseError, InterruptedRunError, NonFiniteLossError
@@ -108,6 +109,9 @@ def test_what_a_run_leaves_in_its_folder(whole_run):
     workdir, results = whole_run
     left = {p.name for p in workdir.iterdir()}
     assert left >= {"config.gin", "metrics.jsonl", "results.json", "checkpoints", "figures"}
+    test = load_predictions(workdir / "predictions" / "test.npz")
+    assert test.num_samples == results["num_predict_samples"]
+    assert test.losses["nll"].mean() == pytest.approx(results["test"]["nll"], rel=1e-12)
     assert {p.name for p in (workdir / "figures").iterdir()} == {
         "learning_curve.png",
         "reliability.png",
@@ -139,6 +143,7 @@ def test_what_the_results_hold(whole_run):
     _, results = whole_run
     assert set(results["test"]) == {
         *("nll", "accuracy", "error", "brier", "ece", "ece_equal_mass"),
+            *("ece_classwise", "ece_adaptive", "aurc"),
         *("predictive_entropy", "aleatoric_entropy", "epistemic_entropy"),
     }
     expected = {
