@@ -1,0 +1,73 @@
+"""What a group of workers agrees on: addresses, TF_CONFIG, each worker's share of the GPUs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nothing listens on: all different, free just now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:  # all are held until the last one is chosen
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def tf_config(addresses: Sequence[str], index: int) -> str:
+    """The TF_CONFIG of worker `index` among the workers at `addresses`, each `host:port`.
+
+    Worker 0 is the chief: TensorFlow takes the first worker where the cluster names none.
+    """
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
+
+
+def listens(address: str, timeout: float = 0.5) -> bool:
+    """Whether something accepts connections at `host:port`."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout):
+            return True
+    except OSError:
+        return False
+
+
+def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The GPUs of this machine that may be used: CUDA_VISIBLE_DEVICES, else what nvidia-smi says.
+
+    An empty list where there is neither.
+    """
+    if "CUDA_VISIBLE_DEVICES" in environment:
+        devices = [each.strip() for each in environment["CUDA_VISIBLE_DEVICES"].split(",")]
+        return [each for each in devices if each and each != "-1"]
+    try:
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    count = sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
+    return [str(index) for index in range(count)]
+
+
+def gpu_share(gpus: Sequence[str], per_worker: int, index: int) -> str:
+    """CUDA_VISIBLE_DEVICES of worker `index` with `per_worker` GPUs; "-1" hides all of them.
+
+    Raises:
+      ValueError: there are not enough GPUs.
+    """
+    if per_worker == 0:
+        return "-1"
+    if (index + 1) * per_worker > len(gpus):
+        raise ValueError(
+            f"worker {index} needs GPUs {index * per_worker} to {(index + 1) * per_worker - 1}, "
+            f"but only {len(gpus)} can be seen here ({','.join(gpus) or 'none'}); start fewer "
+            "workers or give each fewer GPUs."
+        )
+    return ",".join(gpus[index * per_worker : (index + 1) * per_worker])
