@@ -106,10 +106,8 @@ def read_sweep(path: str | Path) -> Sweep:
         raise FileNotFoundError(f"the sweep's file {path} does not exist.")
     try:
         return _parse(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, FileNotFoundError) as error:
-        raise (
-            type(error) if type(error) is FileNotFoundError else ValueError(f"{path}: {error}")
-        ) from None
+    except ValueError as error:  # TOML's own errors are ValueErrors too
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _parse(content: dict[str, Any]) -> Sweep:
