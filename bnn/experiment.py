@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bnn.kl import sites
 from bnn.likelihoods import Likelihood
 from bnn.schedules import Schedule
 from bnn.session import Session, show_finished
-from bnn.tracking import Tracker
+from bnn.tracking import Tracker, run_trackers
 from bnn.training import Plan, RunFolder
 
 
@@ -37,7 +37,7 @@ def run(
     report_every: float = 1.0,
     num_predict_samples: int = 32,
     seed: int = 0,
-    tracker: Tracker | None = None,
+    tracker: Tracker | Sequence[Tracker] | None = None,
     probe: GradientNoiseProbe | None = None,
     steps_per_call: int = 100,
     jit_compile: bool = True,
@@ -62,7 +62,8 @@ def run(
       report_every: epochs between two lines of metrics.
       num_predict_samples: S of the test metrics, at least 1.
       seed: of initial weights, data order and noise.
-      tracker: besides console and `metrics.jsonl`; in gin `@WandB()`.
+      tracker: one or a list, besides console and `metrics.jsonl`; in gin `@WandB()` or
+        `[@WandB(), @TensorBoard()]`.
       probe: gradient-noise probe; in gin `@GradientNoiseProbe()`. Off, and free, where None.
       steps_per_call: steps in one compiled call.
       jit_compile: compile training and prediction with XLA. It wins for dense networks; on CPUs
@@ -85,8 +86,11 @@ def run(
     _require("method", method, Method, "@VariationalInference()")
     if learning_rate is not None:
         _require("learning_rate", learning_rate, Schedule, "@learning_rate/Constant()")
-    if tracker is not None:
-        _require("tracker", tracker, Tracker, "@WandB()")
+    chosen: list[Any] = list(tracker) if isinstance(tracker, (list, tuple)) else [tracker]
+    if tracker is None:
+        chosen = []
+    for one in chosen:
+        _require("tracker", one, Tracker, "@WandB()")
     if probe is not None:
         _require("probe", probe, GradientNoiseProbe, "@GradientNoiseProbe()")
     if not isinstance(num_predict_samples, int) or num_predict_samples < 1:
@@ -99,6 +103,7 @@ def run(
             f"data set {data.name!r} has no test part to evaluate on; hold out some examples."
         )
     plan = Plan(data.num_train, batch_size, epochs, report_every)
+    trackers = run_trackers(chosen, plan.total_steps)
     keras.utils.set_random_seed(seed)
     problem = build_problem(data, model, likelihood, estimator, plan, seed, jit_compile)
     if learning_rate is not None:
@@ -121,7 +126,7 @@ def run(
         if finished is not None:
             show_finished(session.folder.path, finished)
             return finished
-        return session.run(config, tracker)
+        return session.run(config, trackers)
     finally:
         session.folder.close()
 

@@ -23,7 +23,7 @@ from bnn.kl import ledger, sites
 from bnn.provenance import git_revision, versions
 from bnn.run_figures import draw_figures
 from bnn.run_predictions import write_predictions
-from bnn.tracking import Console, Jsonl, RunInfo, Tracker, Trackers, read_jsonl
+from bnn.tracking import Console, RunInfo, Tracker, read_jsonl
 from bnn.training import (
     Averages,
     Checkpoints,
@@ -31,6 +31,7 @@ from bnn.training import (
     RunFolder,
     TrainingSteps,
     fit,
+    model_files,
     write_json,
     write_text,
 )
@@ -68,7 +69,7 @@ class Session:
     steps_per_call: int
     probe: GradientNoiseProbe | None = None
 
-    def run(self, config: str, tracker: Tracker | None) -> dict[str, Any]:
+    def run(self, config: str, trackers: Tracker) -> dict[str, Any]:
         """Trains from the start or the newest checkpoint, evaluates, and writes the results."""
         steps = self._training_steps()
         averages = Averages()
@@ -80,9 +81,6 @@ class Session:
         if resumed is None and self.folder.metrics.exists():
             resumed = 0  # ended before its first checkpoint: the same run from its start
         earlier = self._seconds_before(resumed)
-        trackers = Trackers(
-            [Jsonl(), Console(self.plan.total_steps), *([tracker] if tracker is not None else [])]
-        )
         trackers.start(self._run_info(config, resumed))
         started = time.monotonic() - earlier
 
@@ -120,6 +118,7 @@ class Session:
             write_json(self.folder.results, results)
             for name, path in figures.items():
                 trackers.figure(name, path, self.plan.total_steps)
+            trackers.artifact("checkpoint", model_files(self.folder))
         except BaseException:
             trackers.finish(results, failed=True)
             raise

@@ -18,7 +18,7 @@ from bnn.experiment import run
 from bnn.inference import GradientNoiseProbe, VariationalInference
 from bnn.predictions import load_predictions
 from bnn.schedules import Constant, LinearWarmup
-from bnn.tracking import Tracker, read_jsonl
+from bnn.tracking import Tracker, WandB, read_jsonl
 from bnn.training import FolderInUseError, InterruptedRunError, NonFiniteLossError
 from bnn.variables import add_float32_weight
 
@@ -428,6 +428,24 @@ def test_trackers_hear_of_everything_and_of_failure(tmp_path, cheap_runs, monkey
     ]
 
 
+def test_any_number_of_trackers_and_their_artifact(tmp_path, cheap_runs):
+    class Keeper(Recorder):
+        def artifact(self, name, files):
+            self.calls.append((name, sorted(files), all(p.exists() for p in files.values())))
+
+    recorder, keeper = Recorder(), Keeper()
+    run(tmp_path / "run", **arguments(tracker=[recorder, keeper], epochs=2))
+    assert recorder.calls[0] == keeper.calls[0] == ("start", None)
+    name, files, exist = keeper.calls[-2]
+    assert (name, exist) == ("checkpoint", True)
+    assert [file.replace("ckpt-", "") for file in files] == [
+        "checkpoints/checkpoint",
+        *("checkpoints/6.data-00000-of-00001", "checkpoints/6.index"),
+        *("config.gin", "results.json"),
+    ]
+    assert recorder.calls[-1] == keeper.calls[-1] == ("finish", True, False)
+
+
 class Skewed(bnn.posteriors.Posterior):
     """Independent exponential elements about a mean: not symmetric, not normal."""
 
@@ -479,6 +497,8 @@ UNFIT = {
     ),
     "not_a_probe": ({"probe": True}, "probe must be a GradientNoiseProbe object, got True"),
     "not_a_tracker": ({"tracker": "wandb"}, "tracker must be a Tracker object, got 'wandb'"),
+    "not_all_trackers": ({"tracker": [WandB]}, "tracker must be a Tracker object, got <class"),
+    "a_tracker_twice": ({"tracker": [WandB(), WandB()]}, "tracker must hold at most one WandB"),
     "flipout": (
         {"estimator": bnn.estimators.Flipout(), "model": skewed},
         "estimator Flipout cannot serve the posterior Skewed: it needs a posterior whose elements "

@@ -29,7 +29,7 @@ class RunInfo:
 
 
 class Tracker(abc.ABC):
-    """Records what a run reports: `start`, then any number of `log` and `figure`, then `finish`.
+    """Records what a run reports: `start`, then any number of the others, then `finish`.
 
     Steps must not decrease from call to call. `finish` must be called also when the run fails
     (with `failed=True`), so that files are closed and the terminal is restored.
@@ -37,9 +37,17 @@ class Tracker(abc.ABC):
     Attributes:
         essential: Whether a failure of this tracker must stop the run. `Trackers` lets only
             essential trackers raise.
+        patience: None if the calls are quick. A number of seconds if they may wait for a network:
+            `Trackers` then makes them on a thread, and the end of the run waits for what is left
+            for at most that long.
     """
 
     essential: ClassVar[bool] = False
+
+    @property
+    def patience(self) -> float | None:
+        """The longest time that the end of the run waits for this tracker, in seconds."""
+        return None
 
     @abc.abstractmethod
     def start(self, run: RunInfo) -> None:
@@ -52,6 +60,12 @@ class Tracker(abc.ABC):
     @abc.abstractmethod
     def figure(self, name: str, path: Path, step: int) -> None:
         """Records the finished image file at `path` under `name` at `step`."""
+
+    def artifact(self, name: str, files: Mapping[str, Path]) -> None:  # noqa: B027 (most do nothing)
+        """Records the finished `files` (path within the artifact: file) together under `name`.
+
+        Trackers that keep no copies of files do nothing.
+        """
 
     @abc.abstractmethod
     def finish(self, results: Mapping[str, Any], failed: bool = False) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import logging
-
+from bnn.tracking.background import Background
+from bnn.tracking.console import Console
+from bnn.tracking.guarded import Guarded
+from bnn.tracking.jsonl import Jsonl
 from bnn.tracking.tracker import RunInfo, Tracker
 
 
@@ -15,9 +17,12 @@ class Trackers(Tracker):
     """Hands every call to each of `trackers`, the essential ones first.
 
     An exception of a tracker that is not essential is logged once for that tracker, with its
-    reason, and never reaches the caller; one whose `start` failed gets no further calls. An
-    exception of an essential tracker (`Jsonl`) is raised, in `finish` after all the others have
-    finished.
+    reason, and never reaches the caller (`Guarded`); one that has a `patience` works on a thread of
+    its own (`Background`). An exception of an essential tracker (`Jsonl`) is raised, in `finish`
+    after all the others have finished.
+
+    Raises:
+        TypeError: If one of `trackers` is not a Tracker object.
     """
 
     def __init__(self, trackers: Sequence[Tracker]) -> None:
@@ -27,52 +32,71 @@ class Trackers(Tracker):
                     f"trackers must hold Tracker objects, got {tracker!r}; "
                     "in gin write the object with its brackets, as in @WandB()."
                 )
-        self._trackers = sorted(trackers, key=lambda tracker: not tracker.essential)
-        self._warned: set[int] = set()
+        ordered = sorted(trackers, key=lambda tracker: not tracker.essential)
+        self._trackers = [_harmless(tracker) for tracker in ordered]
 
     def start(self, run: RunInfo) -> None:
         """Starts every tracker; those that fail and are not essential are left out from then."""
-        self._trackers = [
-            tracker for tracker in self._trackers if self._attempt(tracker, tracker.start, run)
-        ]
+        for tracker in self._trackers:
+            tracker.start(run)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Records `values` at `step` with every tracker."""
         for tracker in self._trackers:
-            self._attempt(tracker, tracker.log, step, values)
+            tracker.log(step, values)
 
     def figure(self, name: str, path: Path, step: int) -> None:
         """Records the image at `path` with every tracker."""
         for tracker in self._trackers:
-            self._attempt(tracker, tracker.figure, name, path, step)
+            tracker.figure(name, path, step)
+
+    def artifact(self, name: str, files: Mapping[str, Path]) -> None:
+        """Offers the files to every tracker."""
+        for tracker in self._trackers:
+            tracker.artifact(name, files)
 
     def finish(self, results: Mapping[str, Any], failed: bool = False) -> None:
         """Finishes every tracker, then raises what an essential one raised."""
         errors = []
         for tracker in self._trackers:
             try:
-                self._attempt(tracker, tracker.finish, results, failed)
+                tracker.finish(results, failed)
             except Exception as error:  # raised below: the others must still be finished
                 errors.append(error)
         if errors:
             raise errors[0]
 
-    def _attempt(self, tracker: Tracker, call: Callable[..., None], *args: Any) -> bool:
-        """Calls one method of `tracker`; says whether it succeeded."""
-        try:
-            call(*args)
-        except Exception as error:
-            if tracker.essential:
-                raise
-            if id(tracker) not in self._warned:
-                self._warned.add(id(tracker))
-                logging.warning(
-                    "%s.%s failed (%s: %s). The run goes on; later failures of this tracker are "
-                    "not reported.",
-                    type(tracker).__name__,
-                    call.__name__,
-                    type(error).__name__,
-                    error,
-                )
-            return False
-        return True
+
+def run_trackers(chosen: Sequence[Tracker], total_steps: int | None = None) -> Trackers:
+    """Console and `metrics.jsonl`, which every run has, and the `chosen` trackers, as one.
+
+    A chosen `Console` takes the place of the standard one.
+
+    Args:
+        chosen: Any number of trackers, of different classes.
+        total_steps: The last step of the run, for the standard console.
+
+    Raises:
+        TypeError: If one of `chosen` is not a Tracker object.
+        ValueError: If two are of the same class: they would write the same files.
+    """
+    kinds = [type(tracker) for tracker in chosen]
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise ValueError(
+                f"tracker must hold at most one {kind.__name__}, got {kinds.count(kind)}, which "
+                "would write the same files; choose trackers of different classes."
+            )
+    standard: list[Tracker] = []
+    if Jsonl not in kinds:
+        standard.append(Jsonl())
+    if Console not in kinds:
+        standard.append(Console(total_steps))
+    return Trackers([*standard, *chosen])
+
+
+def _harmless(tracker: Tracker) -> Tracker:
+    if tracker.essential:
+        return tracker
+    guarded = Guarded(tracker)
+    return guarded if tracker.patience is None else Background(guarded, tracker.patience)

@@ -4,6 +4,7 @@ from bnn.training.checkpoints import Checkpoints
 from bnn.training.fit import Averages, fit
 from bnn.training.folder import FolderInUseError, RunFolder, write_json, write_text
 from bnn.training.interrupt import InterruptedRunError, StopRequest
+from bnn.training.model_files import model_files
 from bnn.training.nonfinite import NonFiniteLossError, is_finite, locate, snapshot
 from bnn.training.plan import Plan
 from bnn.training.steps import History, TrainingSteps
@@ -22,6 +23,7 @@ __all__ = [
     "fit",
     "is_finite",
     "locate",
+    "model_files",
     "snapshot",
     "write_json",
     "write_text",

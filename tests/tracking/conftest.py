@@ -31,7 +31,7 @@ def run_info(tmp_path: Path) -> Callable[..., RunInfo]:
 
 @pytest.fixture
 def read_wandb() -> Callable[[Path], dict[str, Any]]:
-    """Reads the one W&B run file below a folder: config, history, summary, exit code, files."""
+    """Reads the one W&B run file below a folder: config, history, summary, exit code, artifacts."""
 
     def read(folder: Path) -> dict[str, Any]:
         import wandb
@@ -50,6 +50,7 @@ class FakeServer:
         self.answer = "ok"
         self.history: list[dict[str, Any]] = []
         self.queries: list[str] = []
+        self.artifacts: list[dict[str, Any]] = []
         self._released = threading.Event()
         outer = self
 
@@ -94,10 +95,22 @@ class FakeServer:
             self.history += [json.loads(line) for line in lines]
             return {}
         request = json.loads(body)
+        if "query Probe" in request["query"]:  # whether the server works at all
+            return {"data": {"__typename": "Query"}}
         self.queries.append(request["query"])
+        if "viewer" in request["query"]:
+            viewer = {"id": "1", "entity": "someone", "username": "someone", "email": "a@b.c"}
+            return {"data": {"viewer": {**viewer, "flags": "{}", "teams": {"edges": []}}}}
         if "CreateRunFiles" in request["query"]:
             files = [{"name": n, "uploadUrl": self.url} for n in request["variables"]["files"]]
             return {"data": {"createRunFiles": {"uploadHeaders": [], "files": files}}}
+        if "query ArtifactType" in request["query"]:  # of a name that does not exist yet
+            return {"data": {"project": None}}
+        if "CreateArtifact " in request["query"]:
+            self.artifacts.append(request["variables"]["input"])
+            sequence = {"latestArtifact": None}
+            artifact = {"id": "1", "state": "COMMITTED", "artifactSequence": sequence}
+            return {"data": {"createArtifact": {"artifact": artifact}}}
         if "UpsertBucket" not in request["query"]:
             return {"data": {}}
         project = {"id": "1", "name": "bnn", "entity": {"id": "1", "name": "someone"}}
@@ -115,6 +128,7 @@ def server() -> Iterator[FakeServer]:
 
 def _contents(path: Path) -> dict[str, Any]:
     contents: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "files": []}
+    contents["artifacts"] = []
     for record in _records(path):
         kind = record.WhichOneof("record_type")
         if kind == "run":
@@ -128,6 +142,8 @@ def _contents(path: Path) -> dict[str, Any]:
             contents["summary"] |= _values(record.summary.update)
         elif kind == "files":
             contents["files"] += [file.path for file in record.files.files]
+        elif kind == "artifact":
+            contents["artifacts"].append(record.artifact)
         elif kind == "exit":
             contents["exit_code"] = record.exit.exit_code
     return contents

@@ -1,8 +1,19 @@
+import io
+
 import gin
 import pytest
 
 from bnn import tracking
-from bnn.tracking import Jsonl, Tracker, Trackers, read_jsonl
+from bnn.tracking import (
+    Console,
+    Jsonl,
+    TensorBoard,
+    Tracker,
+    Trackers,
+    WandB,
+    read_jsonl,
+    run_trackers,
+)
 
 
 class Recorder(Tracker):
@@ -104,6 +115,39 @@ def test_a_stop_by_the_user_is_not_swallowed(run_info):
 def test_only_trackers_are_taken():
     with pytest.raises(TypeError, match=r"must hold Tracker objects, got <class .*@WandB\(\)"):
         Trackers([Jsonl])
+
+
+def test_every_run_has_console_and_jsonl(run_info, capsys):
+    run, recorder = run_info(), Recorder()
+    use(run_trackers([recorder], total_steps=2), run, run.workdir)
+    assert len(recorder.calls) == 5
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 2
+    assert "step 2/2" in capsys.readouterr().out
+
+
+def test_a_chosen_console_and_jsonl_take_the_place_of_the_standard_ones(run_info, capsys):
+    run, stream = run_info(), io.StringIO()
+    use(run_trackers([Console(stream=stream), Jsonl()], total_steps=2), run, run.workdir)
+    assert "step 2" in stream.getvalue()
+    assert capsys.readouterr().out == ""
+    assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 2
+
+
+def test_two_of_a_class_are_refused():
+    with pytest.raises(ValueError, match="at most one WandB, got 2, which would write the same"):
+        run_trackers([WandB(), Console(), WandB()])
+
+
+def test_a_list_of_trackers_is_chosen_in_gin():
+    pytest.importorskip("tensorboard")
+
+    def take_trackers(trackers):
+        return trackers
+
+    with gin.unlock_config():
+        take = gin.external_configurable(take_trackers, "take_trackers", module="tests")
+        gin.parse_config("take_trackers.trackers = [@WandB(), @TensorBoard()]")
+    assert [type(tracker) for tracker in take()] == [WandB, TensorBoard]
 
 
 def test_gin_names():

@@ -85,7 +85,7 @@ def test_unknown_modes_name_where_they_come_from(run_info, monkeypatch):
         WandB().start(run_info())
 
 
-@pytest.mark.parametrize("argument", ["init_timeout", "finish_timeout"])
+@pytest.mark.parametrize("argument", ["init_timeout", "finish_timeout", "upload_timeout"])
 def test_timeouts_must_be_positive(argument):
     with pytest.raises(ValueError, match=f"{argument} must be more than 0 seconds, got 0"):
         WandB(**{argument: 0})
@@ -114,6 +114,12 @@ def test_the_offline_run_file_holds_everything(run_info, read_wandb, capfd, capl
     assert (summary["test_nll"], summary["n"]) == (0.125, 32)
     assert summary["loss"] == 7.0  # the result, not the last value of the history
     assert summary["versions/keras"] == "3"
+    (row,) = [row for row in contents["history"] if "results/path" in row]
+    assert row["_step"] == 31  # after the last report, whose row is closed by the summary
+    (table,) = run.workdir.glob("wandb/offline-run-*/files/media/table/results_*.table.json")
+    table = json.loads(table.read_text())
+    assert table["columns"] == ["name", "value"]
+    assert table["data"] == [["test_nll", 0.125], ["loss", 7.0], ["n", 32]]
     assert contents["exit_code"] == 0
     record = contents["run"]
     assert (record.project, record.display_name) == ("study", "digits-0")
@@ -125,6 +131,61 @@ def test_the_offline_run_file_holds_everything(run_info, read_wandb, capfd, capl
     assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 3
     assert capfd.readouterr() == ("", "")
     assert reports(caplog) == []
+
+
+def test_group_and_job_type_come_from_the_environment_where_they_are_not_given(
+    run_info, read_wandb, monkeypatch
+):
+    monkeypatch.setenv("WANDB_RUN_GROUP", "sweep-3")
+    monkeypatch.setenv("WANDB_JOB_TYPE", "worker")
+    monkeypatch.setenv("WANDB_TAGS", "nightly")
+    run = run_info()
+    track(run, WandB(), RECORDS)
+    record = read_wandb(run.workdir / "wandb")["run"]
+    assert (record.run_group, record.job_type, list(record.tags)) == (
+        *("sweep-3", "worker"),  # and of the tags, which are a list of their own
+        ["nightly"],
+    )
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_checkpoint_is_an_artifact_where_it_is_asked_for(run_info, read_wandb, asked):
+    run, tracker = run_info(), WandB(checkpoint=asked)
+    files = {"checkpoints/30.index": run.workdir / "30.index", "config.gin": run.workdir / "c"}
+    for number, path in enumerate(files.values()):
+        path.write_bytes(bytes(10 + number))
+    trackers = Trackers([tracker])
+    trackers.start(run)
+    trackers.log(*RECORDS[0])
+    trackers.artifact("checkpoint", files)
+    trackers.finish({})
+    contents = read_wandb(run.workdir / "wandb")
+    sent = [a for a in contents["artifacts"] if a.type == "model"]
+    assert [a.name for a in sent] == [f"checkpoint-{contents['run'].run_id}"] * asked
+    for artifact in sent:
+        entries = {entry.path: entry for entry in artifact.manifest.contents}
+        assert {path: entry.size for path, entry in entries.items()} == {
+            "checkpoints/30.index": 10,
+            "config.gin": 11,
+        }
+        assert [entries[name].local_path for name in files] == [str(p) for p in files.values()]
+
+
+def test_a_run_killed_while_wandb_starts_keeps_its_id(run_info, read_wandb, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(**options):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wandb, "init", kill)
+        with pytest.raises(Killed):
+            WandB().start(run_info())
+    run = run_info(resumed_step=0)
+    known = json.loads((run.workdir / "wandb.json").read_text())["id"]
+    track(run, WandB(), RECORDS)
+    assert read_wandb(run.workdir / "wandb")["run"].run_id == known
 
 
 def test_values_that_are_not_finite_and_a_failed_run_are_recorded(run_info, read_wandb):
@@ -175,6 +236,7 @@ class Broken:
 def test_failures_of_wandb_are_logged_once_and_never_raised(run_info, caplog, monkeypatch):
     run, tracker = run_info(), WandB()
     monkeypatch.setattr(tracker, "_open", lambda *args: Broken())
+    monkeypatch.setattr(tracker, "_wandb", wandb)
     track(run, tracker, RECORDS, {"nll": 1.0})
     (message,) = reports(caplog)
     assert message.startswith("W&B start failed (")
@@ -213,27 +275,42 @@ def test_online_sends_metrics_by_global_step(run_info, server, monkeypatch, capl
     wandb.teardown()
     assert steps_and_losses(server.history) == [(s, v["loss"]) for s, v in RECORDS]
     assert not any("RunResumeStatus" in query for query in server.queries)
+    assert [artifact["artifactTypeName"] for artifact in server.artifacts] == ["run_table"]
     track(run_info(resumed_step=30), WandB(finish_timeout=5), [(40, {"loss": 1.0})])
     assert any("RunResumeStatus" in query for query in server.queries)
     assert reports(caplog) == []
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("answer", ["hang", "500", "401", "closed port"])
+@pytest.mark.parametrize(
+    ("answer", "resumed"),
+    [("hang", None), ("500", None), ("401", None), ("401", 0), ("closed port", 0)],
+)
 def test_a_server_that_does_not_serve_means_offline_in_bounded_time(
-    run_info, read_wandb, server, monkeypatch, caplog, answer
+    run_info, read_wandb, server, monkeypatch, caplog, answer, resumed
 ):
     server.answer = answer
     url = server.url if answer != "closed port" else f"http://127.0.0.1:{closed_port()}"
     monkeypatch.setenv("WANDB_BASE_URL", url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    run = run_info()
+    run = run_info(resumed_step=resumed)
+    (run.workdir / "wandb.json").write_text('{"id": "earlier"}')
     assert track(run, WandB(init_timeout=1), RECORDS) < BOUND
     (message,) = reports(caplog)
     assert message.startswith("W&B could not start online (")
     (folder,) = run.workdir.glob("wandb/offline-run-*")
+    known = json.loads((run.workdir / "wandb.json").read_text())["id"]
+    assert folder.name.endswith(known)
+    assert (known == "earlier") == (resumed == 0)
     assert steps_and_losses(read_wandb(folder)["history"]) == [(s, v["loss"]) for s, v in RECORDS]
     assert len(read_jsonl(run.workdir / "metrics.jsonl")) == 3
+
+
+def wait_for(condition):
+    end = time.monotonic() + BOUND
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("answer", ["hang", "500"])
@@ -246,6 +323,7 @@ def test_a_server_lost_on_the_way_costs_at_most_the_finish_timeout(
     trackers = Trackers([tracker, Jsonl()])
     trackers.start(run)
     trackers.log(*RECORDS[0])
+    wait_for(lambda: tracker._run is not None)  # W&B starts beside the run
     server.answer = answer
     begin = time.monotonic()
     for step in range(20, 520):
@@ -253,7 +331,7 @@ def test_a_server_lost_on_the_way_costs_at_most_the_finish_timeout(
     trackers.finish({"nll": 0.5})
     assert time.monotonic() - begin < BOUND
     (message,) = reports(caplog)
-    assert message.startswith("W&B finish failed (TimeoutError")
+    assert message.startswith(f"W&B finish failed (RuntimeError: {server.url} ")
     (folder,) = run.workdir.glob("wandb/run-*")
     assert message.endswith(f"Upload what is on disk with: wandb sync {folder}")
     assert len(steps_and_losses(read_wandb(folder)["history"])) == 501
@@ -266,11 +344,14 @@ def test_a_wandb_service_that_dies_does_not_stop_the_run(run_info, caplog):
     run = run_info()
     program = textwrap.dedent(
         f"""
-        import os, pathlib, signal
+        import os, pathlib, signal, time
         from bnn.tracking import Jsonl, RunInfo, Trackers, WandB
         run = RunInfo(pathlib.Path({str(run.workdir)!r}), "x")
-        trackers = Trackers([WandB(), Jsonl()])
+        tracker = WandB()
+        trackers = Trackers([tracker, Jsonl()])
         trackers.start(run)
+        while tracker._run is None:
+            time.sleep(0.02)
         for process in pathlib.Path("/proc").glob("[0-9]*"):
             stat = (process / "stat").read_text()
             if "(wandb-core)" in stat and f") S {{os.getpid()}} " in stat:
