@@ -42,11 +42,7 @@ class Worker:
         self.address = address
         self.process: Any = None
         self.killed = False
-
-    @property
-    def running(self) -> bool:
-        """Whether it was started and has not been seen to end."""
-        return self.process is not None and self.process.returncode is None
+        self.ended = False
 
 
 class Group:
@@ -90,7 +86,7 @@ class Group:
         """
         try:
             self._start()
-            while any(worker.running for worker in self._workers):
+            while self._running():
                 self._wait()
                 self._pass_signals_on()
                 self._look_for_ended()
@@ -100,7 +96,7 @@ class Group:
                 self._output.drain(time.monotonic() + _LAST_OUTPUT)
         finally:
             for worker in self._workers:
-                if worker.running:
+                if worker.process is not None and worker.process.poll() is None:
                     kill(worker.process)
                     worker.process.wait()
         return self._code or 0
@@ -127,11 +123,13 @@ class Group:
                 send(worker.process, number)
             self._set_deadline()
         if self._signals.interrupts > 1:
-            self._deadline = 0.0
+            for worker in self._running():
+                self._kill(worker)
 
     def _look_for_ended(self) -> None:
-        was_running = self._running()
-        ended = [worker for worker in was_running if worker.process.poll() is not None]
+        ended = [worker for worker in self._running() if worker.process.poll() is not None]
+        for worker in ended:
+            worker.ended = True
         # Of those that end together, the crash comes before what only followed from it.
         for worker in sorted(ended, key=_gravity):
             code = worker.process.returncode
@@ -195,7 +193,8 @@ class Group:
             self._deadline = time.monotonic() + self._grace
 
     def _running(self) -> list[Worker]:
-        return [worker for worker in self._workers if worker.running]
+        # Not by `returncode`: to send a process a signal may already find it ended.
+        return [worker for worker in self._workers if not worker.ended]
 
     @staticmethod
     def _names(workers: Sequence[Worker]) -> str:
