@@ -143,7 +143,7 @@ def test_what_the_results_hold(whole_run):
     _, results = whole_run
     assert set(results["test"]) == {
         *("nll", "accuracy", "error", "brier", "ece", "ece_equal_mass"),
-            *("ece_classwise", "ece_adaptive", "aurc"),
+        *("ece_classwise", "ece_adaptive", "aurc"),
         *("predictive_entropy", "aleatoric_entropy", "epistemic_entropy"),
     }
     expected = {

@@ -81,7 +81,7 @@ class MeanFieldNormal(Posterior):
 
     @property
     def log_scale(self) -> tf.Tensor:
-        """ln σ, float32, of the tensor's shape."""
+        """Ln σ, float32, of the tensor's shape."""
         self.shape  # noqa: B018
         return self.scale_transform.log(tf.convert_to_tensor(self._unconstrained_scale))
 

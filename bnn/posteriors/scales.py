@@ -18,7 +18,7 @@ class ScaleTransform(abc.ABC):
         """The scale, float32, of the shape of its argument."""
 
     def log(self, unconstrained: tf.Tensor) -> tf.Tensor:
-        """ln σ, float32, of the shape of its argument."""
+        """Ln σ, float32, of the shape of its argument."""
         return tf.math.log(self(unconstrained))
 
     @abc.abstractmethod

@@ -4,6 +4,7 @@ import time
 import pytest
 
 from bnn.tracking.serving import why_not_serving
+from experiments.tracking.server import closed_port
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +36,7 @@ def test_a_server_that_hangs_is_given_up(server):
 
 
 def test_a_closed_port_is_refused():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    assert "refused" in why_not_serving(f"http://127.0.0.1:{port}", attempts=1)
+    assert "refused" in why_not_serving(f"http://127.0.0.1:{closed_port()}", attempts=1)
 
 
 def test_a_server_that_recovers_is_found(server, monkeypatch):

@@ -3,7 +3,6 @@ import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,6 +15,7 @@ import pytest
 import wandb
 
 from bnn.tracking import Jsonl, Trackers, WandB, read_jsonl
+from experiments.tracking.server import closed_port
 
 KEY = "f" * 40
 BOUND = 30.0  # seconds: far above what a busy machine needs, far below wandb's own waits (90, ever)
@@ -60,12 +60,6 @@ def track(run, tracker, records, results=None, failed=False):
 
 
 RECORDS = [(step, {"loss": 1.0 / step, "kl/dense": float(step)}) for step in (10, 20, 30)]
-
-
-def closed_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def reports(caplog):

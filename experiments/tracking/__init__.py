@@ -1,0 +1,1 @@
+"""Study: what tracking costs a run when the network fails, and what is lost (nothing)."""
