@@ -21,6 +21,7 @@ ROWS = [
     {"run_figures", "run_predictions"},
     {"session"},
     {"experiment"},
+    {"restore"},
     {"run", "report"},
 ]
 # These import nothing of bnn, and only what runs an experiment imports them.
@@ -40,6 +41,7 @@ IMPORTERS_OF_LEAVES = {
     "run_predictions",
     "session",
     "experiment",
+    "restore",
     "run",
     "report",
 }
