@@ -29,6 +29,7 @@ from bnn.metrics.quantile_calibration import (
 )
 from bnn.metrics.ranked_probability import crps
 from bnn.metrics.regression import PredictiveVariance, log_likelihood, predictive_variance, rmse
+from bnn.metrics.sample_size import SampleSizeCurve, nll_by_num_samples
 from bnn.metrics.selective import RiskCoverage, aurc, excess_aurc, risk_coverage
 from bnn.metrics.uncertainty import uncertainty_scores
 
@@ -38,6 +39,7 @@ __all__ = [
     "PredictiveVariance",
     "Reliability",
     "RiskCoverage",
+    "SampleSizeCurve",
     "accuracy",
     "aleatoric_entropy",
     "aurc",
@@ -59,6 +61,7 @@ __all__ = [
     "log_likelihood",
     "mixture_cdf",
     "nll",
+    "nll_by_num_samples",
     "pit_histogram",
     "predictive_entropy",
     "predictive_log_probs",

@@ -191,3 +191,19 @@ def check_vector(
             "Pass one number for each of the same examples."
         )
     return array
+
+
+def check_log_likelihoods(log_likelihoods: ArrayLike) -> FloatArray:
+    """Log-likelihoods `[S, B]`, S at least 2; -inf is a likelihood of zero."""
+    array = _as_floats("log_likelihoods", log_likelihoods)
+    if array.ndim != 2 or len(array) < 2 or array.size == 0:
+        raise ValueError(
+            "log_likelihoods must have shape [S, B] with S of at least 2 and B of at least 1, got "
+            f"shape {array.shape}. Pass one row for each weight sample, and at least two."
+        )
+    if (array == np.inf).any():
+        raise ValueError(
+            "log_likelihoods must not be +inf, got +inf at index "
+            f"{_first(array == np.inf)}. Find the step that produced it before scoring."
+        )
+    return array

@@ -1,0 +1,62 @@
+"""How uncertain a model is, on data like its own and on other data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from bnn.figures.arrays import finite, vectors
+from bnn.figures.canvas import SKY, canvas, shared_legend
+from bnn.figures.series import check_series, legend_columns, style
+
+_WIDTH = 5.0
+
+
+def entropy_histograms(
+    entropies: Mapping[str, npt.ArrayLike],
+    path: str | os.PathLike[str],
+    *,
+    largest: float,
+    num_bins: int = 30,
+    label: str = "Predictive entropy (nats)",
+) -> None:
+    """Draws the distribution of entropies; the first is that of the model's own test data.
+
+    The vertical axis is the share of examples in each bin, logarithmic, so that the few sure
+    examples of a strange set, and the few unsure ones of the own, are seen.
+
+    Args:
+        entropies: by name of the data, `[N]`, nats; the first one is filled.
+        path: The PNG file to write.
+        largest: The right end of the axis, such as log C.
+        num_bins: The number of bins, equally wide.
+        label: What the entropy is, with its unit.
+
+    Raises:
+        ValueError: If there is no set or too many, a value is not finite, or `largest` is not
+            positive.
+    """
+    check_series("entropies", entropies)
+    if not largest > 0:
+        raise ValueError(f"largest must be positive, got {largest}; pass log C for C classes.")
+    with canvas(path, width=_WIDTH, height=3.1) as figure:
+        axis = figure.subplots()
+        for number, (name, values) in enumerate(entropies.items()):
+            (checked,) = vectors(**{"entropies": values})
+            finite(entropies=checked)
+            inside = np.clip(checked, 0, largest)
+            count, edges = np.histogram(inside, num_bins, range=(0, largest))
+            look = style(number, marker=False)
+            del look["marker"]
+            share = count / len(checked)
+            if number == 0:
+                axis.stairs(share, edges, fill=True, color=SKY, alpha=0.5)
+            axis.stairs(
+                share, edges, label=f"{name} (mean {checked.mean():.3f})", linewidth=1.5, **look
+            )
+        axis.set_yscale("log")
+        axis.set(xlabel=label, ylabel="Share of examples (log)", xlim=(0, largest))
+        shared_legend(figure, legend_columns([f"{n} (mean 0.000)" for n in entropies], _WIDTH))

@@ -1,0 +1,99 @@
+"""How several groups of runs learned, side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from bnn.figures.canvas import canvas, shared_legend
+from bnn.figures.series import check_series, legend_columns, sparse_markers, style
+
+Records = Sequence[Mapping[str, Any]]
+_PANELS = (  # key, y label
+    ("nll", "Training NLL (nats per example)"),
+    ("valid_nll", "Validation NLL (nats)"),
+    ("kl", "KL to the prior (nats)"),
+    ("valid_accuracy", "Validation accuracy (fraction)"),
+    ("accuracy", "Training accuracy (fraction)"),
+    ("valid_rmse", "Validation RMSE (target units)"),
+    ("rmse", "Training RMSE (target units)"),
+)
+_PER_ROW = 3
+
+
+def learning_curves(groups: Mapping[str, Sequence[Records]], path: str | os.PathLike[str]) -> None:
+    """Draws NLL, KL and accuracy or RMSE against training time, the mean of each group's runs.
+
+    A band from the smallest to the largest run surrounds the mean of several. The horizontal axis
+    is "epoch" where every record has one and "step" otherwise; runs of a group are compared at the
+    times that all of them reported.
+
+    Args:
+        groups: by name, the lines of the metrics file of each run, as in `learning_curve`.
+        path: The PNG file to write.
+
+    Raises:
+        ValueError: If there is no group or too many, or no finite value of any of the keys.
+    """
+    check_series("groups", groups)
+    everything = [record for runs in groups.values() for records in runs for record in records]
+    time = "epoch" if everything and all("epoch" in record for record in everything) else "step"
+    panels = []
+    for key, label in _PANELS:
+        lines = {name: _together(runs, time, key) for name, runs in groups.items()}
+        if any(len(line[0]) for line in lines.values()):
+            panels.append((label, lines))
+    if not panels:
+        raise ValueError(
+            "groups must hold a finite value for one of nll, kl, accuracy, rmse or their "
+            f"validation, got {len(everything)} records without; train for a logged step."
+        )
+    columns = min(_PER_ROW, len(panels))
+    rows = -(-len(panels) // columns)
+    width = 0.4 + 2.4 * max(columns, 2)
+    with canvas(path, width=width, height=0.4 + 2.3 * rows) as figure:
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axis, (label, lines) in zip(axes, panels, strict=False):
+            _panel(axis, label, lines)
+            axis.set_xlabel("Epoch" if time == "epoch" else "Step (updates)")
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        shared_legend(figure, legend_columns(list(groups), width))
+
+
+def _together(runs: Sequence[Records], time: str, key: str) -> tuple[npt.NDArray[Any], ...]:
+    """Times that all runs reported `[T]`, and their values `[R, T]`."""
+    series = [
+        {r[time]: r[key] for r in records if r.get(key) is not None and np.isfinite(r[key])}
+        for records in runs
+    ]
+    series = [values for values in series if values]
+    if not series:
+        return np.zeros(0), np.zeros((0, 0))
+    times = sorted(set.intersection(*(set(values) for values in series)))
+    return np.asarray(times), np.asarray([[values[t] for t in times] for values in series])
+
+
+def _panel(axis: Axes, label: str, lines: Mapping[str, tuple[npt.NDArray[Any], ...]]) -> None:
+    lowest, highest = np.inf, -np.inf
+    for number, (name, (times, values)) in enumerate(lines.items()):
+        if not len(times):
+            continue
+        look = style(number)
+        mean = values.mean(axis=0)
+        axis.plot(times, mean, label=name, markevery=sparse_markers(len(times), 8), **look)
+        if len(values) > 1:
+            axis.fill_between(
+                times, values.min(axis=0), values.max(axis=0), color=look["color"], alpha=0.15, lw=0
+            )
+        lowest, highest = min(lowest, values.min()), max(highest, values.max())
+    if "accuracy" not in label and lowest > 0 and highest > 20 * lowest:
+        axis.set_yscale("log")
+    axis.set_ylabel(label)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))

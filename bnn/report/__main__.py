@@ -1,0 +1,45 @@
+"""Writes the report of finished runs.
+
+Example:
+  python -m bnn.report runs/digits runs/flipout --output=reports/digits
+  python -m bnn.report runs/estimators --output=reports/estimators --baseline=estimator=Flipout
+
+Every argument is the folder of a run, or a folder with those of several, such as a sweep's. Exit
+codes: 0 done, 1 error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from absl import app, flags
+
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "Folder for report.html, report.md and figures/.", required=True
+)
+_BASELINE = flags.DEFINE_string(
+    "baseline",
+    None,
+    "Model, or run folder's name, that others are compared with; the first where absent.",
+)
+_SKIP = flags.DEFINE_bool("skip_unfinished", False, "Leave unfinished runs out.")
+_TITLE = flags.DEFINE_string("title", "Report", "Title of the report.")
+_TRACEBACK = flags.DEFINE_bool("traceback", False, "Show the whole traceback of an error.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Reads the flags and writes the report; the process's exit code."""
+    from bnn.report.command import write
+
+    return write(
+        argv[1:],
+        _OUTPUT.value,
+        traceback=_TRACEBACK.value,
+        baseline=_BASELINE.value,
+        skip_unfinished=_SKIP.value,
+        title=_TITLE.value,
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

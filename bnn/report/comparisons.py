@@ -1,0 +1,217 @@
+"""Paired comparisons of models on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bnn.report.document import Block, Paragraph, Table
+from bnn.report.groups import Group
+from bnn.report.numbers import MISSING, show_difference, show_interval
+from bnn.report.runs import Run, metric
+from bnn.report.statistics import Difference, paired_bootstrap, paired_t
+from bnn.report.verdicts import verdict
+
+
+class Loss(NamedTuple):
+    """What is compared; lower is better.
+
+    Attributes:
+      metric: its name in the results.
+      loss: of an example, whose mean it is made of; "" where it is no mean.
+      heading: for tables.
+      factor: of what is shown.
+      transform: of the mean loss.
+    """
+
+    metric: str
+    loss: str
+    heading: str
+    factor: float = 1.0
+    transform: Callable[[np.ndarray], np.ndarray] = lambda mean: mean
+
+
+LOSSES = {
+    "classification": (
+        Loss("nll", "nll", "NLL, nats"),
+        Loss("error", "error", "error, %", 100.0),
+        Loss("brier", "brier", "Brier"),
+        Loss("ece", "", "ECE"),
+    ),
+    "regression": (
+        Loss("nll", "nll", "NLL, nats"),
+        Loss("rmse", "squared_error", "RMSE", 1.0, np.sqrt),
+        Loss("crps", "crps", "CRPS"),
+    ),
+}
+Pairs = Sequence[tuple[Run, Run]]
+
+
+def compare(groups: Sequence[Group], baseline: Group) -> list[Block]:
+    """Every other group against the baseline: difference, intervals, verdict in words.
+
+    Raises:
+      ValueError: runs of one data set, seed and split were tested on different examples.
+    """
+    blocks: list[Block] = []
+    rows: list[list[str]] = []
+    compared = 0
+    for group in groups:
+        if group is baseline:
+            continue
+        reason = _obstacle(baseline, group)
+        if reason:
+            blocks.append(Paragraph(f"Not compared: {group.name}, because {reason}."))
+            continue
+        rows += _rows(baseline, group)
+        compared += 1
+    if not rows:
+        return blocks
+    headings = ["model", "KL weight", "metric", "difference", "S"]
+    about = f"of {baseline.name} ({baseline.first.posterior}, S = {baseline.first.num_samples})"
+    intervals = ["95 %, test examples", "95 %, seeds or splits", "p", "verdict"]
+    text = (
+        f"Difference from the metrics {about}: below zero is better. The first interval is a "
+        "paired bootstrap over test examples, given the trained models (2,000 resamples, seed 0); "
+        "the second a paired t interval over runs with the same seed and split. Splits share "
+        "training examples: there the variance is raised after Nadeau and Bengio (2003) by "
+        "num_test/num_train, and the uncorrected p-value is in brackets."
+    )
+    if compared * len(LOSSES[baseline.first.task]) > 1:
+        text += f" Nothing is adjusted for there being {len(rows)} comparisons."
+    columns = [*headings, *intervals]
+    return [Paragraph(text), Table(columns, rows, 3, text_columns=["verdict"]), *blocks]
+
+
+def _obstacle(baseline: Group, group: Group) -> str:
+    """Why the two cannot be compared, or ""."""
+    for one in (baseline, group):
+        if not one.first.is_the_model:
+            return f"{one.name} was evaluated with one weight sample, which is not the model"
+    if not pair_runs(baseline, group):
+        return f"it has no run with the seed and split of a run of {baseline.name}"
+    return ""
+
+
+def pair_runs(first: Group, second: Group) -> list[tuple[Run, Run]]:
+    """The runs of both groups with the same seed and split."""
+    others = second.by_repetition()
+    return [(run, others[key]) for key, run in first.by_repetition().items() if key in others]
+
+
+def _rows(baseline: Group, group: Group) -> list[list[str]]:
+    pairs = pair_runs(baseline, group)
+    losses = LOSSES[baseline.first.task]
+    strata = _strata(pairs, [loss.loss for loss in losses if loss.loss])
+    rows = []
+    for loss in losses:
+        points = over_examples(strata.get(loss.loss), loss)
+        runs, plain = over_runs(pairs, loss, splits=baseline.has_splits)
+        best = points or runs
+        if best is None:
+            continue
+        p_value = MISSING if runs is None else f"{runs.p_value:.2g}"
+        if plain is not None and runs is not None and baseline.has_splits:
+            p_value += f" ({plain.p_value:.2g})"
+        rows.append(
+            [
+                group.name,
+                group.first.posterior,
+                loss.heading,
+                show_difference(best, loss.factor),
+                str(group.first.num_samples),
+                MISSING if points is None else show_interval(points, loss.factor),
+                MISSING if runs is None else show_interval(runs, loss.factor),
+                p_value,
+                verdict(points, runs, "splits" if baseline.has_splits else "seeds"),
+            ]
+        )
+    return rows
+
+
+def over_examples(
+    strata: Sequence[tuple[np.ndarray, np.ndarray]] | None, loss: Loss
+) -> Difference | None:
+    """The bootstrap over test examples; None without finite losses of each."""
+    if not strata or not all(np.isfinite(a).all() and np.isfinite(b).all() for a, b in strata):
+        return None
+    return paired_bootstrap(strata, transform=loss.transform)
+
+
+def over_runs(
+    pairs: Pairs, loss: Loss, splits: bool
+) -> tuple[Difference | None, Difference | None]:
+    """The t interval over runs, corrected for splits, and the plain one; None for one pair."""
+    values = np.array([[metric(run, loss.metric) for run in pair] for pair in pairs])
+    values = values[np.isfinite(values).all(axis=1)]
+    if len(values) < 2:
+        return None, None
+    first, second = values.T
+    plain = paired_t(first, second)
+    if not splits:
+        return plain, plain
+    sizes = pairs[0][0].results
+    if not {"num_test", "num_train"} <= set(sizes):
+        return plain, plain
+    return paired_t(first, second, overlap=sizes["num_test"] / sizes["num_train"]), plain
+
+
+def _strata(pairs: Pairs, names: Sequence[str]) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    """The losses `[R, B]` of both models by name, one entry for each set of test examples."""
+    by_test_set: dict[bytes, list[tuple[dict, dict]]] = {}
+    for run, other in pairs:
+        first, second = run.predictions(), other.predictions()
+        if first is None or second is None:
+            return {}
+        if not np.array_equal(first.targets, second.targets):
+            raise ValueError(
+                f"{run.path} and {other.path} are both of data set {run.data!r}, seed and split, "
+                f"but were tested on different examples ({_shape(first.targets)} and "
+                f"{_shape(second.targets)} targets); compare runs on the same data."
+            )
+        losses = ({**first.losses}, {**second.losses})
+        by_test_set.setdefault(first.targets.tobytes(), []).append(losses)
+    return {
+        name: [
+            (np.stack([a[name] for a, _ in both]), np.stack([b[name] for _, b in both]))
+            for both in by_test_set.values()
+        ]
+        for name in names
+        if all(name in losses for both in by_test_set.values() for pair in both for losses in pair)
+    }
+
+
+def _shape(targets: np.ndarray) -> str:
+    return " × ".join(map(str, targets.shape))
+
+
+def choose_baseline(groups: dict[str, list[Group]], name: str | None) -> dict[str, Group]:
+    """The baseline of every data set: the group or run of that name, or the first group.
+
+    Raises:
+      ValueError: no group or run has the name, or one of some data sets only.
+    """
+    if name is None:
+        return {data: members[0] for data, members in groups.items()}
+    found = {
+        data: group
+        for data, members in groups.items()
+        for group in members
+        if group.name == name or any(run.name == name for run in group.runs)
+    }
+    if not found:
+        known = sorted({group.name for members in groups.values() for group in members})
+        raise ValueError(
+            f"baseline must be the name of a model or of a run's folder, got {name!r}; the models "
+            f"are {'; '.join(known)}."
+        )
+    missing = sorted(set(groups) - set(found))
+    if missing:
+        raise ValueError(
+            f"baseline {name!r} is of data set {', '.join(map(repr, sorted(found)))}, and runs of "
+            f"{', '.join(map(repr, missing))} cannot be compared with it; report on one data set "
+            "at a time, or name a model that all have."
+        )
+    return found

@@ -1,0 +1,97 @@
+"""Runs that repeat one experiment, apart from seed and split."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bnn.report.bindings import differences, identity, repetition
+from bnn.report.runs import Run, metric
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Group:
+    """Repetitions of one experiment.
+
+    Attributes:
+      name: unique within its data set: what tells it from the other groups.
+      runs: at least one, by seed and split.
+    """
+
+    name: str
+    runs: Sequence[Run]
+
+    @property
+    def first(self) -> Run:
+        """The run of the smallest seed and split, which stands for the group in single figures."""
+        return self.runs[0]
+
+    def values(self, name: str) -> np.ndarray:
+        """A test metric of every run; NaN where a run has none."""
+        return np.array([metric(run, name) for run in self.runs])
+
+    def by_repetition(self) -> dict[tuple[tuple[str, str], ...], Run]:
+        """The runs by seed and split."""
+        return {repetition(run.bindings): run for run in self.runs}
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether the runs were trained or tested on different parts of the data."""
+        parts = {tuple(b for b in key if b[0] != "run.seed") for key in self.by_repetition()}
+        return len(parts) > 1
+
+
+def group_runs(runs: Iterable[Run]) -> dict[str, list[Group]]:
+    """Groups by data set, in the order of their first runs.
+
+    Runs are one group where data set, posterior (whole KL or tempered), number of samples and all
+    bindings but seed, split and trackers are equal.
+
+    Raises:
+      ValueError: two runs are the same experiment with the same seed and split.
+    """
+    found: dict[str, dict[tuple, list[Run]]] = {}
+    for run in runs:
+        key = (run.posterior, run.num_samples, identity(run.bindings))
+        found.setdefault(run.data, {}).setdefault(key, []).append(run)
+    return {data: _named(list(groups.values())) for data, groups in found.items()}
+
+
+def _named(members: Sequence[Sequence[Run]]) -> list[Group]:
+    names = differences([dict(identity(runs[0].bindings)) for runs in members])
+    groups = []
+    for name, runs in zip(names, members, strict=True):
+        _check_distinct(runs)
+        ordered = sorted(runs, key=lambda run: [_sortable(b) for b in repetition(run.bindings)])
+        groups.append(Group(name or _plain_name(runs[0]), ordered))
+    return groups
+
+
+def _plain_name(run: Run) -> str:
+    parts = (run.results.get("method"), run.results.get("estimator"))
+    return ", ".join(str(part) for part in parts if part) or run.name
+
+
+def _check_distinct(runs: Sequence[Run]) -> None:
+    seen: dict[tuple, Run] = {}
+    for run in runs:
+        key = repetition(run.bindings)
+        if key in seen:
+            values = ", ".join(f"{name} = {value}" for name, value in key) or "no seed"
+            raise ValueError(
+                f"{seen[key].path} and {run.path} are the same experiment with the same "
+                f"repetition ({values}); counting it twice would make the standard error too "
+                "small. Name only one of them."
+            )
+        seen[key] = run
+
+
+def _sortable(binding: tuple[str, str]) -> tuple[str, float, str]:
+    name, value = binding
+    try:
+        return name, float(value), ""
+    except ValueError:
+        return name, math.inf, value

@@ -1,0 +1,108 @@
+"""A report as one HTML page that needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from bnn.report.document import Block, Figure, Heading, Items, Paragraph, Table
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
+       max-width: 76rem; margin: 2rem auto; padding: 0 1.2rem; }
+h1 { font-size: 1.7rem; } h2 { font-size: 1.35rem; margin-top: 2.6rem;
+     border-bottom: 1px solid #bbb; padding-bottom: .2rem; }
+h3 { font-size: 1.1rem; margin-top: 1.8rem; }
+h4 { font-size: 1rem; margin-bottom: .6rem; overflow-wrap: anywhere; }
+p, li { max-width: 48rem; }
+code { font-size: .92em; background: #f2f2f2; padding: 0 .2em; border-radius: 2px;
+       overflow-wrap: anywhere; }
+.table { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left;
+         vertical-align: top; }
+td { max-width: 19rem; overflow-wrap: break-word; }
+th { border-bottom: 2px solid #555; vertical-align: bottom; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+th.number { white-space: normal; }
+.figures { display: flex; flex-wrap: wrap; gap: 1.2rem 2rem; align-items: flex-start; }
+figure { margin: 0; max-width: 100%; }
+figure img { max-width: 100%; height: auto; }
+figcaption { font-size: .86rem; color: #333; max-width: 34rem; }
+@media print { body { max-width: none; margin: 0; font-size: 10pt; }
+               figure, table { break-inside: avoid; } h2, h3 { break-after: avoid; }
+               .table { overflow: visible; } th.number, td.number { white-space: normal; } }
+"""
+# The resolution of the figures is 200 pixels to an inch, that of CSS 96.
+_SCALE = 96 / 200
+
+
+def to_html(blocks: Iterable[Block], figures: Path) -> str:
+    """Renders the blocks as a page; the images of the folder `figures` are put into it."""
+    blocks = list(blocks)
+    title = next((b.text for b in blocks if isinstance(b, Heading)), "Report")
+    body, row = [], []
+    for block in blocks:
+        if isinstance(block, Figure):
+            row.append(_figure(block, figures))
+            continue
+        body += _row(row)
+        row = []
+        body.append(_block(block))
+    body += _row(row)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _row(figures: list[str]) -> list[str]:
+    return ['<div class="figures">', *figures, "</div>"] if figures else []
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"<h{block.level}>{_inline(block.text)}</h{block.level}>"
+    if isinstance(block, Paragraph):
+        return f"<p>{_inline(block.text)}</p>"
+    if isinstance(block, Items):
+        return "<ul>" + "".join(f"<li>{_inline(text)}</li>" for text in block.texts) + "</ul>"
+    assert isinstance(block, Table)
+    return _table(block)
+
+
+def _table(table: Table) -> str:
+    def row(tag: str, cells: Iterable[str]) -> str:
+        marked = (
+            f"<{tag}{' class=number' if number else ''}>{_inline(cell)}</{tag}>"
+            for number, cell in zip(table.is_number, cells, strict=True)
+        )
+        return f"<tr>{''.join(marked)}</tr>"
+
+    rows = "\n".join(row("td", cells) for cells in table.rows)
+    return (
+        f'<div class="table"><table>\n<thead>{row("th", table.columns)}</thead>\n'
+        f"<tbody>\n{rows}\n</tbody></table></div>"
+    )
+
+
+def _figure(figure: Figure, folder: Path) -> str:
+    content = (folder / figure.file).read_bytes()
+    width = int.from_bytes(content[16:20], "big")  # of the PNG's header
+    data = base64.b64encode(content).decode("ascii")
+    caption = _inline(figure.caption)
+    return (
+        f'<figure><img alt="{html.escape(figure.caption)}" width="{round(width * _SCALE)}" '
+        f'src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+def _inline(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))

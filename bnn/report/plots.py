@@ -1,0 +1,166 @@
+"""The figures of a data set that show several models at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bnn import figures, metrics
+from bnn.report.derived import components, log_likelihoods
+from bnn.report.document import Figure
+from bnn.report.groups import Group
+
+# Characters of a legend's entry that fit beside its line.
+_LONGEST = 60
+_COVERAGES = np.linspace(0.005, 1.0, 200)
+
+
+def slug(*words: str) -> str:
+    """A file name of the words, without a suffix."""
+    return "_".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") for word in words)
+
+
+def _chunks(groups: Sequence[Group]) -> Iterator[tuple[str, Sequence[Group]]]:
+    """At most as many groups as can be told apart, and what to add to names and captions."""
+    most = figures.MAX_SERIES
+    parts = [groups[i : i + most] for i in range(0, len(groups), most)]
+    for number, part in enumerate(parts, start=1):
+        yield (f"{number}" if len(parts) > 1 else "", part)
+
+
+def joint_figures(data: str, groups: Sequence[Group], folder: Path) -> list[Figure]:
+    """Draws learning curves, risk-coverage, NLL by samples and calibration of quantiles.
+
+    Args:
+      data: name of the data set.
+      groups: of one data set, those whose metrics are the model's.
+      folder: of the figures.
+    """
+    drawn = []
+    kinds: list[tuple[str, Callable[[Sequence[Group], Path], str]]] = [
+        ("learning", _learning),
+        ("risk_coverage", _risk_coverage),
+        ("nll_by_samples", _nll_by_samples),
+        ("quantiles", _quantiles),
+    ]
+    for kind, draw in kinds:
+        for part, members in _chunks(groups):
+            file = f"{slug(data, kind, *([part] if part else []))}.png"
+            caption = draw(members, folder / file)
+            if caption:
+                drawn.append(Figure(file, f"{data}: {caption}"))
+    return drawn
+
+
+def legends(groups: Sequence[Group]) -> list[str]:
+    """The groups' names, unique and short enough for a legend."""
+    names = [
+        name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 :]}"
+        for name in (group.name for group in groups)
+    ]
+    repeated = len(set(names)) < len(names)
+    return [f"{i}: {name}" for i, name in enumerate(names, 1)] if repeated else names
+
+
+def _learning(groups: Sequence[Group], path: Path) -> str:
+    shown = {}
+    for name, group in zip(legends(groups), groups, strict=True):
+        records = [run.records for run in group.runs if run.records]
+        if records:
+            shown[name] = records
+    if not shown:
+        return ""
+    figures.learning_curves(shown, path)
+    return (
+        "learning curves, mean of the runs and range from the smallest to the largest. Quality "
+        "while training is that of a mixture of 8 weight samples; the training NLL is the "
+        "objective's own term."
+    )
+
+
+def _risk_coverage(groups: Sequence[Group], path: Path) -> str:
+    regression = groups[0].first.task == "regression"
+    score, loss = (
+        ("predictive_std", "squared_error") if regression else ("max_probability", "error")
+    )
+    curves = {}
+    for name, group in zip(legends(groups), groups, strict=True):
+        risks = []
+        for run in group.runs:
+            predictions = run.predictions()
+            if predictions is not None:
+                curve = metrics.risk_coverage(predictions.scores[score], predictions.losses[loss])
+                risks.append(np.interp(_COVERAGES, curve.coverage, curve.risk))
+        if risks:
+            curves[name] = (_COVERAGES, np.mean(risks, axis=0))
+    if not curves:
+        return ""
+    label = "Squared error among the answered" if regression else "Error among the answered"
+    unit = "target units²" if regression else "fraction"
+    figures.risk_coverage_curves(curves, path, risk_label=f"{label} ({unit})")
+    by = "predictive standard deviation" if regression else "maximum probability"
+    return (
+        f"risk against coverage, mean over the runs ({_samples(groups)}). Examples are answered in "
+        f"the order of their {by}, surest first; a curve that rises to the right means that the "
+        "model knows where it errs."
+    )
+
+
+def _nll_by_samples(groups: Sequence[Group], path: Path) -> str:
+    curves = {}
+    for name, group in zip(legends(groups), groups, strict=True):
+        found = []
+        for run in group.runs:
+            predictions = run.predictions()
+            if predictions is not None and predictions.has_samples and run.num_samples > 1:
+                found.append(metrics.nll_by_num_samples(log_likelihoods(predictions)))
+        if found:
+            limits = np.array([curve.limit for curve in found])
+            errors = np.array([curve.limit_error for curve in found])
+            curves[name] = (
+                found[0].num_samples,
+                np.mean([curve.nll for curve in found], axis=0),
+                float(np.mean(limits)),
+                float(np.sqrt(np.sum(errors**2)) / len(errors)),
+            )
+    if not curves:
+        return ""
+    figures.sample_size_curves(curves, path)
+    return (
+        "test NLL against the number of weight samples, mean over the runs, and its limit by the "
+        "jackknife with a 95 % interval over draws of the weights (dotted lines). One sample is "
+        "not the model: the curve shows what the other samples are worth."
+    )
+
+
+def _quantiles(groups: Sequence[Group], path: Path) -> str:
+    if groups[0].first.task != "regression":
+        return ""
+    transforms, sizes = {}, []
+    for name, group in zip(legends(groups), groups, strict=True):
+        found = []
+        for run in group.runs:
+            predictions = run.predictions()
+            if predictions is not None and predictions.has_samples:
+                transform = metrics.mixture_cdf(*components(predictions), predictions.targets)
+                found.append(transform.ravel())
+        if found:
+            transforms[name] = np.concatenate(found)
+            sizes.append(len(found[0]))
+    if not transforms:
+        return ""
+    figures.quantile_calibration(transforms, path, num_targets=min(sizes))
+    return (
+        f"calibration of the predictive quantiles, all runs together ({_samples(groups)}). Left: "
+        "share of targets below each quantile. Right: histogram of the predictive CDF at the "
+        "targets; a U means too sure, a hump not sure enough. The grey bands are for the "
+        f"{min(sizes):,} targets of one run."
+    )
+
+
+def _samples(groups: Sequence[Group]) -> str:
+    counts = sorted({group.first.num_samples for group in groups})
+    return f"S = {', '.join(map(str, counts))}"

@@ -1,0 +1,193 @@
+"""The tables of a data set: models, detection, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bnn import metrics
+from bnn.report.document import Table
+from bnn.report.groups import Group
+from bnn.report.numbers import MISSING, show_estimate, show_number
+from bnn.report.runs import Run
+from bnn.report.statistics import mean_and_error
+
+ONE_SAMPLE = "not the model: 1 weight sample"
+
+
+class Column(NamedTuple):
+    """A metric in a table: name in the results, heading, and factor of what is shown."""
+
+    name: str
+    heading: str
+    factor: float = 1.0
+
+
+# Two tables of a task: how good the predictions are, and how far they can be trusted.
+QUALITY = {
+    "classification": (
+        Column("error", "error, %", 100.0),
+        Column("nll", "NLL, nats"),
+        Column("nll_limit", "NLL at S → ∞"),
+        Column("brier", "Brier"),
+    ),
+    "regression": (
+        Column("log_likelihood", "log-likelihood, nats"),
+        Column("nll_limit", "log-likelihood at S → ∞", -1.0),
+        Column("rmse", "RMSE"),
+        Column("crps", "CRPS"),
+    ),
+}
+CALIBRATION = {
+    "classification": (
+        Column("ece", "ECE"),
+        Column("ece_equal_mass", "ECE, equal mass"),
+        Column("ece_classwise", "classwise ECE"),
+        Column("ece_adaptive", "adaptive ECE"),
+        Column("aurc", "AURC × 1000", 1000.0),
+    ),
+    "regression": (
+        Column("coverage_95", "coverage of 95 %, %", 100.0),
+        Column("interval_score_95", "interval score 95 %"),
+        Column("quantile_calibration_error", "quantile calibration error"),
+        Column("sharpness", "sharpness"),
+    ),
+}
+SCORES = {
+    "max_probability": "maximum probability",
+    "entropy": "entropy",
+    "mutual_information": "mutual information",
+}
+
+
+def repetitions(group: Group) -> str:
+    """`3 seeds`, `20 splits`, `1 run`."""
+    count = len(group.runs)
+    return f"{count} {'splits' if group.has_splits else 'seeds'}" if count > 1 else "1 run"
+
+
+def summary_table(
+    groups: Sequence[Group], columns: Sequence[Column], estimator: bool = True
+) -> Table:
+    """Mean ± standard error over seeds or splits of every model's test metrics.
+
+    Args:
+      groups: of one data set.
+      columns: the metrics; those that no run has are left out.
+      estimator: whether to name the estimator.
+    """
+    columns = _present(groups, columns)
+    rows = []
+    for group in groups:
+        cells = [
+            show_estimate(mean_and_error(group.values(column.name)), column.factor)
+            for column in columns
+        ]
+        if not group.first.is_the_model:
+            cells = [ONE_SAMPLE, *[MISSING] * (len(columns) - 1)] if columns else []
+        run = group.first
+        by = [str(run.results.get("estimator", MISSING))] if estimator else []
+        labels = [group.name, run.posterior, *by]
+        rows.append([*labels, str(run.num_samples), repetitions(group), *cells])
+    labels = ["model", "KL weight", *(["estimator"] if estimator else [])]
+    headings = [*labels, "weight samples S", "runs", *[column.heading for column in columns]]
+    return Table(headings, rows, num_labels=len(labels))
+
+
+def _present(groups: Sequence[Group], columns: Sequence[Column]) -> list[Column]:
+    """The columns that a run has a value for; the first in any case, to say why there is none."""
+    return [
+        column
+        for column in columns
+        if column is columns[0] or any(np.isfinite(g.values(column.name)).any() for g in groups)
+    ]
+
+
+def detection_table(groups: Sequence[Group]) -> Table | None:
+    """AUROC, AUPR and FPR95 by data set out of distribution and score; None without any."""
+    rows = []
+    for group in groups:
+        for (other, score), found in _detections(group).items():
+            estimates = [mean_and_error(values) for values in zip(*found, strict=True)]
+            cells = [show_estimate(estimate, 100.0) for estimate in estimates]
+            rows.append(
+                [
+                    group.name,
+                    group.first.posterior,
+                    other,
+                    SCORES.get(score, score),
+                    str(group.first.num_samples),
+                    repetitions(group),
+                    *cells,
+                ]
+            )
+    if not rows:
+        return None
+    labels = ["model", "KL weight", "out of distribution", "score"]
+    numbers = ["weight samples S", "runs", "AUROC, %", "AUPR out, %", "AUPR in, %", "FPR95, %"]
+    return Table([*labels, *numbers], rows, num_labels=len(labels))
+
+
+def _detections(group: Group) -> dict[tuple[str, str], list[metrics.Detection]]:
+    found: dict[tuple[str, str], list[metrics.Detection]] = {}
+    for run in group.runs:
+        test = run.predictions()
+        if test is None or not run.is_the_model:
+            continue
+        for other, strange in run.out_of_distribution().items():
+            for score, values in strange.scores.items():
+                if score == "mutual_information" and run.num_samples == 1:
+                    continue  # zero everywhere
+                detected = metrics.detection(test.scores[score], values)
+                found.setdefault((other, score), []).append(detected)
+    return found
+
+
+def runs_table(groups: Sequence[Group]) -> Table:
+    """Every run by itself."""
+    task = groups[0].first.task
+    columns = _present(groups, [*QUALITY[task], CALIBRATION[task][0]])
+    varying = _varying([key for group in groups for key in group.by_repetition()])
+    rows = [
+        _run(group, number, key, varying, columns)
+        for group in groups
+        for number, key in enumerate(group.by_repetition())
+    ]
+    headings = ["folder", "model", "KL weight", "repetition", "weight samples S", "training s"]
+    return Table([*headings, *[column.heading for column in columns]], rows, num_labels=4)
+
+
+def _varying(keys: Sequence[tuple[tuple[str, str], ...]]) -> set[str]:
+    """The seeds and splits that are not the same everywhere."""
+    values: dict[str, set[str]] = {}
+    for key in keys:
+        for name, value in key:
+            values.setdefault(name, set()).add(value)
+    return {name for name, found in values.items() if len(found) > 1}
+
+
+def _run(
+    group: Group,
+    number: int,
+    key: tuple[tuple[str, str], ...],
+    varying: set[str],
+    columns: Sequence[Column],
+) -> list[str]:
+    run: Run = group.runs[number]
+    if run.is_the_model:
+        values = [float(group.values(column.name)[number]) for column in columns]
+        cells = [show_number(v * c.factor) for v, c in zip(values, columns, strict=True)]
+    else:
+        cells = [ONE_SAMPLE, *[MISSING] * (len(columns) - 1)]
+    said = [f"{name.removeprefix('run.')}={value}" for name, value in key if name in varying]
+    return [
+        run.name,
+        group.name,
+        run.posterior,
+        ", ".join(said) or MISSING,
+        str(run.num_samples),
+        show_number(run.results.get("seconds", {}).get("train", float("nan")), 3),
+        *cells,
+    ]

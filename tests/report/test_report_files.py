@@ -1,0 +1,355 @@
+"""What stands in the files of a report."""
+
+import html.parser
+import re
+import subprocess
+import sys
+
+import gin
+import matplotlib.image
+import numpy as np
+import pytest
+
+from bnn import experiment
+from bnn.report import build, build_report
+from bnn.report.command import write
+from bnn.report.document import Figure, Heading, Items, Paragraph, Table
+from bnn.report.html import to_html
+from bnn.report.markdown import to_markdown
+from bnn.run import _parse
+
+
+class Page(html.parser.HTMLParser):
+    """Checks that every tag is closed, and collects what a page refers to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.sources, self.text = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture
+def images(tmp_path):
+    matplotlib.image.imsave(tmp_path / "a.png", np.zeros((20, 40, 3)))
+    return tmp_path
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Reports without their figures, which take seconds, for tests of what is written."""
+    monkeypatch.setattr(build, "joint_figures", lambda *args: [])
+    monkeypatch.setattr(build, "group_figures", lambda *args: [])
+
+
+BLOCKS = [
+    Heading("Title <1>", 1),
+    Paragraph("Some `code` & <b>text</b>."),
+    Items(["one", "two"]),
+    Table(["model", "x | y", "words"], [["a|b", "1.0", "so"]], text_columns=["words"]),
+    Figure("a.png", 'A caption [1] with "quotes". More.'),
+    Figure("a.png", "Another."),
+]
+
+
+def test_markdown():
+    assert to_markdown(BLOCKS).splitlines() == [
+        "# Title <1>",
+        "",
+        "Some `code` & <b>text</b>.",
+        "",
+        "- one",
+        "- two",
+        "",
+        "| model | x \\| y | words |",
+        "| --- | ---: | --- |",
+        "| a\\|b | 1.0 | so |",
+        "",
+        '![A caption (1) with "quotes"](figures/a.png)',
+        "",
+        '*A caption [1] with "quotes". More.*',
+        "",
+        "![Another.](figures/a.png)",
+        "",
+        "*Another.*",
+    ]
+
+
+def test_html_is_whole_escaped_and_refers_to_nothing_outside(images):
+    text = to_html(BLOCKS, images)
+    page = Page(text)
+    assert "<title>Title &lt;1&gt;</title>" in text
+    assert "Some <code>code</code> &amp; &lt;b&gt;text&lt;/b&gt;." in text
+    assert "<td class=number>1.0</td><td>so</td>" in text
+    assert len(page.sources) == 2
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert text.count('<div class="figures">') == 1  # figures that follow each other share a row
+    assert 'width="19"' in text  # 40 pixels at 200 to an inch, in pixels of CSS
+
+
+def test_a_row_of_the_wrong_length():
+    with pytest.raises(ValueError, match=r"rows must have 2 cells, one for each column, got \["):
+        Table(["a", "b"], [["1"]])
+
+
+def test_a_report_of_everything(write_run, tmp_path):
+    for seed in (0, 1):
+        for estimator in ("Flipout", "Mean"):
+            write_run(
+                f"sweep/{estimator}{seed}",
+                seed=seed,
+                estimator=estimator,
+                out_of_distribution=["letters"],
+            )
+            write_run(
+                f"sweep/value{estimator}{seed}",
+                make=write_run.regression,
+                data="curve",
+                split=seed,
+                estimator=estimator,
+            )
+    write_run("sweep/tempered", kl_weight=0.1)
+    write_run("sweep/single", num_samples=1, estimator="Flipout")
+    output = tmp_path / "out"
+    page = build_report([tmp_path / "sweep"], output, title="Estimators")
+    assert page == output / "report.html"
+    assert sorted(p.name for p in output.iterdir()) == ["figures", "report.html", "report.md"]
+    markdown = (output / "report.md").read_text()
+    linked = set(re.findall(r"\(figures/(.*?)\)", markdown))
+    assert linked == {p.name for p in (output / "figures").iterdir()}
+    kinds = ("learning", "risk-coverage", "nll-by-samples", "reliability", "entropy", "sites")
+    for kind in (*kinds, "quantiles", "predictions"):
+        assert any(kind in name for name in linked), kind
+    found = Page(page.read_text())
+    assert len(found.sources) == len(re.findall(r"\(figures/", markdown))
+    for heading in ("# Estimators", "## toy", "## curve", "### Out of distribution", "## Origin"):
+        assert f"\n{heading}\n" in f"\n{markdown}"
+
+
+def table_below(markdown, heading):
+    """The rows of the first table below a heading, as mappings."""
+    lines = markdown.split(f"{heading}\n\n", 1)[1].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    cells = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        cells.append([cell.strip() for cell in line.strip("|").split("|")])
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+def test_every_table_states_samples_and_kl_weight(write_run, tmp_path, no_figures):
+    folders = [write_run("a", out_of_distribution=["x"]), write_run("b", kl_weight=0.1)]
+    build_report(folders, tmp_path / "out")
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    headers = re.findall(r"^\| (model|folder) \|(.*)$", markdown, re.MULTILINE)
+    assert len(headers) == 5
+    for _, columns in headers:
+        assert re.search(r"\bS\b", columns), columns
+        assert "KL weight" in columns
+    rows = table_below(markdown, "### Quality")
+    assert [row["KL weight"] for row in rows] == ["whole KL", "tempered, KL x 0.1"]
+
+
+def test_means_and_errors_are_those_of_the_runs(write_run, tmp_path, no_figures):
+    folders = [write_run(f"r{seed}", seed=seed) for seed in range(4)]
+    build_report(folders, tmp_path / "out")
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    [row] = table_below(markdown, "### Quality")
+    from bnn.report.runs import read_runs
+
+    values = np.array([run.test["nll"] for run in read_runs(folders)[0]])
+    mean, error = (float(part) for part in row["NLL, nats"].split(" ± "))
+    assert mean == pytest.approx(values.mean(), abs=0.1 * error)
+    assert error == pytest.approx(values.std(ddof=1) / 2, rel=0.05)
+    assert row["runs"] == "4 seeds"
+    runs = table_below(markdown, "### Runs")
+    assert [run["repetition"] for run in runs] == [f"seed={seed}" for seed in range(4)]
+    assert float(runs[0]["NLL, nats"]) == pytest.approx(values[0], rel=1e-3)
+    assert "Paired comparisons" not in markdown
+
+
+def test_one_weight_sample_is_not_reported_as_the_model(write_run, tmp_path):
+    build_report([write_run("a", num_samples=1)], tmp_path / "out")
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    for heading in ("### Quality", "### Calibration", "### Runs"):
+        [row] = table_below(markdown, heading)
+        values = list(row.values())
+        place = values.index("not the model: 1 weight sample")
+        assert set(values[place + 1 :]) <= {"–"}
+    assert "Raise `run.num_predict_samples`." in markdown
+    assert "reliability" not in markdown
+
+
+def test_a_deterministic_model_is_its_one_sample(write_run, tmp_path, no_figures):
+    sites = [{"name": "k", "size": 3, "kl": 2.0, "median_snr": None}]
+    folder = write_run("a", num_samples=1, changes={"ledger": {"sites": sites}})
+    build_report([folder], tmp_path / "out")
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    [row] = table_below(markdown, "### Quality")
+    assert float(row["NLL, nats"]) > 0
+
+
+def test_detection_is_of_the_scores_in_the_folder(write_run, tmp_path, no_figures):
+    from bnn import metrics
+    from bnn.predictions import load_predictions
+
+    folder = write_run("a", out_of_distribution=["letters"])
+    build_report([folder], tmp_path / "out")
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    rows = table_below(markdown, "### Out of distribution")
+    assert [row["score"] for row in rows] == [
+        "maximum probability",
+        "entropy",
+        "mutual information",
+    ]
+    files = folder / "predictions"
+    inside = load_predictions(files / "test.npz").scores["entropy"]
+    outside = load_predictions(files / "out_of_distribution" / "letters.npz").scores["entropy"]
+    expected = metrics.detection(inside, outside)
+    assert float(rows[1]["AUROC, %"]) == pytest.approx(100 * expected.auroc, abs=0.01)
+    assert float(rows[1]["FPR95, %"]) == pytest.approx(100 * expected.fpr95, abs=0.01)
+
+
+def test_more_models_than_a_figure_holds_are_spread_over_several(write_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "MAX_SINGLE", 1)
+    folders = [write_run(f"r{n}", estimator=f"E{n}") for n in range(9)]
+    build_report(folders, tmp_path / "out")
+    names = {p.name for p in (tmp_path / "out" / "figures").iterdir()}
+    assert {"toy_learning_1.png", "toy_learning_2.png"} <= names
+    assert sum("reliability" in name for name in names) == 1
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    assert "drawn for the first 1 of 9; name fewer runs" in markdown
+
+
+def test_an_earlier_report_is_replaced_and_other_files_are_not_touched(
+    write_run, tmp_path, no_figures
+):
+    folder, output = write_run("a"), tmp_path / "out"
+    build_report([folder], output)
+    (output / "figures" / "stale.png").write_bytes(b"")
+    before = (output / "report.md").read_text()
+    build_report([folder], output)
+    assert not (output / "figures" / "stale.png").exists()
+    assert (output / "report.md").read_text() == before
+    (output / "thesis.tex").write_text("")
+    with pytest.raises(
+        ValueError,
+        match=rf"output {re.escape(str(output))} holds something else than a report \(thesis\.tex",
+    ):
+        build_report([folder], output)
+    with pytest.raises(ValueError, match=r"thesis\.tex is a file; name a folder\."):
+        build_report([folder], output / "thesis.tex")
+
+
+def test_a_failure_leaves_the_earlier_report(write_run, tmp_path, monkeypatch, no_figures):
+    folder, output = write_run("a"), tmp_path / "out"
+    build_report([folder], output)
+    before = sorted(p.name for p in output.rglob("*"))
+
+    def broken(data, groups, folder):
+        (folder / "half.png").write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(build, "joint_figures", broken)
+    with pytest.raises(OSError, match="disk full"):
+        build_report([folder], output)
+    assert sorted(p.name for p in output.rglob("*")) == before
+
+
+def test_unfinished_runs_are_named_in_the_report(write_run, tmp_path, no_figures):
+    done, half = write_run("done"), write_run("half", seed=1)
+    (half / "results.json").unlink()
+    build_report([done, half], tmp_path / "out", skip_unfinished=True)
+    assert "Left out, unfinished: `half`." in (tmp_path / "out" / "report.md").read_text()
+
+
+def real_run(workdir, file, *bindings):
+    gin.clear_config()
+    common = ["run.tracker = None", "run.num_predict_samples = 4", "run.jit_compile = False"]
+    _parse([f"gin_configs/{file}"], [*common, *bindings])
+    experiment.run(workdir=workdir)
+    return workdir
+
+
+def write_sine(folder):
+    """60 rows of one feature and a target, in two splits."""
+    random = np.random.RandomState(0)
+    folder.mkdir(parents=True)
+    x = random.uniform(-3, 3, 60)
+    np.savetxt(folder / "data.txt", np.stack([x, 50 + 9 * np.sin(x)], axis=1))
+    for name, value in (("features", 0), ("target", 1)):
+        (folder / f"index_{name}.txt").write_text(f"{value}\n")
+    (folder / "n_splits.txt").write_text("2\n")
+    for split in range(2):
+        order = random.permutation(60)
+        np.savetxt(folder / f"index_train_{split}.txt", order[:45], fmt="%d")
+        np.savetxt(folder / f"index_test_{split}.txt", order[45:], fmt="%d")
+
+
+def test_a_report_of_real_runs(tmp_path, monkeypatch, cheap_runs, clean_gin):
+    """Digits with two estimators, and a curve over two splits, trained for a few steps."""
+    write_sine(tmp_path / "data" / "uci" / "sine")
+    monkeypatch.setenv("BNN_DATA_DIR", str(tmp_path / "data"))
+    small = ["run.epochs = 0.2", "run.report_every = 0.1", "mlp.hidden = (8,)"]
+    for estimator in ("Flipout", "Reparameterization"):
+        choice = f"run.estimator = @{estimator}()"
+        real_run(tmp_path / "runs" / f"digits-{estimator}", "digits.gin", choice, *small)
+    for split in (0, 1):
+        choices = ["uci.name = 'sine'", f"uci.split = {split}", "run.epochs = 2"]
+        real_run(tmp_path / "runs" / f"sine-{split}", "uci.gin", *choices)
+    build_report([tmp_path / "runs"], tmp_path / "out")
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    rows = table_below(markdown, "## digits")
+    assert [(row["model"], row["runs"]) for row in rows] == [
+        ("estimator=Flipout", "1 run"),
+        ("estimator=Reparameterization", "1 run"),
+    ]
+    assert {row["weight samples S"] for row in rows} == {"4"}
+    [sine] = table_below(markdown, "## sine")
+    assert sine["runs"] == "2 splits"
+    assert "±" in sine["RMSE"]
+    compared = table_below(markdown, "### Paired comparisons")
+    assert [row["metric"] for row in compared] == ["NLL, nats", "error, %", "Brier"]
+    names = {p.name for p in (tmp_path / "out" / "figures").iterdir()}
+    assert any(name.startswith("sine") and "predictions" in name for name in names)
+    assert any(name.startswith("sine") and "quantiles" in name for name in names)
+
+
+def test_what_the_command_prints(write_run, tmp_path, capsys, no_figures):
+    assert write([write_run("a")], tmp_path / "out", title="Mine") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out' / 'report.html'}\n"
+    assert (tmp_path / "out" / "report.md").read_text().startswith("# Mine\n")
+    assert write([tmp_path / "nothing"], tmp_path / "new") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"error: {tmp_path / 'nothing'} does not exist; name a run's")
+    assert not (tmp_path / "new").exists()
+    assert write([], tmp_path / "new") == 1
+    assert "name at least one run or sweep: python -m bnn.report RUN" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError):
+        write([tmp_path / "nothing"], tmp_path / "new", traceback=True)
+
+
+@pytest.mark.slow
+def test_the_command_in_a_process_of_its_own(write_run, tmp_path):
+    (write_run("sweep/half", seed=1) / "results.json").unlink()
+    write_run("sweep/a")
+    command = [sys.executable, "-m", "bnn.report", tmp_path / "sweep", "--skip_unfinished"]
+    done = subprocess.run(
+        [*map(str, command), f"--output={tmp_path / 'out'}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'out' / 'report.html'}\n"
+    Page((tmp_path / "out" / "report.html").read_text())
