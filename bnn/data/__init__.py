@@ -8,7 +8,7 @@ from bnn.data.image_sets import fashion_mnist, kmnist, load_images, mnist
 from bnn.data.sklearn_sets import diabetes, digits
 from bnn.data.splits import split_validation
 from bnn.data.tfds_sets import tfds
-from bnn.data.uci_sets import uci
+from bnn.data.uci_sets import uci, uci_num_splits
 
 __all__ = [
     "Dataset",
@@ -25,4 +25,5 @@ __all__ = [
     "split_validation",
     "tfds",
     "uci",
+    "uci_num_splits",
 ]

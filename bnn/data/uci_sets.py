@@ -44,17 +44,12 @@ def uci(
       FileNotFoundError: a missing folder (the message lists those there are) or file.
     """
     folder = _folder(name, data_directory(data_dir, f"the UCI set {name}"))
-    remedy = f"get the set again from {_SOURCE}, and put its files into {folder}"
-    num_splits = read_integers(folder / "n_splits.txt", remedy=remedy)
-    if num_splits.shape != (1,) or num_splits[0] < 1:
+    remedy = _remedy(folder)
+    num_splits = _num_splits(folder, remedy)
+    if not _is_split(split, num_splits):
         raise ValueError(
-            f"{folder / 'n_splits.txt'}: expected one number of at least 1, got "
-            f"{num_splits.tolist()}; {remedy}."
-        )
-    if not _is_split(split, num_splits[0]):
-        raise ValueError(
-            f"split must be an integer in [0, {num_splits[0]}), because {name} has "
-            f"{num_splits[0]} splits, got {split!r}; choose one of them."
+            f"split must be an integer in [0, {num_splits}), because {name} has "
+            f"{num_splits} splits, got {split!r}; choose one of them."
         )
     data = read_matrix(folder / "data.txt", remedy=remedy)
     rows, columns = data.shape
@@ -73,6 +68,26 @@ def uci(
         validation_fraction=validation_fraction,
         seed=seed,
     )
+
+
+def uci_num_splits(name: str, data_dir: str | os.PathLike[str] | None = None) -> int:
+    """Returns how many train/test splits a set has; arguments and errors as in `uci`."""
+    folder = _folder(name, data_directory(data_dir, f"the UCI set {name}"))
+    return _num_splits(folder, _remedy(folder))
+
+
+def _remedy(folder: Path) -> str:
+    return f"get the set again from {_SOURCE}, and put its files into {folder}"
+
+
+def _num_splits(folder: Path, remedy: str) -> int:
+    num_splits = read_integers(folder / "n_splits.txt", remedy=remedy)
+    if num_splits.shape != (1,) or num_splits[0] < 1:
+        raise ValueError(
+            f"{folder / 'n_splits.txt'}: expected one number of at least 1, got "
+            f"{num_splits.tolist()}; {remedy}."
+        )
+    return int(num_splits[0])
 
 
 def _is_split(split: object, num_splits: int) -> bool:

@@ -55,7 +55,8 @@ class NegativeELBO:
 
     Args:
       likelihood: p(y | outputs).
-      num_train: N, number of training examples, which alone divides the KL.
+      num_train: N, number of training examples, which alone divides the KL; int or scalar tensor
+        (of a member of a `bnn.training.Stack`).
       num_samples: S, weight samples per evaluation.
       antithetic: draw the samples in antithetic pairs, see `bnn.Draw`; S must be even.
     """
@@ -63,7 +64,7 @@ class NegativeELBO:
     def __init__(
         self,
         likelihood: Likelihood,
-        num_train: int,
+        num_train: Any,
         num_samples: int = 1,
         antithetic: bool = False,
     ) -> None:
@@ -72,7 +73,7 @@ class NegativeELBO:
                 f"likelihood must be a bnn likelihood object, got {likelihood!r}; pass for example "
                 "bnn.likelihoods.Categorical()."
             )
-        if int(num_train) < 1:
+        if not tf.is_tensor(num_train) and int(num_train) < 1:
             raise ValueError(
                 f"num_train must be the number of training examples, at least 1, got {num_train}."
             )
@@ -84,7 +85,8 @@ class NegativeELBO:
                 f"{num_samples + 1}."
             )
         self.likelihood = likelihood
-        self.num_train = int(num_train)
+        as_tensor = tf.is_tensor(num_train)
+        self.num_train = tf.cast(num_train, tf.float32) if as_tensor else int(num_train)
         self.num_samples = int(num_samples)
         self.antithetic = bool(antithetic)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnn.data import split_validation, uci
+from bnn.data import split_validation, uci, uci_num_splits
 
 
 def test_a_split(uci_folder: Path):
@@ -45,6 +45,13 @@ def test_blank_lines_and_tabs_are_no_rows(uci_folder: Path):
     path = uci_folder / "data.txt"
     path.write_text("\n" + path.read_text().replace(" ", " \t ") + " \n\n")
     assert uci("toy", 0, uci_folder.parents[1]).num_train == 45
+
+
+def test_the_number_of_splits(uci_folder: Path):
+    assert uci_num_splits("toy", uci_folder.parents[1]) == 5
+    (uci_folder / "n_splits.txt").write_text("0")
+    with pytest.raises(ValueError, match="expected one number of at least 1"):
+        uci_num_splits("toy", uci_folder.parents[1])
 
 
 @pytest.mark.parametrize("split", [-1, 5, 1.0, True, "0"])

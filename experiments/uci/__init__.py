@@ -1,0 +1,1 @@
+"""UCI regression by mean-field variational inference, in the standard protocol."""

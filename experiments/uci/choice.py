@@ -1,0 +1,136 @@
+"""The rule that chooses a candidate, and means over splits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+CHOSEN = "chosen on validation data"
+
+
+class Result(NamedTuple):
+    """One member's results.
+
+    Attributes:
+      set: folder of the set.
+      title: of the candidate, or `CHOSEN`.
+      split: number of the split.
+      part: "valid" or "test".
+      samples: weight samples of the predictive.
+      log_likelihood: nats per example, of the target in its own units.
+      rmse: target units.
+      coverage_95: share of targets in the central interval of mass 0.95.
+      elbo: evidence lower bound with the whole KL, nats per training example, of the standardised
+        target.
+    """
+
+    set: str
+    title: str
+    split: int
+    part: str
+    samples: int
+    log_likelihood: float
+    rmse: float
+    coverage_95: float
+    elbo: float
+
+
+class Summary(NamedTuple):
+    """Means over the splits of a set, with standard errors.
+
+    Attributes:
+      set: folder of the set.
+      title: of the candidate, or `CHOSEN`.
+      splits: number of splits.
+      samples: weight samples of the test predictive.
+      log_likelihood: test, nats per example.
+      log_likelihood_se: its standard error over splits.
+      rmse: test, target units.
+      rmse_se: its standard error over splits.
+      coverage_95: test.
+      valid_log_likelihood: of the members to choose by.
+      elbo: nats per training example, of the reported members.
+    """
+
+    set: str
+    title: str
+    splits: int
+    samples: int
+    log_likelihood: float
+    log_likelihood_se: float
+    rmse: float
+    rmse_se: float
+    coverage_95: float
+    valid_log_likelihood: float
+    elbo: float
+
+
+def chosen(results: Sequence[Result]) -> list[Result]:
+    """For each split, the results of the candidate with the best validation log-likelihood.
+
+    Each split chooses alone, by the rows held out of its own training part: other splits' training
+    parts hold this split's test rows. What is reported is the candidate trained on the whole
+    training part.
+    """
+    found = []
+    for name, split in sorted({(r.set, r.split) for r in results}):
+        here = [r for r in results if (r.set, r.split) == (name, split)]
+        valid = [r for r in here if r.part == "valid"]
+        best = max(valid, key=lambda r: r.log_likelihood)
+        of_best = [r for r in here if r.title == best.title]
+        found += [r._replace(title=CHOSEN) for r in of_best]
+    return found
+
+
+def choices(results: Sequence[Result], name: str) -> dict[str, int]:
+    """How many splits of a set chose each candidate."""
+    counts: dict[str, int] = {}
+    picked = {
+        r.split: r for r in results if r.title == CHOSEN and r.set == name and r.part == "valid"
+    }
+    for r in results:
+        if r.set != name or r.part != "valid" or r.title == CHOSEN:
+            continue
+        counts[r.title] = counts.get(r.title, 0) + (
+            r.log_likelihood == picked[r.split].log_likelihood
+        )
+    return counts
+
+
+def summaries(results: Sequence[Result]) -> list[Summary]:
+    """One summary per set and candidate, in the order in which they first appear."""
+    keys = dict.fromkeys((r.set, r.title) for r in results)
+    return [
+        _summary(name, title, [r for r in results if (r.set, r.title) == (name, title)])
+        for name, title in keys
+    ]
+
+
+def _summary(name: str, title: str, results: Sequence[Result]) -> Summary:
+    test = [r for r in results if r.part == "test"]
+    log_likelihood, log_likelihood_se = _mean(r.log_likelihood for r in test)
+    rmse, rmse_se = _mean(r.rmse for r in test)
+    return Summary(
+        name,
+        title,
+        len(test),
+        test[0].samples,
+        log_likelihood,
+        log_likelihood_se,
+        rmse,
+        rmse_se,
+        _mean(r.coverage_95 for r in test)[0],
+        _mean(r.log_likelihood for r in results if r.part == "valid")[0],
+        _mean(r.elbo for r in test)[0],
+    )
+
+
+def _mean(values: Iterable[float]) -> tuple[float, float]:
+    """Mean and its standard error, the deviation with n − 1 over √n; 0 for one value."""
+    array = np.array(list(values), np.float64)
+    if len(array) < 2:
+        return float(array.mean()), 0.0
+    return float(array.mean()), float(array.std(ddof=1) / math.sqrt(len(array)))

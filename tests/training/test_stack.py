@@ -1,0 +1,262 @@
+"""A stack's members train as they would alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bnn
+from bnn.data import batch_indices
+from bnn.objectives import NegativeELBO
+from bnn.schedules import Cosine
+from bnn.training import Stack, StackedSteps, TrainingSteps, padded, stacked_values
+
+SIZES = (20, 18)  # training examples of each member
+BATCH, STEPS = 6, 12
+ESTIMATORS = {
+    "reparameterization": bnn.estimators.Reparameterization(),
+    "local reparameterization": bnn.estimators.LocalReparameterization(),
+}
+PRIORS = {
+    "fixed": bnn.priors.Normal(),
+    "learned": bnn.priors.Normal(trainable=True),
+    "mixture": bnn.priors.ScaleMixture(),
+}
+
+
+def make(seed, prior):
+    """Model, likelihood and their trained variables."""
+    keras.utils.set_random_seed(seed)
+    sites = {"kernel_prior": prior, "bias_prior": prior}
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            bnn.layers.Dense(4, activation="relu", **sites),
+            bnn.layers.Dense(1, **sites),
+        ]
+    )
+    likelihood = bnn.likelihoods.Normal(0.5, trainable=True)
+    likelihood.build(1)
+    return model, likelihood, model.trainable_variables + likelihood.trainable_variables
+
+
+def make_data(seed, size):
+    random = np.random.RandomState(seed)
+    x = random.normal(size=(size, 3)).astype(np.float32)
+    return x, (x[:, :1] * x[:, 1:2] + 0.1 * random.normal(size=(size, 1))).astype(np.float32)
+
+
+def optimizer():
+    return keras.optimizers.Adam(Cosine(0.05).for_keras(STEPS))
+
+
+def train_alone(k, estimator, prior):
+    model, likelihood, variables = make(k, prior)
+    x, y = make_data(k, SIZES[k])
+    objective = NegativeELBO(likelihood, SIZES[k], num_samples=1)
+    steps = TrainingSteps(
+        lambda x, y, step: objective(model, x, y, estimator=estimator, seed=k, step=step),
+        lambda steps: batch_indices(steps, batch_size=BATCH, num_train=SIZES[k], seed=k),
+        x,
+        y,
+        optimizer(),
+        variables,
+        steps_per_call=STEPS,
+        jit_compile=False,
+    )
+    return steps(0, STEPS), variables, bnn.predict(model, x, 5, seed=k, jit_compile=False)
+
+
+def train_stack(estimator, prior, *, steps_per_call=STEPS, jit_compile=False):
+    made = [make(k, prior) for k in range(len(SIZES))]
+    model, likelihood, variables = made[0]
+    stack = Stack(variables, stacked_values([m[2] for m in made]))
+    data = [make_data(k, size) for k, size in enumerate(SIZES)]
+
+    def loss(x, y, step, member):
+        objective = NegativeELBO(likelihood, member["num_train"], num_samples=1)
+        return objective(model, x, y, estimator=estimator, seed=member["seed"], step=step)
+
+    def indices(steps):
+        of_member = [
+            batch_indices(steps, batch_size=BATCH, num_train=size, seed=k)
+            for k, size in enumerate(SIZES)
+        ]
+        return tf.stack(of_member, axis=1)
+
+    steps = StackedSteps(
+        loss,
+        stack,
+        indices,
+        padded([x for x, _ in data]),
+        padded([y for _, y in data]),
+        optimizer(),
+        members={"seed": np.arange(len(SIZES), dtype=np.uint64), "num_train": np.array(SIZES)},
+        steps_per_call=steps_per_call,
+        jit_compile=jit_compile,
+    )
+    return stack, steps, model, data
+
+
+@pytest.mark.parametrize(
+    ("estimator", "prior", "jit_compile"),
+    [
+        ("reparameterization", "mixture", False),
+        ("local reparameterization", "learned", True),
+    ],
+)
+def test_members_train_as_alone(estimator, prior, jit_compile):
+    estimator, prior = ESTIMATORS[estimator], PRIORS[prior]
+    stack, steps, model, data = train_stack(estimator, prior, jit_compile=jit_compile)
+    history = steps(0, STEPS)
+    k = 1  # the smaller one, whose data are padded
+    alone, variables, outputs = train_alone(k, estimator, prior)
+    for name in ("loss", "nll", "kl"):
+        got, right = getattr(history, name)[:, k], getattr(alone, name)
+        np.testing.assert_allclose(got, right, rtol=1e-4, err_msg=name)
+    assert set(history.kl_by_site) == set(alone.kl_by_site)
+    for site, kl in alone.kl_by_site.items():
+        np.testing.assert_allclose(history.kl_by_site[site][:, k], kl, rtol=1e-4)
+    for value, variable in zip(stack.values, variables, strict=True):
+        np.testing.assert_allclose(value[k], variable, rtol=1e-4, atol=1e-4)
+    stack.load(k)
+    again = bnn.predict(model, data[k][0], 5, seed=k, jit_compile=False)
+    np.testing.assert_allclose(again, outputs, atol=1e-3)
+
+
+def test_members_do_not_touch_each_other():
+    """Other values of one member change its own training and nothing of the other's."""
+    stack, steps, _, _ = train_stack(ESTIMATORS["reparameterization"], PRIORS["learned"])
+    start = [value.numpy() for value in stack.values]
+    runs = []
+    for change in (0.0, 0.1):
+        for value, array in zip(stack.values, start, strict=True):
+            value.assign(array + change * np.reshape([0, 1], (2, *[1] * (array.ndim - 1))))
+        for variable in steps._optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        steps(0, 4)
+        runs.append([value.numpy() for value in stack.values])
+    for left, right in zip(*runs, strict=True):
+        np.testing.assert_array_equal(left[0], right[0])
+        assert np.abs(left[1] - right[1]).max() > 1e-3
+
+
+def test_short_calls_are_one_long_call():
+    _, together, _, _ = train_stack(ESTIMATORS["reparameterization"], PRIORS["fixed"])
+    history = together(0, STEPS)
+    _, pieces, _, _ = train_stack(
+        ESTIMATORS["reparameterization"], PRIORS["fixed"], steps_per_call=5
+    )
+    parts = [pieces(0, 5), pieces(5, 5), pieces(10, 2)]
+    assert history.loss.shape == (STEPS, len(SIZES))
+    np.testing.assert_allclose(np.concatenate([p.loss for p in parts]), history.loss, rtol=1e-5)
+
+
+def test_map_gives_every_member_its_values_and_slices():
+    variable = keras.Variable(np.zeros(2, np.float32))
+    stack = Stack([variable], [np.arange(6.0).reshape(3, 2)])
+    got = stack.map(
+        lambda x: x * tf.convert_to_tensor(variable), tf.constant([[1.0], [2.0], [3.0]])
+    )
+    np.testing.assert_array_equal(got, [[0, 1], [4, 6], [12, 15]])
+    np.testing.assert_array_equal(variable, [0, 0])
+    stack.load(2)
+    np.testing.assert_array_equal(variable, [4, 5])
+
+
+def test_padding_adds_zeros_at_the_end():
+    got = padded([np.ones((2, 3)), np.ones((1, 3))])
+    np.testing.assert_array_equal(got, [np.ones((2, 3)), [[1, 1, 1], [0, 0, 0]]])
+
+
+# --- Errors -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one():
+    variable = keras.Variable(np.zeros(2, np.float32))
+    return variable, Stack([variable], [np.zeros((3, 2))])
+
+
+def make_steps(stack, inputs=np.zeros((3, 4, 1), np.float32), **options):  # noqa: B008
+    given = {"loss": None, "optimizer": keras.optimizers.SGD(0.1)} | options
+    return StackedSteps(
+        given.pop("loss"),
+        stack,
+        lambda steps: tf.zeros([len(steps), 3, 2], tf.int32),
+        inputs,
+        inputs,
+        given.pop("optimizer"),
+        **given,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], "one array per variable"),
+        ([np.zeros((3, 5))], r"must be of shape \[K, 2\]"),
+        ([np.zeros(2)], r"must be of shape \[K, 2\]"),
+    ],
+)
+def test_unfit_values(values, message):
+    with pytest.raises(ValueError, match=message):
+        Stack([keras.Variable(np.zeros(2, np.float32))], values)
+
+
+@pytest.mark.parametrize("member", [-1, 3])
+def test_no_such_member(one, member):
+    with pytest.raises(ValueError, match=f"member must be from 0 to 2, got {member}"):
+        one[1].load(member)
+
+
+def test_changed_variables_are_refused(one):
+    average = keras.Variable(0.0)
+
+    def function():
+        average.assign(1.0)
+        return tf.convert_to_tensor(one[0])
+
+    with pytest.raises(ValueError, match="must not change variables"):
+        one[1].map(function)
+
+
+@pytest.mark.parametrize(
+    "mixing",
+    [
+        lambda: keras.optimizers.Adam(clipnorm=1.0),
+        lambda: keras.optimizers.Adam(global_clipnorm=1.0),
+        lambda: keras.optimizers.Lamb(),
+    ],
+)
+def test_optimizers_that_mix_members_are_refused(one, mixing):
+    with pytest.raises(ValueError, match="must work element by element"):
+        make_steps(one[1], optimizer=mixing())
+
+
+def test_arrays_without_the_members_axis_are_refused(one):
+    with pytest.raises(ValueError, match="inputs must have a first axis of the stack's 3 members"):
+        make_steps(one[1], np.zeros((4, 1), np.float32))
+    with pytest.raises(ValueError, match="members must have a first axis"):
+        make_steps(one[1], members={"seed": np.zeros(2)})
+
+
+def test_steps_out_of_range(one):
+    with pytest.raises(ValueError, match="steps_per_call must be at least 1"):
+        make_steps(one[1], steps_per_call=0)
+    with pytest.raises(ValueError, match="num_steps must be from 1 to steps_per_call=100"):
+        make_steps(one[1])(0, 101)
+
+
+def test_a_loss_that_is_not_finite_names_its_members(one):
+    variable, stack = one
+    factors = np.array([1.0, np.inf, 1.0], np.float32)
+
+    def loss(inputs, targets, step, member):
+        value = tf.reduce_sum(tf.square(tf.convert_to_tensor(variable) + 1.0))
+        value = value * member["factor"]
+        return bnn.objectives.Terms(value, value, value, {"site": value}, value)
+
+    steps = make_steps(stack, loss=loss, members={"factor": factors}, jit_compile=False)
+    with pytest.raises(FloatingPointError, match=r"members \[1\] is not finite, first at step 7"):
+        steps(7, 2)
