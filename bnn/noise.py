@@ -91,7 +91,8 @@ def _standard_normal(bits: tf.Tensor) -> tf.Tensor:
     """Inverse normal CDF of uniform bits: √2 · erf⁻¹(x), x an odd multiple of 2⁻²⁴ in (−1, 1).
 
     √2 · erf⁻¹(x) = x · P(w) / Q(w) with w = −¼ ln(1 − x²) in [0, 4), P and Q of degree 5 with
-    positive coefficients, fitted to a relative error of 1.3e-8; 3.4e-7 remain in float32. |z| reaches 5.42; P(|z| > 5.42) = 6e-8.
+    positive coefficients, fitted to a relative error of 1.3e-8; 3.4e-7 remain in float32.
+    |z| reaches 5.42; P(|z| > 5.42) = 6e-8.
 
     XLA repeats cheap producers in every consumer and stores the results of expensive ones. With the
     logarithm made of cheap operations and the division last, all of this and the generator become

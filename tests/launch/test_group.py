@@ -19,9 +19,7 @@ def test_the_code_is_that_of_the_worker(code):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 42), (signal.SIGINT, 130)])
 def test_a_worker_that_ends_as_the_signal_comes_is_not_taken_for_done(number, code):
     with Signals() as signals:
-        signal.raise_signal(
-            number
-        )  # passed on a tick after the start
+        signal.raise_signal(number)  # passed on a tick after the start
         assert make(1, signals).run() == code
     with Signals() as signals:
         signal.raise_signal(number)
