@@ -68,7 +68,8 @@ class TrainingSteps:
         self._optimizer = optimizer
         self._variables = list(variables)
         self.steps_per_call = int(steps_per_call)
-        self._indices = tf.function(indices, autograph=False)
+        # Integers only, where XLA always wins: one kernel for hundreds of operations.
+        self._indices = tf.function(indices, autograph=False, jit_compile=True)
         self._names: tuple[str, ...] = ()
         optimizer.build(self._variables)
         self._run = tf.function(self._loop, jit_compile=jit_compile, autograph=False)
