@@ -184,8 +184,7 @@ def _seed_words(seed: Any) -> tuple[Any, Any]:
         )
     if seed.dtype.size < 8:  # sign-extended, as a Python int is
         seed = tf.cast(seed, tf.int64)
-    # tf.vectorized_map cannot convert a bitcast, and of uint64 there is nothing to cast.
-    wide = seed if seed.dtype == tf.uint64 else tf.bitcast(seed, tf.uint64)
+    wide = tf.bitcast(seed, tf.uint64)
     high = tf.bitwise.right_shift(wide, tf.constant(32, tf.uint64))
     return tf.cast(wide, tf.uint32), tf.cast(high, tf.uint32)
 

@@ -9,6 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.training.vectorization import register_bitcast
+
+register_bitcast()
+
 
 class Stack:
     """K members of one model: for each of its variables, one variable `[K, …]` with their values.

@@ -182,6 +182,13 @@ def test_map_gives_every_member_its_values_and_slices():
     np.testing.assert_array_equal(variable, [4, 5])
 
 
+def test_bitcasts_are_mapped():
+    stack = Stack([keras.Variable(0.0)], [np.zeros(3)])
+    x = tf.constant([[1.0, 2.0], [-1.0, 0.5], [0.0, 3.0]])
+    got = stack.map(lambda x: tf.bitcast(x, tf.int32), x)
+    np.testing.assert_array_equal(got, x.numpy().view(np.int32))
+
+
 def test_padding_adds_zeros_at_the_end():
     got = padded([np.ones((2, 3)), np.ones((1, 3))])
     np.testing.assert_array_equal(got, [np.ones((2, 3)), [[1, 1, 1], [0, 0, 0]]])
