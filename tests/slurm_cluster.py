@@ -42,9 +42,9 @@ PreemptMode=REQUEUE
 ReturnToService=2
 KillWait=10
 GresTypes=gpu
-NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=2000 Gres=gpu:{gpus}
-NodeName=n0 Port={ports[1]}
-NodeName=n1 Port={ports[2]}
+NodeName=DEFAULT CPUs=4 RealMemory=2000 Gres=gpu:{gpus}
+NodeName=n0 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
 PartitionName=normal Nodes=ALL Default=YES PriorityTier=1 GraceTime=60
 PartitionName=urgent Nodes=ALL PriorityTier=2
 """
@@ -121,7 +121,7 @@ def start(folder):
 def logs(folder):
     """The ends of the daemons' logs."""
     ends = []
-    for path in sorted(pathlib.Path(folder).glob("*.log")):
+    for path in [folder / "daemons.out", *sorted(folder.glob("*.log"))]:
         ends += [f"== {path.name}", *path.read_text(errors="replace").splitlines()[-15:]]
     return "\n".join(ends)
 
