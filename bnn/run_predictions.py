@@ -61,7 +61,7 @@ def predictions_of_test(likelihood: Likelihood, samples: tf.Tensor, data: Datase
 
 
 def write_out_of_distribution(
-    folder: Path, name: str, likelihood: Classification, samples: tf.Tensor
+    folder: Path, name: str, likelihood: Likelihood, samples: tf.Tensor
 ) -> None:
     """Writes `predictions/out_of_distribution/<name>.npz` into a run's folder.
 

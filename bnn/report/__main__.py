@@ -3,6 +3,7 @@
 Example:
   python -m bnn.report runs/digits runs/flipout --output=reports/digits
   python -m bnn.report runs/estimators --output=reports/estimators --baseline=estimator=Flipout
+  python -m bnn.report runs/mnist --output=reports/mnist --out_of_distribution=kmnist
 
 Every argument is the folder of a run, or a folder with those of several, such as a sweep's. Exit
 codes: 0 done, 1 error.
@@ -10,6 +11,7 @@ codes: 0 done, 1 error.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from absl import app, flags
@@ -23,12 +25,23 @@ _BASELINE = flags.DEFINE_string(
     "Model, or run folder's name, that others are compared with; the first where absent.",
 )
 _SKIP = flags.DEFINE_bool("skip_unfinished", False, "Leave unfinished runs out.")
+_OTHERS = flags.DEFINE_multi_string(
+    "out_of_distribution",
+    [],
+    "Image set in the layout of MNIST that runs which classify are tested against, such as kmnist; "
+    "repeatable.",
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder of the data sets; the variable BNN_DATA_DIR where absent."
+)
 _TITLE = flags.DEFINE_string("title", "Report", "Title of the report.")
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show the whole traceback of an error.")
 
 
 def main(argv: Sequence[str]) -> int:
     """Reads the flags and writes the report; the process's exit code."""
+    if _DATA_DIR.value is not None:
+        os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
     from bnn.report.command import write
 
     return write(
@@ -37,6 +50,7 @@ def main(argv: Sequence[str]) -> int:
         traceback=_TRACEBACK.value,
         baseline=_BASELINE.value,
         skip_unfinished=_SKIP.value,
+        out_of_distribution=_OTHERS.value,
         title=_TITLE.value,
     )
 

@@ -30,6 +30,7 @@ def build_report(
     *,
     baseline: str | None = None,
     skip_unfinished: bool = False,
+    out_of_distribution: Sequence[str] = (),
     title: str = "Report",
 ) -> Path:
     """Writes `report.md`, `report.html` (one self-contained file) and `figures/`.
@@ -40,13 +41,15 @@ def build_report(
       baseline: model or run that the others are compared with; the first of each data set where
         None.
       skip_unfinished: leave out unfinished runs instead of refusing.
+      out_of_distribution: image sets that runs which classify are to predict first, where they
+        have not; see `bnn.report.out_of_distribution`.
       title: of the report.
 
     Returns:
       The path of `report.html`.
 
     Raises:
-      FileNotFoundError: a path does not exist.
+      FileNotFoundError: a path, an image set or a checkpoint does not exist.
       ValueError: a path holds no run, a run has not finished or cannot be read, runs cannot be
         compared, or `output` holds something else than a report.
     """
@@ -55,6 +58,10 @@ def build_report(
     runs, unfinished = read_runs(paths, skip_unfinished)
     groups = group_runs(runs)
     baselines = choose_baseline(groups, baseline)
+    if out_of_distribution:
+        from bnn.report.out_of_distribution import predict_other_sets
+
+        predict_other_sets(runs, out_of_distribution)
     output.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".figures-", dir=output))
     try:
