@@ -68,7 +68,7 @@ def check_estimator(
     * `draws`: a draw repeats and replays its weights, depends on all coordinates, and parts of a
       batch get the noise of the whole;
     * `modes`: the same numbers eagerly, in graphs and under XLA; one trace for a fixed shape;
-    * `ledger`: the KL does not change with batch size and retracing.
+    * `ledger`: the KL does not change with batch size, number of samples and retracing.
 
     Args:
       estimator: under test.

@@ -12,11 +12,10 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from bnn.estimators import Estimate, Estimator
-from bnn.noise import Noise, threefry
+from bnn.noise import Noise, _words
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
@@ -43,9 +42,9 @@ class Request(NamedTuple):
     def table(self, seed: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         """The numbers at every step, `[steps, size]`."""
         noise = Noise(seed, steps[:, tf.newaxis], self.site, self.sample, purpose=self.purpose)
-        key = tuple(word.numpy() for word in noise.key(self.stream))
-        counter = np.arange(self.size, dtype=np.uint32), np.uint32(self.sample)
-        return self.transform(tf.constant(threefry(key, counter)[0]))
+        key = tuple(tf.convert_to_tensor(word) for word in noise.key(self.stream))
+        first, sample = (tf.constant(n, tf.uint32) for n in (0, self.sample))
+        return self.transform(_words(key, first, self.size, sample))
 
 
 class NoiseTables:

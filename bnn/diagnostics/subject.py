@@ -45,6 +45,7 @@ class Subject:
       objective: whose gradient is checked.
       num_samples: S, weight samples of the objective.
       make_layer: builds another copy, its posteriors at the given initial scale.
+      make_objective: builds the objective for a number of samples.
     """
 
     estimator: Estimator
@@ -56,6 +57,7 @@ class Subject:
     objective: Any
     num_samples: int
     make_layer: Callable[[float | None], BayesianLayer]
+    make_objective: Callable[[int], Any]
 
     @property
     def num_train(self) -> int:
@@ -89,6 +91,11 @@ class Subject:
         antithetic = getattr(self.objective, "antithetic", False)
         chosen = self.estimator if estimator is None else estimator
         return Draw(seed, chosen, step=step, sample=sample, antithetic=antithetic)
+
+    def with_samples(self, num_samples: int) -> Subject:
+        """The same subject under an objective with another number of samples."""
+        objective = self.make_objective(num_samples)
+        return dataclasses.replace(self, objective=objective, num_samples=num_samples)
 
     @contextlib.contextmanager
     def at_scale(self, scale: float) -> Iterator[None]:
@@ -134,6 +141,10 @@ def make_subject(
     likelihood.build()
     if num_samples is None:
         num_samples = 1 if isinstance(estimator.baseline, NoBaseline) else 2
+
+    def make_objective(count: int) -> Any:
+        return objective(likelihood, num_train=_NUM_TRAIN, num_samples=count)
+
     return Subject(
         estimator,
         layer,
@@ -141,9 +152,10 @@ def make_subject(
         inputs,
         tf.constant(outputs + _RESIDUAL * rng.choice([-1, 1], outputs.shape), tf.float32),
         likelihood,
-        objective(likelihood, num_train=_NUM_TRAIN, num_samples=num_samples),
+        make_objective(num_samples),
         num_samples,
         make_layer,
+        make_objective,
     )
 
 

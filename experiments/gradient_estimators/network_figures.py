@@ -32,13 +32,16 @@ def draw(folder: Path, study: Study) -> dict[str, str]:
             "batch, which no estimator removes."
         ),
         "network_layers.png": (
-            f"Layer by layer, batches of {study.sizes.batch_size}: variance from the weights' "
-            "noise per weight (top) and signal-to-noise ratio (bottom) of the gradient in μ. "
-            "Layer 1 is next to the inputs."
+            f"Layer by layer, batches of {study.sizes.batch_size}, gradient in μ. Top: variance "
+            "from the weights' noise, per weight. Middle: the same of the pathwise estimators, "
+            "relative to reparameterization. Bottom: their signal-to-noise ratio; the score "
+            "function's signal is not told from noise. Layer 1 is next to the inputs."
         ),
         "network_choice.png": (
-            "Left: weight noise against S. Right: whole variance × time relative to "
-            f"reparameterization, batches of {study.sizes.batch_size}; left is better."
+            "Left: weight noise against S; filled for the gradient in μ, open for ρ. Middle and "
+            "right: whole variance of the gradient in μ × time relative to reparameterization, "
+            f"batches of {study.sizes.batch_size}, pathwise estimators and score functions; left "
+            "is better."
         ),
     }
 
@@ -79,55 +82,68 @@ def _layers(path: Path, study: Study) -> None:
     batch_size = study.sizes.batch_size
     weights = of_kind(study.group_sizes, "loc")
     layers = np.arange(1, len(weights) + 1)
-    with canvas(path, 3.0 * len(study.states) + 0.6, 5.4) as figure:
-        axes = figure.subplots(2, len(study.states), sharex=True, sharey="row")
+    with canvas(path, 3.0 * len(study.states) + 0.6, 7.0) as figure:
+        axes = figure.subplots(3, len(study.states), sharex=True, sharey="row")
         for column, state in enumerate(study.states):
+            reference = of_kind(state.by_batch[looks.REPARAMETERIZATION, batch_size].noise, "loc")
             for case in study.sizes.cases:
                 found = state.by_batch[case.name, batch_size]
-                style = looks.look(case.name)
-                noise = of_kind(found.noise, "loc") / weights
+                style = looks.look(case.name) | {"label": case.name}
+                noise = of_kind(found.noise, "loc")
                 if case.name != looks.MEAN:
-                    axes[0, column].plot(layers, noise, label=case.name, **style)
+                    axes[0, column].plot(layers, noise / weights, **style)
+                if _is_score(case.name):
+                    continue
+                if case.name != looks.MEAN:
+                    axes[1, column].plot(layers, noise / reference, **style)
                 ratios = [snr(found, len(KINDS) * (layer - 1)) for layer in layers]
-                shown = [ratio or np.nan for ratio in ratios]  # 0: lost in the noise
-                axes[1, column].plot(layers, shown, label=case.name, **style)
-            axes[0, column].set_title(_title(state))
-            axes[1, column].set_xlabel("layer")
-            axes[1, column].set_xticks(layers)
-        for axis in axes.flat:
-            axis.set_yscale("log")
+                axes[2, column].plot(layers, ratios, **style)
+            axes[0, column].set(title=_title(state), yscale="log")
+            axes[-1, column].set(xlabel="layer", xticks=layers)
         axes[0, 0].set_ylabel("noise variance per weight")
-        axes[1, 0].set_ylabel("signal-to-noise ratio")
+        axes[1, 0].set_ylabel("relative noise variance")
+        axes[2, 0].set_ylabel("signal-to-noise ratio")
+        for axis in axes[1:, 0]:
+            axis.set_ylim(bottom=0)
         looks.legend(figure, 5)
 
 
 def _choice(path: Path, study: Study) -> None:
-    with canvas(path, 8.2, 4.0) as figure:
-        left, right = figure.subplots(1, 2, width_ratios=[1, 1.5])
+    with canvas(path, 10.5, 4.0) as figure:
+        left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 0.8])
         state = next(state for state in study.states if state.by_samples)
         for case in (c for c in study.sizes.cases if c.all_sample_counts):
             for kind, face in zip(KINDS, (None, "white"), strict=True):
                 counts = [s for name, s in state.by_samples if name == case.name]
                 values = [of_kind(state.by_samples[case.name, s].noise, kind).sum() for s in counts]
                 style = looks.look(case.name) | ({"markerfacecolor": face} if face else {})
-                left.plot(counts, values, label=f"{case.name}, {_SYMBOLS[kind]}", **style)
+                label = None if face else case.name
+                left.plot(counts, values, label=label, **style)
         left.set(xscale="log", yscale="log", xlabel="weight samples S")
         left.set_xticks(study.sizes.sample_counts, [str(s) for s in study.sizes.sample_counts])
         left.minorticks_off()
         left.set_ylabel("trace of variance given the batch")
-        left.legend(fontsize=6.5, loc="best")
-        _products(right, study)
+        names = [case.name for case in study.sizes.cases if case.name != looks.MEAN]
+        _products(middle, study, [name for name in names if not _is_score(name)])
+        _products(right, study, [name for name in names if _is_score(name)])
+        middle.set_xlim(0, 1.05 * middle.get_xlim()[1])
+        middle.axvline(1.0, color=BLACK, lw=0.6)
+        right.set_xscale("log")
+        looks.legend(figure, 4)
 
 
-def _products(axis: Axes, study: Study) -> None:
+def _is_score(name: str) -> bool:
+    return name.startswith("score")
+
+
+def _products(axis: Axes, study: Study, names: list[str]) -> None:
     """Whole variance in μ times milliseconds, one row an estimator, one marker a state."""
     batch_size, time = study.sizes.batch_size, study.milliseconds
-    names = [case.name for case in study.sizes.cases if case.name != looks.MEAN]
     markers = ("o", "s", "D")
     for marker, state in zip(markers, study.states, strict=False):
         cost = {
             name: of_kind(state.by_batch[name, batch_size].total, "loc").sum() * time[name]
-            for name in names
+            for name in time
         }
         for place, name in enumerate(names):
             axis.plot(
@@ -136,10 +152,13 @@ def _products(axis: Axes, study: Study) -> None:
                 marker=marker,
                 color=looks.look(name)["color"],
                 linestyle="none",
-                label=_title(state) if place == 0 else None,
                 markerfacecolor="white" if state is study.states[0] else None,
             )
+        axis.plot([], [], marker, color=BLACK, label=_title(state), fillstyle=_fill(study, state))
     axis.set_yticks([-place for place in range(len(names))], names)
-    axis.set(xscale="log", xlabel="variance × time, relative to reparameterization")
-    axis.axvline(1.0, color=BLACK, lw=0.6)
-    axis.legend(loc="lower right", fontsize=7)
+    axis.set_ylim(-len(names) + 0.5, 0.5)
+    axis.set_xlabel("variance × time, relative")
+
+
+def _fill(study: Study, state: State) -> str:
+    return "none" if state is study.states[0] else "full"

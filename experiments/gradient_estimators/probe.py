@@ -25,6 +25,9 @@ SEED = 17
 KINDS = ("loc", "scale")
 # XLA fuses the products of very small batches with the noise, and recomputes it for every output.
 _COMPILE_FROM = 32
+# The running mean's memory is ten steps long.
+_SETTLING = 40
+_SETTLING_STEP = 1 << 30
 
 
 class Moments(NamedTuple):
@@ -35,6 +38,8 @@ class Moments(NamedTuple):
       error: standard error of `noise`.
       total: trace of the whole variance, data included.
       signal: squared norm of the mean gradient, bias removed; may be negative where it is small.
+      signal_error: standard error of `signal` from that of the bias removed, which is the greater
+        part where there is little signal.
       replicates: number of batches, two gradients on each.
     """
 
@@ -42,6 +47,7 @@ class Moments(NamedTuple):
     error: np.ndarray
     total: np.ndarray
     signal: np.ndarray
+    signal_error: np.ndarray
     replicates: int
 
 
@@ -70,6 +76,7 @@ class Probe:
     ) -> None:
         self._model, self._objective, self._estimator = model, objective, estimator()
         self._inputs, self._targets = inputs, targets
+        self._memory = self._estimator.baseline.variables  # created here, not in a graph
         layers = [layer for layer in model.layers if getattr(layer, "sites", ())]
         self._groups = [
             [v.value for v in layer.trainable_variables if (kind == "scale") == _is_scale(v)]
@@ -81,6 +88,13 @@ class Probe:
         self._compiled = tf.function(
             self._chunk, jit_compile=True, autograph=False, reduce_retracing=False
         )
+
+    def settle(self, batch_size: int, chunk: int, steps: int = _SETTLING) -> None:
+        """Lets a baseline that remembers earlier values see some at the present parameters."""
+        rng = np.random.default_rng(SEED + 1)
+        for step in range(steps if self._memory else 0):
+            rows = rng.integers(int(self._inputs.shape[0]), size=batch_size)
+            self.gradient(rows, _SETTLING_STEP + step, chunk)
 
     def gradient(self, rows: np.ndarray, step: int, chunk: int, num_steps: int = 1) -> list:
         """Gradient by group for the batch `rows`, averaged over `num_steps` noises."""
@@ -129,10 +143,12 @@ class Probe:
             before = two
         noise, whole = (np.float64(parts) for parts in (within, between[1:]))
         error = noise.std(axis=0, ddof=1) / np.sqrt(replicates)
+        # Neighbouring differences share a gradient: at most twice the variance of independent ones.
+        whole_error = whole.std(axis=0, ddof=1) * np.sqrt(2 / len(whole))
         noise, whole = noise.mean(axis=0), whole.mean(axis=0)
         squared = np.array([float(tf.reduce_sum(tf.square(t / replicates))) for t in total])
         signal = squared - (whole - noise / 2) / replicates
-        return Moments(noise, error, whole, signal, replicates)
+        return Moments(noise, error, whole, signal, whole_error / replicates, replicates)
 
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)

@@ -23,28 +23,51 @@ PARTS = {
 def main() -> None:
     """Runs the chosen parts; each writes its results before the next one starts."""
     arguments = parse()
-    from experiments.gradient_estimators.tables import fill_readme, write_part
+    from experiments.gradient_estimators.tables import fill_readme, write_part, write_whole
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # warnings of intended retracing
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
+    whole = Clock()
     for number in arguments.parts:
         module, title = PARTS[number]
         print(f"part {number}: {title} …", flush=True)
-        load, start = os.getloadavg()[0], time.perf_counter()
+        clock = Clock()
         part = importlib.import_module(f"experiments.gradient_estimators.{module}").run(
             folder, arguments.fast
         )
-        seconds = time.perf_counter() - start
-        part.facts["seconds"] = f"{seconds:.0f} on {os.cpu_count()} cores"
-        part.facts["load before and after"] = f"{load:.1f}, {os.getloadavg()[0]:.1f}"
+        part.facts["time"] = clock.read()
         if arguments.fast:
             part.facts["sizes"] = "FAST: for tests, not for reading"
         command = f"python -m experiments.gradient_estimators.run --parts={number}"
         write_part(folder, number, title, part, command)
-        print(f"part {number}: {seconds:.0f} s", flush=True)
+        print(f"part {number}: {part.facts['time']}", flush=True)
+    if arguments.parts == list(PARTS):
+        command = "python -m experiments.gradient_estimators.run"
+        write_whole(folder, command, {"all parts": whole.read()})
     if folder == HERE / "results":
         fill_readme(HERE / "README.md", folder)
+
+
+class Clock:
+    """Time since its making, and what else the machine did meanwhile.
+
+    The processor's seconds are the program's own: where other programs take their share they still
+    say how long it would have run alone.
+    """
+
+    def __init__(self) -> None:
+        self._load = os.getloadavg()[0]
+        self._start = time.perf_counter(), time.process_time()
+
+    def read(self) -> str:
+        """Seconds, of the clock and of the processor, cores and load."""
+        now = time.perf_counter(), time.process_time()
+        seconds, busy = (b - a for a, b in zip(self._start, now, strict=True))
+        return (
+            f"{seconds:.0f} s, {busy:.0f} s of processor time, on {os.cpu_count()} cores with load "
+            f"{self._load:.1f} before and {os.getloadavg()[0]:.1f} after"
+        )
 
 
 def parse() -> argparse.Namespace:

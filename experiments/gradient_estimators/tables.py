@@ -84,29 +84,38 @@ def write_part(folder: Path, number: int, title: str, part: Part, command: str) 
     """Writes the CSV files of a part and `part<number>.md`."""
     for table in part.tables:
         write_text(folder / f"{table.name}.csv", table.csv())
-    about = {
-        "date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC",
-        "command": f"`{command}`",
-        "revision": git_revision(),
-        **{name: str(value) for name, value in part.facts.items()},
-        "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
-    }
-    lines = [f"### {number}. {title}", ""]
-    lines += ["; ".join(f"{name}: {value}" for name, value in about.items()) + ".", ""]
+    lines = [f"### {number}. {title}", "", _about(command, part.facts), ""]
     lines += [table.markdown() for table in part.tables]
     for file, caption in part.figures.items():
         lines += [f"![{caption}](results/{file})", "", caption, ""]
     write_text(folder / f"part{number}.md", "\n".join(lines).rstrip() + "\n")
 
 
+def write_whole(folder: Path, command: str, facts: Mapping[str, Any]) -> None:
+    """Writes `whole.md`: when the command last ran all parts at once, and how long it took."""
+    write_text(folder / "whole.md", _about(command, facts) + "\n")
+
+
+def _about(command: str, facts: Mapping[str, Any]) -> str:
+    """One sentence of what the results depend on."""
+    about = {
+        "date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC",
+        "command": f"`{command}`",
+        "revision": git_revision(),
+        **{name: str(value) for name, value in facts.items()},
+        "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
+    }
+    return "; ".join(f"{name}: {value}" for name, value in about.items()) + "."
+
+
 def fill_readme(readme: Path, folder: Path) -> None:
-    """Puts every `part<number>.md` of the folder between its markers in the README.
+    """Puts `part<number>.md` and `whole.md` of the folder between their markers in the README.
 
     Raises:
       ValueError: the README lacks the markers of a part.
     """
     text = readme.read_text()
-    for file in sorted(folder.glob("part*.md")):
+    for file in sorted([*folder.glob("part*.md"), *folder.glob("whole.md")]):
         begin, end = f"<!-- {file.stem} -->", f"<!-- end {file.stem} -->"
         pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
         if not pattern.search(text):

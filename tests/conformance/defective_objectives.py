@@ -104,6 +104,12 @@ OBJECTIVES = [
         num_samples=2,
     ),
     objective_defect(
+        "KL counted once for every sample, seen with one sample",
+        "KL invariant to the number of samples",
+        "ledger",
+        kl_factor(lambda objective, model, x: objective.num_samples),
+    ),
+    objective_defect(
         "KL counted once for every time step",
         "KL of the objective",
         "gradients",

@@ -128,8 +128,8 @@ def test_a_readme_without_markers_is_an_error(tmp_path):
 
 def test_the_study_has_a_place_for_every_part():
     text = (STUDY / "README.md").read_text()
-    for number in (1, 2, 3, 4):
-        assert text.index(f"<!-- part{number} -->") < text.index(f"<!-- end part{number} -->")
+    for name in ("whole", "part1", "part2", "part3", "part4"):
+        assert text.index(f"<!-- {name} -->") < text.index(f"<!-- end {name} -->")
 
 
 # --- One run ----------------------------------------------------------------------------------
@@ -165,7 +165,9 @@ def test_every_part_runs(tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert {path.stem for path in tmp_path.glob("*.md")} == {f"part{n}" for n in (1, 2, 3, 4)}
+    documents = {path.stem for path in tmp_path.glob("*.md")}
+    assert documents == {"whole", "part1", "part2", "part3", "part4"}
+    assert "s of processor time, on" in (tmp_path / "whole.md").read_text()
     for file in tmp_path.glob("*.csv"):
         rows = read(file)
         assert rows
