@@ -2,51 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
-import numpy as np
+from collections.abc import Sequence
 
 from bnn.report.document import Block, Paragraph, Table
 from bnn.report.groups import Group
 from bnn.report.numbers import MISSING, show_difference, show_interval
-from bnn.report.runs import Run, metric
-from bnn.report.statistics import Difference, paired_bootstrap, paired_t
+from bnn.report.pairing import LOSSES, losses_by_test_set, over_examples, over_runs, pair_runs
 from bnn.report.verdicts import verdict
-
-
-class Loss(NamedTuple):
-    """What is compared; lower is better.
-
-    Attributes:
-      metric: its name in the results.
-      loss: of an example, whose mean it is made of; "" where it is no mean.
-      heading: for tables.
-      factor: of what is shown.
-      transform: of the mean loss.
-    """
-
-    metric: str
-    loss: str
-    heading: str
-    factor: float = 1.0
-    transform: Callable[[np.ndarray], np.ndarray] = lambda mean: mean
-
-
-LOSSES = {
-    "classification": (
-        Loss("nll", "nll", "NLL, nats"),
-        Loss("error", "error", "error, %", 100.0),
-        Loss("brier", "brier", "Brier"),
-        Loss("ece", "", "ECE"),
-    ),
-    "regression": (
-        Loss("nll", "nll", "NLL, nats"),
-        Loss("rmse", "squared_error", "RMSE", 1.0, np.sqrt),
-        Loss("crps", "crps", "CRPS"),
-    ),
-}
-Pairs = Sequence[tuple[Run, Run]]
 
 
 def compare(groups: Sequence[Group], baseline: Group) -> list[Block]:
@@ -95,16 +57,10 @@ def _obstacle(baseline: Group, group: Group) -> str:
     return ""
 
 
-def pair_runs(first: Group, second: Group) -> list[tuple[Run, Run]]:
-    """The runs of both groups with the same seed and split."""
-    others = second.by_repetition()
-    return [(run, others[key]) for key, run in first.by_repetition().items() if key in others]
-
-
 def _rows(baseline: Group, group: Group) -> list[list[str]]:
     pairs = pair_runs(baseline, group)
     losses = LOSSES[baseline.first.task]
-    strata = _strata(pairs, [loss.loss for loss in losses if loss.loss])
+    strata = losses_by_test_set(pairs, [loss.loss for loss in losses if loss.loss])
     rows = []
     for loss in losses:
         points = over_examples(strata.get(loss.loss), loss)
@@ -129,62 +85,6 @@ def _rows(baseline: Group, group: Group) -> list[list[str]]:
             ]
         )
     return rows
-
-
-def over_examples(
-    strata: Sequence[tuple[np.ndarray, np.ndarray]] | None, loss: Loss
-) -> Difference | None:
-    """The bootstrap over test examples; None without finite losses of each."""
-    if not strata or not all(np.isfinite(a).all() and np.isfinite(b).all() for a, b in strata):
-        return None
-    return paired_bootstrap(strata, transform=loss.transform)
-
-
-def over_runs(
-    pairs: Pairs, loss: Loss, splits: bool
-) -> tuple[Difference | None, Difference | None]:
-    """The t interval over runs, corrected for splits, and the plain one; None for one pair."""
-    values = np.array([[metric(run, loss.metric) for run in pair] for pair in pairs])
-    values = values[np.isfinite(values).all(axis=1)]
-    if len(values) < 2:
-        return None, None
-    first, second = values.T
-    plain = paired_t(first, second)
-    if not splits:
-        return plain, plain
-    sizes = pairs[0][0].results
-    if not {"num_test", "num_train"} <= set(sizes):
-        return plain, plain
-    return paired_t(first, second, overlap=sizes["num_test"] / sizes["num_train"]), plain
-
-
-def _strata(pairs: Pairs, names: Sequence[str]) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-    """The losses `[R, B]` of both models by name, one entry for each set of test examples."""
-    by_test_set: dict[bytes, list[tuple[dict, dict]]] = {}
-    for run, other in pairs:
-        first, second = run.predictions(), other.predictions()
-        if first is None or second is None:
-            return {}
-        if not np.array_equal(first.targets, second.targets):
-            raise ValueError(
-                f"{run.path} and {other.path} are both of data set {run.data!r}, seed and split, "
-                f"but were tested on different examples ({_shape(first.targets)} and "
-                f"{_shape(second.targets)} targets); compare runs on the same data."
-            )
-        losses = ({**first.losses}, {**second.losses})
-        by_test_set.setdefault(first.targets.tobytes(), []).append(losses)
-    return {
-        name: [
-            (np.stack([a[name] for a, _ in both]), np.stack([b[name] for _, b in both]))
-            for both in by_test_set.values()
-        ]
-        for name in names
-        if all(name in losses for both in by_test_set.values() for pair in both for losses in pair)
-    }
-
-
-def _shape(targets: np.ndarray) -> str:
-    return " × ".join(map(str, targets.shape))
 
 
 def choose_baseline(groups: dict[str, list[Group]], name: str | None) -> dict[str, Group]:

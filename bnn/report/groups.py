@@ -33,6 +33,20 @@ class Group:
         """A test metric of every run; NaN where a run has none."""
         return np.array([metric(run, name) for run in self.runs])
 
+    def repeated(self, name: str) -> np.ndarray:
+        """A test metric of every independent repetition: each split, or else each seed.
+
+        Seeds on one split share its test examples and training data: they count as one
+        repetition of the split, with their mean, NaN where one of them has no value.
+        """
+        values = self.values(name)
+        if not self.has_splits:
+            return values
+        members: dict[tuple, list[float]] = {}
+        for run, value in zip(self.runs, values, strict=True):
+            members.setdefault(part(run), []).append(value)
+        return np.array([np.mean(found) for found in members.values()])
+
     def by_repetition(self) -> dict[tuple[tuple[str, str], ...], Run]:
         """The runs by seed and split."""
         return {repetition(run.bindings): run for run in self.runs}
@@ -40,8 +54,12 @@ class Group:
     @property
     def has_splits(self) -> bool:
         """Whether the runs were trained or tested on different parts of the data."""
-        parts = {tuple(b for b in key if b[0] != "run.seed") for key in self.by_repetition()}
-        return len(parts) > 1
+        return len({part(run) for run in self.runs}) > 1
+
+
+def part(run: Run) -> tuple[tuple[str, str], ...]:
+    """The part of the data that a run is trained and tested on: its repetition but for its seed."""
+    return tuple(binding for binding in repetition(run.bindings) if binding[0] != "run.seed")
 
 
 def group_runs(runs: Iterable[Run]) -> dict[str, list[Group]]:

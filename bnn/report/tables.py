@@ -63,9 +63,21 @@ SCORES = {
 
 
 def repetitions(group: Group) -> str:
-    """`3 seeds`, `20 splits`, `1 run`."""
-    count = len(group.runs)
-    return f"{count} {'splits' if group.has_splits else 'seeds'}" if count > 1 else "1 run"
+    """`3 seeds`, `20 splits`, `20 splits, 60 runs`, `1 run`."""
+    runs, count = len(group.runs), len(group.repeated("nll"))
+    if runs == 1:
+        return "1 run"
+    word = f"{count} {'splits' if group.has_splits else 'seeds'}"
+    return word if count == runs else f"{word}, {runs} runs"
+
+
+def _mean(group: Group, column: Column) -> str:
+    """Mean ± error of a metric, and of how many repetitions where not of all."""
+    values = group.repeated(column.name)
+    estimate = mean_and_error(values)
+    shown = show_estimate(estimate, column.factor)
+    partial = 0 < estimate.number < len(values)
+    return f"{shown} ({estimate.number} of {len(values)})" if partial else shown
 
 
 def summary_table(
@@ -81,10 +93,7 @@ def summary_table(
     columns = _present(groups, columns)
     rows = []
     for group in groups:
-        cells = [
-            show_estimate(mean_and_error(group.values(column.name)), column.factor)
-            for column in columns
-        ]
+        cells = [_mean(group, column) for column in columns]
         if not group.first.is_the_model:
             cells = [ONE_SAMPLE, *[MISSING] * (len(columns) - 1)] if columns else []
         run = group.first

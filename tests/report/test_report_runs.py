@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from bnn import metrics
-from bnn.report.comparisons import choose_baseline, compare, pair_runs
+from bnn.report.comparisons import choose_baseline, compare
 from bnn.report.document import Paragraph, Table
 from bnn.report.groups import group_runs
+from bnn.report.pairing import LOSSES, over_runs, pair_runs
 from bnn.report.runs import metric, read_runs
+from bnn.report.statistics import paired_t
+from bnn.report.tables import Column, repetitions, summary_table
 
 
 def message(text):
@@ -204,6 +207,40 @@ def test_a_comparison_of_splits_is_corrected(write_run):
     corrected, plain = rows[0]["p"].rstrip(")").split(" (")
     assert float(corrected) > float(plain)
     assert "splits" in rows[0]["verdict"] or rows[0]["verdict"] == "no difference shown"
+
+
+def test_seeds_on_one_split_are_no_repetitions_of_it(write_run):
+    """Two splits of three seeds each are two pairs with the seeds' means, not six."""
+    folders = [
+        write_run(f"{e}{split}{seed}", estimator=e, split=split, seed=seed)
+        for e in ("A", "Bc")
+        for split in (0, 1)
+        for seed in (0, 1, 2)
+    ]
+    first, second = grouped(*folders)["toy"]
+    assert repetitions(first) == "2 splits, 6 runs"
+    means = [
+        [np.mean([r.test["nll"] for r in group.runs if r.bindings["toy.split"] == s]) for s in "01"]
+        for group in (first, second)
+    ]
+    assert sorted(first.repeated("nll")) == pytest.approx(sorted(means[0]))
+    corrected, plain = over_runs(pair_runs(first, second), LOSSES["classification"][0], True)
+    expected = paired_t(*means)
+    assert plain.number == corrected.number == 2
+    assert plain == pytest.approx(expected)
+    assert corrected == pytest.approx(paired_t(*means, overlap=60 / 540))
+
+
+def test_a_mean_of_some_repetitions_says_of_how_many(write_run):
+    folders = [write_run(f"r{seed}", seed=seed) for seed in range(3)]
+    file = folders[1] / "results.json"
+    results = json.loads(file.read_text())
+    del results["test"]["ece"]
+    file.write_text(json.dumps(results))
+    [group] = grouped(*folders)["toy"]
+    [row] = summary_table([group], [Column("ece", "ECE"), Column("nll", "NLL")]).rows
+    assert row[-2].endswith(" (2 of 3)")
+    assert "of 3" not in row[-1]
 
 
 def test_a_single_pair_says_so(write_run):
