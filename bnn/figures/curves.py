@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bnn.figures.arrays import finite, vectors
 from bnn.figures.canvas import GREY, canvas, shared_legend
-from bnn.figures.series import check_series, legend_columns, sparse_markers, style
+from bnn.figures.series import check_series, legend_columns, legend_height, sparse_markers, style
 
 _WIDTH = 5.0
 
@@ -32,7 +32,7 @@ def risk_coverage_curves(
         ValueError: If there is no curve or too many, lengths differ, or a value is not finite.
     """
     check_series("curves", curves)
-    with canvas(path, width=_WIDTH, height=3.3) as figure:
+    with canvas(path, _WIDTH, 3.0 + legend_height(curves, _WIDTH)) as figure:
         axis = figure.subplots()
         for number, (name, curve) in enumerate(curves.items()):
             coverage, risk = vectors(coverage=curve[0], risk=curve[1])
@@ -48,7 +48,7 @@ def risk_coverage_curves(
         axis.set(xlabel="Coverage (share of examples answered, surest first)", ylabel=risk_label)
         axis.set_xlim(0, 1.02)
         axis.set_ylim(bottom=0)
-        shared_legend(figure, legend_columns(list(curves), _WIDTH))
+        shared_legend(figure, legend_columns(curves, _WIDTH))
 
 
 def sample_size_curves(
@@ -66,7 +66,7 @@ def sample_size_curves(
         ValueError: If there is no curve or too many, or lengths differ.
     """
     check_series("curves", curves)
-    with canvas(path, width=_WIDTH, height=3.3) as figure:
+    with canvas(path, _WIDTH, 3.0 + legend_height(curves, _WIDTH)) as figure:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[6, 1])
         for number, (name, (count, nll, limit, error)) in enumerate(curves.items()):
             counts, values = vectors(count=count, nll=nll)
@@ -90,7 +90,7 @@ def sample_size_curves(
         right.set(xlabel="S → ∞", xticks=[])
         right.set_xlim(-0.7, len(curves) - 0.3)
         right.spines["left"].set_color(GREY)
-        shared_legend(figure, legend_columns(list(curves), _WIDTH))
+        shared_legend(figure, legend_columns(curves, _WIDTH))
 
 
 def _is_tick(count: float) -> bool:

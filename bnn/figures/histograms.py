@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bnn.figures.arrays import finite, vectors
 from bnn.figures.canvas import SKY, canvas, shared_legend
-from bnn.figures.series import check_series, legend_columns, style
+from bnn.figures.series import check_series, legend_columns, legend_height, style
 
 _WIDTH = 5.0
 
@@ -42,7 +42,8 @@ def entropy_histograms(
     check_series("entropies", entropies)
     if not largest > 0:
         raise ValueError(f"largest must be positive, got {largest}; pass log C for C classes.")
-    with canvas(path, width=_WIDTH, height=3.1) as figure:
+    names = [f"{name} (mean 0.000)" for name in entropies]
+    with canvas(path, _WIDTH, 2.8 + legend_height(names, _WIDTH)) as figure:
         axis = figure.subplots()
         for number, (name, values) in enumerate(entropies.items()):
             (checked,) = vectors(**{"entropies": values})
@@ -59,4 +60,4 @@ def entropy_histograms(
             )
         axis.set_yscale("log")
         axis.set(xlabel=label, ylabel="Share of examples (log)", xlim=(0, largest))
-        shared_legend(figure, legend_columns([f"{n} (mean 0.000)" for n in entropies], _WIDTH))
+        shared_legend(figure, legend_columns(names, _WIDTH))

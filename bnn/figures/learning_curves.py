@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from bnn.figures.canvas import canvas, shared_legend
-from bnn.figures.series import check_series, legend_columns, sparse_markers, style
+from bnn.figures.series import check_series, legend_columns, legend_height, sparse_markers, style
 
 Records = Sequence[Mapping[str, Any]]
 _PANELS = (  # key, y label
@@ -57,14 +57,14 @@ def learning_curves(groups: Mapping[str, Sequence[Records]], path: str | os.Path
     columns = min(_PER_ROW, len(panels))
     rows = -(-len(panels) // columns)
     width = 0.4 + 2.4 * max(columns, 2)
-    with canvas(path, width=width, height=0.4 + 2.3 * rows) as figure:
+    with canvas(path, width, 0.1 + 2.3 * rows + legend_height(groups, width)) as figure:
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for axis, (label, lines) in zip(axes, panels, strict=False):
             _panel(axis, label, lines)
             axis.set_xlabel("Epoch" if time == "epoch" else "Step (updates)")
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
-        shared_legend(figure, legend_columns(list(groups), width))
+        shared_legend(figure, legend_columns(groups, width))
 
 
 def _together(runs: Sequence[Records], time: str, key: str) -> tuple[npt.NDArray[Any], ...]:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from bnn.figures.arrays import finite, vectors
 from bnn.figures.canvas import GREY, canvas, shared_legend
-from bnn.figures.series import check_series, legend_columns, style
+from bnn.figures.series import check_series, legend_columns, legend_height, style
 
 _WIDTH = 7.0
 
@@ -51,7 +51,8 @@ def quantile_calibration(
         checked[name] = np.sort(transform)
     size = num_targets or min(len(transform) for transform in checked.values())
     levels = np.linspace(0.0, 1.0, 101)
-    with canvas(path, width=_WIDTH, height=3.4) as figure:
+    names = ["95 % of calibrated models", *checked]
+    with canvas(path, _WIDTH, 3.0 + legend_height(names, _WIDTH)) as figure:
         left, right = figure.subplots(1, 2)
         band = stats.binom.ppf([[0.025], [0.975]], size, levels) / size
         left.fill_between(levels, *band, color=GREY, alpha=0.25, lw=0)
@@ -76,5 +77,4 @@ def quantile_calibration(
         right.set(xlabel="PIT: predictive CDF at the target", ylabel="Density (1 is calibrated)")
         right.set(xlim=(0, 1))
         right.set_ylim(bottom=0)
-        names = ["95 % of calibrated models", *checked]
         shared_legend(figure, legend_columns(names, _WIDTH))

@@ -45,3 +45,8 @@ def legend_columns(labels: Mapping[str, Any] | list[str], width: float) -> int:
     """How many legend columns fit into `width` inches."""
     longest = max(len(label) for label in labels)
     return max(1, min(len(labels), int(width / (0.6 + 0.065 * longest))))
+
+
+def legend_height(labels: Mapping[str, Any] | list[str], width: float) -> float:
+    """The inches that the rows of such a legend take."""
+    return 0.17 * math.ceil(len(labels) / legend_columns(labels, width))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from bnn.figures.arrays import vectors
 from bnn.figures.canvas import BLACK, BLUE, GREY, ORANGE, canvas
@@ -52,6 +52,7 @@ def site_bars(
             )
         left.set(xlabel="KL to the prior (nats)", yticks=rows, yticklabels=list(names))
         left.margins(x=0.18)
+        left.xaxis.set_major_locator(MaxNLocator(nbins=4))
         shown = np.isfinite(ratios) & (ratios > 0)
         if shown.any():
             right.barh(rows[shown], ratios[shown], color=ORANGE, ec=BLACK, lw=0.5, hatch="//")
