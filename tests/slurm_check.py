@@ -91,7 +91,7 @@ def check_two_nodes(folder):
 
 
 def check_failing_task(folder):
-    arguments = ["--fail=1:3", "--delay=1", "--deaf=0", "--seconds=300"]
+    arguments = ["--fail=1:3", "--deaf=0", "--seconds=300"]
     job, output = submit(folder, "failing", ["--nodes=2", STAND_IN], arguments)
     wait(job, 30, until=("RUNNING",))
     started = time.monotonic()
@@ -116,17 +116,17 @@ def check_cancelled(folder):
 
 def check_preempted_training(folder):
     straight, straight_output = train(folder, "straight")
-    facts = wait(straight, 150, output=straight_output)
+    facts = wait(straight, 300, output=straight_output)
     assert facts["JobState"] == "COMPLETED", straight_output.read_text()
     preempted, output = train(folder, "preempted")
     metrics = folder / "preempted" / "metrics.jsonl"
-    wait_for(lambda: metrics.exists() and metrics.read_text().count("\n") >= 3, 90, "3 reports")
+    wait_for(lambda: metrics.exists() and metrics.read_text().count("\n") >= 3, 240, "3 reports")
     urgent = ["sbatch", "--parsable", "-p", "urgent", "-N2", "--exclusive", "--wrap=sleep 1"]
     subprocess.run([*urgent, "--output=/dev/null"], check=True, capture_output=True)
     wait(preempted, 60, until=("PENDING",), output=output)
     assert not (folder / "preempted" / "results.json").exists(), "it was done before"
     reports = metrics.read_text().count("\n")
-    facts = wait(preempted, 150, output=output)
+    facts = wait(preempted, 300, output=output)
     assert facts["JobState"] == "COMPLETED", output.read_text()
     assert facts["Restarts"] == "1", facts["Restarts"]
     assert "stopped; put into the queue again" in output.read_text()

@@ -37,7 +37,7 @@ def start():
 def launch(start):
     """launch("local", …): (exit code, standard output, standard error) of a launcher that ended."""
 
-    def run(launcher, *arguments, timeout=30, **options):
+    def run(launcher, *arguments, timeout=120, **options):
         process = start(launcher, *arguments, **options)
         out, err = process.communicate(timeout=timeout)
         return process.returncode, out, err

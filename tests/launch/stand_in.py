@@ -17,21 +17,23 @@ def main():
     options = parse()
     cluster = json.loads(os.environ["TF_CONFIG"])
     index = cluster["task"]["index"]
-    listener = None
-    if index != options.absent:
-        host, _, port = cluster["cluster"]["worker"][index].rpartition(":")
-        listener = socket.create_server((host, int(port)))
     if options.deaf in (index, "all") or index == options.absent:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     elif options.saves:
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             signal.signal(number, save)
+    addresses = [address.rpartition(":")[::2] for address in cluster["cluster"]["worker"]]
+    listener = None
+    if index != options.absent:
+        host, port = addresses[index]
+        listener = socket.create_server((host, int(port)))
     keys = ("TF_CONFIG", "CUDA_VISIBLE_DEVICES", "SLURMD_NODENAME", "SLURM_RESTART_COUNT")
     facts = {key: os.environ.get(key) for key in keys}
     print("facts", json.dumps({"pid": os.getpid(), "arguments": sys.argv[1:], **facts}), flush=True)
     if options.attempts and index == 0:
         attempt(*options.attempts.rsplit(":", 1))
     if options.fail and index == int(options.fail.partition(":")[0]):
+        wait_for(addresses)
         time.sleep(options.delay)
         end(int(options.fail.partition(":")[2]))
     time.sleep(options.seconds)
@@ -41,7 +43,7 @@ def main():
 def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--fail", help="INDEX:CODE, the code negative for a signal")
-    parser.add_argument("--delay", type=float, default=0.3, help="seconds before it fails")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before it fails")
     parser.add_argument("--absent", type=int, help="the worker that never listens")
     parser.add_argument("--deaf", type=lambda text: text if text == "all" else int(text))
     parser.add_argument("--saves", action="store_true", help="42 at SIGTERM, 130 at SIGINT")
@@ -54,6 +56,17 @@ def save(number, frame):
     del frame
     print("saved at", signal.Signals(number).name, flush=True)
     sys.exit(130 if number == signal.SIGINT else 42)
+
+
+def wait_for(addresses):
+    """Waits until all workers listen, and so have their signal handlers."""
+    for host, port in addresses:
+        while True:
+            try:
+                socket.create_connection((host, int(port)), 1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
 
 
 def attempt(file, needed):

@@ -82,7 +82,7 @@ def test_one_failure_ends_the_group_and_is_named(launch, ends, words, code):
     assert words in err.splitlines()[0]
     assert "launch: ending worker 0, worker 2" in err
     assert out.count("saved at SIGTERM") == 2
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 45, "sooner than the 60 s of their sleep or grace"
 
 
 def test_workers_that_do_not_answer_are_killed(launch):
@@ -97,7 +97,7 @@ def test_workers_that_do_not_answer_are_killed(launch):
 
 def test_a_worker_that_never_joins_ends_the_group(launch):
     code, out, err = launch(
-        "local", "--workers=2", STAND_IN, "--start-timeout=1.5", "--grace=0.5", "--",
+        "local", "--workers=2", STAND_IN, "--start-timeout=4", "--grace=0.5", "--",
         "--absent=1", "--deaf=0", "--seconds=60",
     )  # fmt: skip
     assert code == 1
@@ -109,7 +109,7 @@ def test_a_worker_that_never_joins_ends_the_group(launch):
 
 def test_workers_that_joined_may_take_their_time(launch):
     code, _, err = launch(
-        "local", "--workers=2", STAND_IN, "--start-timeout=1", "--", "--seconds=2.5"
+        "local", "--workers=2", STAND_IN, "--start-timeout=4", "--", "--seconds=5.5"
     )
     assert (code, err) == (0, "")
 
@@ -121,7 +121,7 @@ def test_signals_reach_all_workers(start, number, code):
     process = start("local", "--workers=2", STAND_IN, "--", "--saves", "--seconds=60")
     read_until(process, 2)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=50)
     assert process.returncode == code
     assert out.count(f"saved at {number.name}") == 2
     assert f"launch: {number.name}: passed on to worker 0, worker 1" in err
@@ -132,7 +132,7 @@ def test_a_signal_kills_workers_that_hang(start):
                     "--seconds=60")  # fmt: skip
     pids = [worker["pid"] for worker in facts(read_until(process, 2)).values()]
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=50)
     assert process.returncode == 42
     assert "did not end in 0.5 s and is killed" in err
     assert all(map(gone, pids))
@@ -144,7 +144,7 @@ def test_a_second_interrupt_does_not_wait(start):
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.3)
     os.kill(process.pid, signal.SIGINT)
-    process.communicate(timeout=10)
+    process.communicate(timeout=50)
     assert process.returncode == 130
 
 
@@ -152,7 +152,7 @@ def test_a_killed_launcher_takes_its_workers_with_it(start):
     process = start("local", "--workers=2", STAND_IN, "--", "--deaf=all", "--seconds=60")
     pids = [worker["pid"] for worker in facts(read_until(process, 2)).values()]
     process.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 50
     while not all(map(gone, pids)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -169,7 +169,7 @@ def test_restarts_until_the_group_succeeds(launch, tmp_path):
 
 
 def test_restarts_end(launch):
-    code, _, err = launch("local", "--restarts=1", STAND_IN, "--", "--fail=0:5", "--delay=0")
+    code, _, err = launch("local", "--restarts=1", STAND_IN, "--", "--fail=0:5")
     assert code == 5
     assert err.count("ended with exit code 5") == 2
 
@@ -178,7 +178,7 @@ def test_a_signal_ends_the_restarts(start):
     process = start("local", "--restarts=5", STAND_IN, "--", "--saves", "--seconds=60")
     read_until(process, 1)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=50)
     assert process.returncode == 42
     assert "restart" not in err
 

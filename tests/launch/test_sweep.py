@@ -109,15 +109,15 @@ def test_a_changed_file_does_not_mix_with_older_runs(sweep):
 
 
 def test_an_interrupted_sweep_ends_cleanly_and_goes_on(start, sweep, tmp_path):
-    (tmp_path / "s.toml").write_text(slow := FILE + "stub.seconds = [30]\n")
+    (tmp_path / "s.toml").write_text(slow := FILE + "stub.seconds = [120]\n")
     root = tmp_path / "s"
     process = start("sweep", tmp_path / "s.toml", STUB, f"--root={root}", "--cores=1")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 50
     while not starts(root):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=50)
     assert process.returncode == 130
     assert "stopped" in out
     assert "4 not finished" in out
