@@ -1,0 +1,98 @@
+"""What a whole run costs beyond its training steps.
+
+`python -m bnn.run` is stopped by a signal after each of its reports, and a bare loop of the same
+step, in a process that waits beside it, takes its turn: an interval of the run and the bare steps
+that follow are a pair.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from experiments.speed.session import Worker
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """One report of a run and the bare loop after it.
+
+    Attributes:
+      case: of the bare loop.
+      round: number of the report after the first, whose interval holds start and compilation.
+      steps: training steps of the interval.
+      run_seconds: of the run, one step.
+      bare_seconds: of the bare loop, one step.
+    """
+
+    case: str
+    round: int
+    steps: int
+    run_seconds: float
+    bare_seconds: float
+
+
+def measure_run(
+    case: str, rounds: int, gin_file: str, variant: str, bare_steps: int, *bindings: str
+) -> tuple[list[Interval], dict[str, float]]:
+    """Intervals of a run of `rounds + 1` epochs, each a report.
+
+    Returns:
+      The intervals, and seconds of the run's parts: until the first report (start, compilation
+      and the first epoch) and from the last report to the end (evaluation, figures, files).
+    """
+    with tempfile.TemporaryDirectory() as folder, Worker(case=case, peer="bnn") as bare:
+        bare.ready()
+        bare.run(variant, bare_steps)
+        path = Path(folder) / "run" / "metrics.jsonl"
+        command = [sys.executable, "-m", "bnn.run", f"--gin_file={ROOT / 'gin_configs' / gin_file}"]
+        command += [f"--workdir={path.parent}", f"--gin_bindings=run.epochs = {rounds + 1}"]
+        command += ["--gin_bindings=run.report_every = 1"]
+        command += [f"--gin_bindings={binding}" for binding in bindings]
+        log = Path(folder) / "log"
+        intervals: list[Interval] = []
+        steps_before, parts = 0, {}
+        with log.open("w") as output:
+            begin = time.perf_counter()
+            run = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT)
+            try:
+                for number in range(rounds + 1):
+                    step = _wait(path, number, run, log)
+                    os.kill(run.pid, signal.SIGSTOP)
+                    seconds = time.perf_counter() - begin
+                    if number == 0:
+                        parts["until the first report"] = seconds
+                    else:
+                        steps = step - steps_before
+                        done = bare.run(variant, bare_steps) / bare_steps
+                        intervals.append(Interval(case, number - 1, steps, seconds / steps, done))
+                    steps_before = step
+                    begin = time.perf_counter()
+                    os.kill(run.pid, signal.SIGCONT)
+                if run.wait() != 0:
+                    raise RuntimeError(f"the run failed:\n{log.read_text()[-2000:]}")
+                parts["after the last report"] = time.perf_counter() - begin
+            finally:
+                run.kill()
+                run.wait()
+    return intervals, parts
+
+
+def _wait(path: Path, number: int, run: subprocess.Popen, log: Path) -> int:
+    """The step of report `number`, as soon as it is there."""
+    while run.poll() is None:
+        if path.exists():
+            lines = path.read_text().split("\n")[:-1]  # the last one may be half written
+            if len(lines) > number:
+                return json.loads(lines[number])["step"]
+        time.sleep(0.005)
+    raise RuntimeError(f"the run ended before report {number}:\n{log.read_text()[-2000:]}")

@@ -1,0 +1,138 @@
+"""bnn itself: `bnn.training.TrainingSteps`, as in every run."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import bnn
+from bnn.data import batch_indices
+from bnn.posteriors.scales import Exponential, Softplus
+from bnn.training import TrainingSteps
+from experiments.speed.cases import INITIAL_SCALE, LEARNING_RATE, Case, forward
+from experiments.speed.peers import PREDICTION_INPUTS, PREDICTION_SAMPLES, Run, Variants
+
+
+class _Ops:
+    relu = staticmethod(keras.ops.relu)
+    average = staticmethod(keras.layers.GlobalAveragePooling2D())
+
+    @staticmethod
+    def pool(x: Any) -> Any:
+        return keras.layers.MaxPooling2D(2)(x)
+
+    @staticmethod
+    def flatten(x: Any) -> Any:
+        return keras.layers.Flatten()(x)
+
+
+def build_model(case: Case, posterior: Any) -> keras.Model:
+    """The network of Bayesian layers; `posterior` makes a new posterior for every site."""
+
+    def layer(i: int, x: Any) -> Any:
+        of, last = case.layers[i], i == len(case.layers) - 1
+        options = {
+            "kernel_posterior": posterior(),
+            "bias_posterior": posterior(),
+            "kernel_initializer": "glorot_normal" if last else "he_normal",
+        }
+        if of.dense:
+            return bnn.layers.Dense(of.outputs, **options)(x)
+        options |= {"strides": of.stride, "padding": "same" if of.same else "valid"}
+        return bnn.layers.Conv2D(of.outputs, of.size, **options)(x)
+
+    inputs = keras.Input(case.input_shape)
+    return keras.Model(inputs, forward(case.network, inputs, layer, _Ops))
+
+
+def training_steps(
+    case: Case, estimator: bnn.estimators.Estimator, posterior: Any, jit_compile: bool
+) -> TrainingSteps:
+    """Our training loop on the case's data."""
+    x, y = case.data()
+    model = build_model(case, posterior)
+    likelihood = bnn.likelihoods.Normal() if case.regression else bnn.likelihoods.Categorical()
+    likelihood.build(case.layers[-1].outputs)
+    objective = bnn.objectives.NegativeELBO(likelihood, case.num_train)
+
+    def loss(inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> Any:
+        return objective(model, inputs, targets, estimator=estimator, seed=0, step=step)
+
+    def indices(steps: tf.Tensor) -> tf.Tensor:
+        return batch_indices(steps, batch_size=case.batch, num_train=len(x), seed=0)
+
+    return TrainingSteps(
+        loss,
+        indices,
+        x,
+        y,
+        keras.optimizers.Adam(LEARNING_RATE),
+        [*model.trainable_variables, *likelihood.trainable_variables],
+        steps_per_call=case.steps_per_call,
+        jit_compile=jit_compile,
+    )
+
+
+def _train(case: Case, estimator: Any, posterior: Any, jit_compile: bool) -> Run:
+    steps = training_steps(case, estimator, posterior, jit_compile)
+    done = 0
+
+    def run(k: int) -> None:
+        nonlocal done
+        end = done + k
+        while done < end:
+            size = min(end - done, case.steps_per_call)
+            steps(done, size)
+            done += size
+
+    return run
+
+
+def _predict(case: Case, posterior: Any) -> Run:
+    model = build_model(case, posterior)
+    x = np.random.default_rng(1).normal(size=(PREDICTION_INPUTS, *case.input_shape))
+    x = tf.constant(x, tf.float32)
+
+    def run(k: int) -> None:
+        for seed in range(k):
+            bnn.predict(model, x, PREDICTION_SAMPLES, seed).numpy()
+
+    return run
+
+
+def variants(case: Case) -> Variants:
+    """Every estimator, the deterministic network, and a softplus instead of an exponential."""
+    tf.config.threading.set_intra_op_parallelism_threads(2)
+
+    def posterior(transform: Any = Exponential) -> Any:
+        return bnn.posteriors.MeanFieldNormal(INITIAL_SCALE, transform())
+
+    estimators = {
+        "reparameterization": bnn.estimators.Reparameterization(),
+        "lrt": bnn.estimators.LocalReparameterization(),
+        "flipout": bnn.estimators.Flipout(),
+    }
+    # The switch as gin_configs/ sets it: XLA but for convolutions.
+    jit = all(layer.dense for layer in case.layers)
+    form = "XLA" if jit else "graph"
+    found: Variants = {
+        f"{name}/{form}": functools.partial(_train, case, estimator, posterior, jit)
+        for name, estimator in estimators.items()
+    }
+    found[f"deterministic/{form}"] = functools.partial(
+        _train, case, bnn.estimators.Mean(), bnn.posteriors.Point, jit
+    )
+    if jit:
+        found["reparameterization softplus/XLA"] = functools.partial(
+            _train,
+            case,
+            estimators["reparameterization"],
+            functools.partial(posterior, Softplus),
+            True,
+        )
+    found["prediction/XLA"] = functools.partial(_predict, case, posterior)
+    return found

@@ -1,0 +1,147 @@
+"""Rounds in which all peers take turns, so that whatever else the machine does meets all alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+# How long one variant runs per round, and within what factor of a peer's best form another stays.
+ROUND_SECONDS = 0.15
+KEEP_WITHIN = 1.15
+OURS = "bnn"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One variant in one round."""
+
+    case: str
+    peer: str
+    estimator: str
+    form: str
+    round: int
+    seconds: float  # of one step
+
+
+class Worker:
+    """A worker process; stopped by a signal whenever it is not its turn."""
+
+    def __init__(self, peer: str, case: str, *options: str) -> None:
+        self.peer, self.case = peer, case
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed in `close`
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.speed.worker", peer, case, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        self.peak = 0
+
+    def ready(self) -> dict[str, Any]:
+        """What the worker can run, once it can."""
+        ready = self._read()
+        self._process.send_signal(signal.SIGSTOP)
+        return ready
+
+    def run(self, variant: str, steps: int) -> float:
+        """Seconds of `steps` steps, measured inside of the worker."""
+        self._process.send_signal(signal.SIGCONT)
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{variant}\t{steps}\n")
+        self._process.stdin.flush()
+        reply = self._read()
+        self._process.send_signal(signal.SIGSTOP)
+        self.peak = reply["peak"]
+        return reply["seconds"]
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            tail = "".join(self._errors.readlines()[-15:])
+            raise RuntimeError(f"the worker of {self.peer}, {self.case}, ended:\n{tail}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def measure(
+    case: str,
+    peers: Iterable[str],
+    rounds: int,
+    *,
+    options: Sequence[str] = (),
+    round_seconds: float = ROUND_SECONDS,
+) -> tuple[list[Sample], dict[str, str]]:
+    """All variants of all peers in interleaved rounds.
+
+    A peer's forms of one estimator are first compared; those far from its best are not run again.
+
+    Returns:
+      The samples, and what failed: `peer, variant` to the reason.
+    """
+    workers: dict[str, Worker] = {}
+    failed: dict[str, str] = {}
+    steps: dict[tuple[str, str], int] = {}
+    try:
+        for peer in peers:
+            worker = Worker(peer, case, *options)
+            try:
+                ready = worker.ready()
+            except RuntimeError as error:
+                failed[peer] = str(error)
+                worker.close()
+                continue
+            workers[peer] = worker
+            failed |= {f"{peer}, {name}": why for name, why in ready["failed"].items()}
+            steps |= _calibrate(worker, ready["variants"], round_seconds)
+            print(f"  {peer}: {', '.join(name for p, name in steps if p == peer)}", flush=True)
+        samples = []
+        for number in range(rounds):
+            for (peer, name), k in steps.items():
+                estimator, form = name.split("/")
+                seconds = workers[peer].run(name, k) / k
+                samples.append(Sample(case, peer, estimator, form, number, seconds))
+        return samples, failed
+    finally:
+        for worker in workers.values():
+            worker.close()
+
+
+def _calibrate(
+    worker: Worker, names: Sequence[str], round_seconds: float
+) -> dict[tuple[str, str], int]:
+    """Steps per round of the variants worth running, by (peer, variant)."""
+    times: dict[str, float] = {}
+    for name in names:
+        k = 1
+        while (seconds := worker.run(name, k)) < round_seconds / 3 and k < 2**20:
+            k = max(2 * k, int(k * round_seconds / 2 / max(seconds, 1e-6)))
+        times[name] = min(seconds, worker.run(name, k)) / k
+    best: dict[str, float] = {}
+    for name, seconds in times.items():
+        estimator = name.split("/")[0]
+        best[estimator] = min(seconds, best.get(estimator, seconds))
+    return {
+        (worker.peer, name): max(1, round(round_seconds / seconds))
+        for name, seconds in times.items()
+        if seconds <= KEEP_WITHIN * best[name.split("/")[0]]
+    }

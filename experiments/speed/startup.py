@@ -1,0 +1,66 @@
+"""From the start of a process: its first training step, its peak memory, and `import bnn` alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from experiments.speed.session import Worker
+
+FORMS = {
+    "bnn": "reparameterization/",
+    "tfp.layers": "reparameterization/graph",
+    "NumPyro": "reparameterization/jit",
+    "JAX by hand": "reparameterization/jit",
+    "PyTorch by hand": "reparameterization/eager",
+    "bayesian-torch": "reparameterization/eager",
+}
+IMPORTS = {
+    "import bnn": "import bnn",
+    "import tensorflow, tensorflow_probability": "import tensorflow, tensorflow_probability",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """One process.
+
+    Attributes:
+      what: "first step" or an import.
+      peer: whose.
+      round: number of the round.
+      seconds: from the start of the process until the step was done, or of the whole process.
+      peak_bytes: peak resident memory after `steps` more steps; 0 where not measured.
+    """
+
+    what: str
+    peer: str
+    round: int
+    seconds: float
+    peak_bytes: int
+
+
+def measure_starts(case: str, peers: Sequence[str], rounds: int, steps: int = 20) -> list[Start]:
+    """All peers in turns. Code is compiled to bytecode before; file caches are warm."""
+    starts = []
+    for number in range(-1, rounds):  # the first fills the caches
+        for peer in peers:
+            form = FORMS[peer]
+            begin = time.perf_counter()
+            with Worker(peer, case, "--only", form) as worker:
+                ready = worker.ready()
+                seconds = time.perf_counter() - begin
+                if not ready["variants"]:
+                    raise RuntimeError(f"{peer} has no first step: {ready['failed']}")
+                worker.run(ready["variants"][0], steps)
+                if number >= 0:
+                    starts.append(Start("first step", peer, number, seconds, worker.peak))
+        for name, statement in IMPORTS.items():
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True)
+            if number >= 0:
+                starts.append(Start(name, "bnn", number, time.perf_counter() - begin, 0))
+    return starts

@@ -1,0 +1,136 @@
+"""The benchmark: its counts, its ratios and verdicts, and one tiny session of our own."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.speed import run
+from experiments.speed.cases import CASES, FAST, forward
+from experiments.speed.peers import PEERS
+from experiments.speed.report import fill
+from experiments.speed.results import read_rows, replace_rows
+from experiments.speed.session import Sample
+from experiments.speed.summary import Bound, Quartiles, best_forms, verdicts
+
+ROOT = Path(__file__).parents[2]
+
+
+def samples(peer, estimator, form, seconds, case="c"):
+    return [Sample(case, peer, estimator, form, i, s) for i, s in enumerate(seconds)]
+
+
+def test_counts_of_a_network_by_hand():
+    case = FAST["6-5-3"]
+    assert case.num_weights == 6 * 5 + 5 + 5 * 3 + 3
+    # Forward 6·5 + 5·3 multiplications an example; kernels again; inputs of the second layer.
+    assert case.flops("reparameterization") == 2 * 4 * (2 * (30 + 15) + 15)
+    assert case.flops("lrt") == 2 * case.flops("reparameterization")
+    assert case.bytes("deterministic") == 40 * case.num_weights
+    assert CASES["LeNet-5"].num_weights == 61_706
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_network_uses_every_layer_once_in_order_of_its_channels(case):
+    seen = []
+
+    class Ops:
+        relu = pool = flatten = average = staticmethod(lambda x: x)
+
+    def layer(i, x):
+        seen.append(i)
+        return case.layers[i].outputs
+
+    class Channels(int):
+        pass
+
+    assert forward(case.network, Channels(case.layers[0].inputs), layer, Ops)
+    assert sorted(seen) == list(range(len(case.layers)))
+
+
+def test_the_best_form_counts_and_ratios_are_paired():
+    # The machine slows down from round to round; the ratio does not.
+    ours = samples("bnn", "lrt", "XLA", [1.0, 2.0, 4.0])
+    slow = samples("P", "lrt", "eager", [9.0, 9.0, 9.0])
+    fast = samples("P", "lrt", "compiled", [2.0, 4.0, 8.0])
+    best = best_forms([*ours, *slow, *fast])
+    assert best["c", "P", "lrt"].form == "compiled"
+    ratio = best["c", "bnn", "lrt"].ratio_to(best["c", "P", "lrt"])
+    assert ratio == Quartiles(0.5, 0.5, 0.5)
+
+
+def test_verdicts_choose_the_other_side():
+    best = best_forms(
+        samples("bnn", "lrt", "XLA", [1.0])
+        + samples("bnn", "deterministic", "XLA", [0.8])
+        + samples("P", "lrt", "jit", [1.5])
+        + samples("Q", "lrt", "jit", [4.0])
+    )
+
+    def found(other, limit):
+        bounds = [Bound("c", ("lrt", "flipout"), other, limit)]
+        return [(v.other, round(v.ratio.median, 3), v.reached) for v in verdicts(best, bounds)]
+
+    assert found("every", 0.5) == [("P", 0.667, False), ("Q", 0.25, True)]
+    assert found("best", 0.7) == [("P", 0.667, True)]
+    assert found("Q", 0.2) == [("Q", 0.25, False)]
+    assert found("deterministic", 2.0) == [("our deterministic step", 1.25, True)]
+    assert found("R", 1.0) == []
+
+
+def test_rows_measured_anew_replace_their_own(tmp_path):
+    path = tmp_path / "steps.csv"
+    replace_rows(path, samples("bnn", "lrt", "XLA", [1.0, 2.0], "a"), lambda s: s.case == "a")
+    replace_rows(path, samples("bnn", "lrt", "XLA", [3.0], "b"), lambda s: s.case == "b")
+    replace_rows(path, samples("bnn", "lrt", "XLA", [4.0], "a"), lambda s: s.case == "a")
+    assert [(s.case, s.round, s.seconds) for s in read_rows(path, Sample)] == [
+        ("b", 0, 3.0),
+        ("a", 0, 4.0),
+    ]
+
+
+def test_a_readme_without_markers_is_refused():
+    filled = fill("a <!-- x --> old <!-- end of x --> b", "x", "new")
+    assert filled == "a <!-- x -->\nnew\n<!-- end of x --> b"
+    with pytest.raises(ValueError, match=r"must hold the markers <!-- y --> and <!-- end of y -->"):
+        fill("", "y", "new")
+
+
+@pytest.fixture
+def command(monkeypatch):
+    monkeypatch.chdir(ROOT)  # where the workers find the study
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["run", *arguments])
+        run.main()
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("--cases=nothing", "must be names with commas of 784-400-400-10"),
+        ("--cases=6-5-1", "--cases must be of 784-400-400-10"),
+        ("--fast", "--fast needs --output"),
+        ("--rounds=0", "--rounds must be at least 1, got 0"),
+    ],
+)
+def test_wrong_arguments_are_refused(command, capsys, argument, text):
+    with pytest.raises(SystemExit):
+        command(argument)
+    assert text in capsys.readouterr().err
+
+
+def test_a_tiny_session_of_ours(tmp_path, command, monkeypatch):
+    monkeypatch.setitem(PEERS, "absent", ("absent", ("no_such_package",)))
+    arguments = ("--parts=steps", "--cases=6-5-1", "--peers=machine,bnn,absent")
+    command("--fast", f"--output={tmp_path}", *arguments)
+    rows = read_rows(tmp_path / "steps.csv", Sample)
+    estimators = {s.estimator for s in rows if s.peer == "bnn"}
+    assert {"deterministic", "reparameterization", "lrt", "flipout"} <= estimators
+    assert all(s.seconds > 0 for s in rows)
+    tables = (tmp_path / "tables.md").read_text()
+    assert "| 6-5-1 | flipout | bnn | XLA |" in tables
+    assert "Gflop/s" in tables
+    assert "Could not be measured: absent (no_such_package not installed)" in tables
