@@ -73,8 +73,8 @@ class Worker:
     def close(self) -> None:
         """Ends the process."""
         self._process.kill()
-        self._process.wait()
-        self._errors.close()
+        with self._process, self._errors:  # waits, and closes the pipes
+            pass
 
     def __enter__(self) -> Worker:
         return self
