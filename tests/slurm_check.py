@@ -25,6 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import slurm_cluster  # noqa: E402
+from same_run import assert_same_run  # noqa: E402
 
 SKIPPED = 77
 STAND_IN = "--module=tests.launch.stand_in"
@@ -130,7 +131,7 @@ def check_preempted_training(folder):
     assert facts["JobState"] == "COMPLETED", output.read_text()
     assert facts["Restarts"] == "1", facts["Restarts"]
     assert "stopped; put into the queue again" in output.read_text()
-    lines, tensors = compare(folder / "straight", folder / "preempted")
+    lines, tensors = assert_same_run(folder / "straight", folder / "preempted")
     return (
         f"preempted after {reports} of {lines} reports, restarted once; all {lines} reports and "
         f"{tensors} tensors are those of the uninterrupted run"
@@ -153,34 +154,6 @@ def train(folder, name):
         ),
     ]
     return submit(folder, name, ["--nodes=1"], arguments)
-
-
-def compare(first, second):
-    """Holds two runs against each other; the numbers of reports and tensors."""
-    reports = [
-        [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        for run in (first, second)
-    ]
-    for one, other in zip(*reports, strict=True):
-        one.pop("seconds"), other.pop("seconds")
-        assert one == other, f"{one}\n{other}"
-    results = [json.loads((run / "results.json").read_text()) for run in (first, second)]
-    assert results[0]["test"] == results[1]["test"]
-    import tensorflow as tf  # late: it takes seconds, and the checks before need none of it
-
-    readers = [
-        tf.train.load_checkpoint(tf.train.latest_checkpoint(run / "checkpoints"))
-        for run in (first, second)
-    ]
-    names = [sorted(reader.get_variable_to_shape_map()) for reader in readers]
-    assert names[0] == names[1]
-    # Names of the objects, and how often was saved: a preempted run saves once more.
-    tensors = [name for name in names[0] if not name.startswith(("_CHECKPOINT", "save_counter"))]
-    for name in tensors:
-        one, other = (reader.get_tensor(name) for reader in readers)
-        assert one.dtype != object, name
-        assert one.tobytes() == other.tobytes(), name
-    return len(reports[0]), len(tensors)
 
 
 CHECKS = (check_two_nodes, check_failing_task, check_cancelled, check_preempted_training)

@@ -1,7 +1,10 @@
 import json
+import socket
+import time
 
 import pytest
 
+from launch.cluster import free_ports
 from launch.points import Point, write_points
 from launch.slurm_task import array_arguments, task_environment, worker_addresses
 
@@ -130,3 +133,21 @@ def test_outside_of_a_job_it_says_so(launch):
     code, _, err = launch("slurm_task", "--module=tests.launch.stand_in", "--")
     assert code == 2
     assert "error: the variable SLURM_STEP_NODELIST is not set; start it with srun" in err
+
+
+def test_a_stopped_task_waits_for_the_others_before_it_exits(start):
+    # srun kills all tasks as soon as one fails, and 42 is a failure to it.
+    port = free_ports(1)[0]
+    step = {**STEP, "SLURM_STEP_NODELIST": "localhost,127.0.0.1"}
+    step |= {"SLURM_STEP_TASKS_PER_NODE": "1(x2)"}
+    with socket.create_server(("127.0.0.1", port + 1)):
+        task = start(
+            "slurm_task", "--module=tests.launch.stand_in", f"--port={port}", "--", "--fail=0:42",
+            **step,
+        )  # fmt: skip
+        while "ended with exit code 42" not in task.stderr.readline():
+            assert task.poll() is None
+        time.sleep(1)
+        assert task.poll() is None, "the other worker still runs"
+    task.communicate(timeout=50)
+    assert task.returncode == 42
