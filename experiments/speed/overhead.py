@@ -17,9 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments.speed.session import Worker
-
-ROOT = Path(__file__).parents[2]
+from experiments.speed.session import ROOT, Worker
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,12 +9,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 # How long one variant runs per round, and within what factor of a peer's best form another stays.
 ROUND_SECONDS = 0.15
 KEEP_WITHIN = 1.15
+CALIBRATIONS = 3
 OURS = "bnn"
+ROOT = Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,14 +45,20 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            cwd=ROOT,
         )
         self.peak = 0
 
     def ready(self) -> dict[str, Any]:
         """What the worker can run, once it can."""
+        self._process.send_signal(signal.SIGCONT)
         ready = self._read()
-        self._process.send_signal(signal.SIGSTOP)
+        self.suspend()
         return ready
+
+    def suspend(self) -> None:
+        """Stops the process until it is its turn."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def run(self, variant: str, steps: int) -> float:
         """Seconds of `steps` steps, measured inside of the worker."""
@@ -57,7 +67,7 @@ class Worker:
         self._process.stdin.write(f"{variant}\t{steps}\n")
         self._process.stdin.flush()
         reply = self._read()
-        self._process.send_signal(signal.SIGSTOP)
+        self.suspend()
         self.peak = reply["peak"]
         return reply["seconds"]
 
@@ -102,17 +112,20 @@ def measure(
     failed: dict[str, str] = {}
     steps: dict[tuple[str, str], int] = {}
     try:
-        for peer in peers:
-            worker = Worker(peer, case, *options)
-            try:
-                ready = worker.ready()
-            except RuntimeError as error:
-                failed[peer] = str(error)
-                worker.close()
-                continue
-            workers[peer] = worker
-            failed |= {f"{peer}, {name}": why for name, why in ready["failed"].items()}
-            steps |= _calibrate(worker, ready["variants"], round_seconds)
+        workers |= {peer: Worker(peer, case, *options) for peer in peers}
+        ready: dict[str, dict[str, Any]] = {}
+        for worker in workers.values():
+            worker.suspend()
+        # Two at a time: each builds and compiles on about one core.
+        with ThreadPoolExecutor(2) as pool:
+            for peer, found in zip(workers, pool.map(_ready, workers.values()), strict=True):
+                if isinstance(found, dict):
+                    ready[peer] = found
+                else:
+                    failed[peer] = found
+        for peer, found in ready.items():
+            failed |= {f"{peer}, {name}": why for name, why in found["failed"].items()}
+            steps |= _calibrate(workers[peer], found["variants"], round_seconds)
             print(f"  {peer}: {', '.join(name for p, name in steps if p == peer)}", flush=True)
         samples = []
         for number in range(rounds):
@@ -126,16 +139,27 @@ def measure(
             worker.close()
 
 
+def _ready(worker: Worker) -> dict[str, Any] | str:
+    try:
+        return worker.ready()
+    except RuntimeError as error:
+        return str(error).splitlines()[-1]
+
+
 def _calibrate(
     worker: Worker, names: Sequence[str], round_seconds: float
 ) -> dict[tuple[str, str], int]:
     """Steps per round of the variants worth running, by (peer, variant)."""
+    counts: dict[str, int] = {}
     times: dict[str, float] = {}
     for name in names:
         k = 1
         while (seconds := worker.run(name, k)) < round_seconds / 3 and k < 2**20:
             k = max(2 * k, int(k * round_seconds / 2 / max(seconds, 1e-6)))
-        times[name] = min(seconds, worker.run(name, k)) / k
+        counts[name], times[name] = k, seconds / k
+    for _ in range(CALIBRATIONS if len(names) > 1 and round_seconds else 1):
+        for name, k in counts.items():
+            times[name] = min(times[name], worker.run(name, k) / k)
     best: dict[str, float] = {}
     for name, seconds in times.items():
         estimator = name.split("/")[0]

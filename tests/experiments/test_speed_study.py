@@ -1,7 +1,6 @@
 """The benchmark: its counts, its ratios and verdicts, and one tiny session of our own."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,6 @@ from experiments.speed.report import fill
 from experiments.speed.results import read_rows, replace_rows
 from experiments.speed.session import Sample
 from experiments.speed.summary import Bound, Quartiles, best_forms, verdicts
-
-ROOT = Path(__file__).parents[2]
 
 
 def samples(peer, estimator, form, seconds, case="c"):
@@ -98,8 +95,6 @@ def test_a_readme_without_markers_is_refused():
 
 @pytest.fixture
 def command(monkeypatch):
-    monkeypatch.chdir(ROOT)  # where the workers find the study
-
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["run", *arguments])
         run.main()
