@@ -64,7 +64,8 @@ def _run(options: argparse.Namespace, records: Records, points: Sequence[Point])
         )
     ]
     finished = sum(records.state(point) == FINISHED for point in points)
-    print(f"{len(points)} runs: {finished} finished, {len(busy)} in the queue, {len(todo)} to do")
+    queue = f", {len(busy)} in the queue" if options.backend == "slurm" else ""
+    print(f"{len(points)} runs: {finished} finished{queue}, {len(todo)} to do")
     stopped = None
     if options.report_only:
         pass

@@ -6,7 +6,8 @@ It checks that
 1. the workers of two nodes get one TF_CONFIG, and their shares of the GPUs;
 2. a failing task ends the job in bounded time, even if the others hang, and is named;
 3. a job that was cancelled is not put into the queue again;
-4. a training job that a more urgent job preempts saves its state, is put into the
+4. a sweep is one array, whose failed runs are found, listed and retried;
+5. a training job that a more urgent job preempts saves its state, is put into the
    queue again, and ends with the numbers and weights of an uninterrupted one, to the bit.
 
 Exit codes: 0 all hold, 1 one does not, 77 Slurm cannot be run here (and why).
@@ -115,6 +116,34 @@ def check_cancelled(folder):
     return "its state is saved, and it stays cancelled"
 
 
+def check_sweep(folder):
+    file, root = folder / "sweep.toml", folder / "sweep"
+    file.write_text(
+        'gin_file = "gin_configs/digits.gin"\nseeds = 2\ngrid.stub.rate = [1, 2]\n'
+        "[[list]]\nname = 'good'\nstub.seconds = 2\n[[list]]\nname = 'bad'\nstub.fail = true\n"
+    )
+    command = [sys.executable, "-m", "launch.sweep", str(file), f"--root={root}", "--time=10"]
+    command += ["--backend=slurm", "--max_running=4", "--module=tests.launch.stub_trainer"]
+
+    def again(*options):
+        done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode in (0, 1), done.stderr
+        return done.stdout
+
+    assert "8 runs: 0 finished, 0 in the queue, 8 to do\nsubmitted job " in again()
+    said = again()
+    assert "8 runs: 0 finished, 8 in the queue, 0 to do\n" in said, said
+    wait_for(lambda: "4 finished, 0 in the queue, 0 to do" in again(), 60, "the array has ended")
+    said = again()
+    assert "4 failed (--retry_failed runs them again):" in said, said
+    assert "error: told to fail" in said, said
+    (root / "allowed").touch()
+    assert "4 finished, 0 in the queue, 4 to do\nsubmitted job " in again("--retry_failed")
+    wait_for(lambda: "8 runs: 8 finished" in again(), 60, "the second array has ended")
+    assert "1.50 ± 0.50" in again(), again()
+    return "an array of 8, 4 of them failed and were retried, one table"
+
+
 def check_preempted_training(folder):
     straight, straight_output = train(folder, "straight")
     facts = wait(straight, 300, output=straight_output)
@@ -156,7 +185,13 @@ def train(folder, name):
     return submit(folder, name, ["--nodes=1"], arguments)
 
 
-CHECKS = (check_two_nodes, check_failing_task, check_cancelled, check_preempted_training)
+CHECKS = (
+    check_two_nodes,
+    check_failing_task,
+    check_cancelled,
+    check_sweep,
+    check_preempted_training,
+)
 
 
 def main():

@@ -43,7 +43,7 @@ def starts(root):
 def test_a_sweep_runs_every_point_once_and_tabulates(sweep, tmp_path):
     code, out, err = sweep(FILE)
     assert (code, err) == (0, "")
-    assert "4 runs: 0 finished, 0 in the queue, 4 to do" in out
+    assert "4 runs: 0 finished, 4 to do" in out
     assert "| 0.5  | 2     | 1.00 ± 0.50  |" in out
     assert "| 10   | 2     | 10.50 ± 0.50 |" in out
     assert sorted(starts(tmp_path / "s")) == [
@@ -52,7 +52,7 @@ def test_a_sweep_runs_every_point_once_and_tabulates(sweep, tmp_path):
     assert (tmp_path / "s" / "results.csv").read_text().count("\n") == 5
     code, out, _ = sweep(FILE)
     assert code == 0
-    assert "4 runs: 4 finished, 0 in the queue, 0 to do" in out
+    assert "4 runs: 4 finished, 0 to do" in out
     assert "| 0.5  | 2     | 1.00 ± 0.50  |" in out
     assert all(len(lines) == 1 for lines in starts(tmp_path / "s").values())
 
@@ -61,7 +61,7 @@ def test_points_that_are_added_run_alone(sweep, tmp_path):
     sweep(FILE)
     code, out, _ = sweep(FILE.replace("[0.5, 10]", "[0.5, 10, 20]"))
     assert code == 0
-    assert "6 runs: 4 finished, 0 in the queue, 2 to do" in out
+    assert "6 runs: 4 finished, 2 to do" in out
     assert len(starts(tmp_path / "s")) == 6
 
 
@@ -77,7 +77,7 @@ def test_failed_runs_are_listed_and_retried_on_request(sweep, tmp_path):
     assert "0 to do" in out
     code, out, _ = sweep(ONE_FAILS, "--retry_failed")
     assert code == 0
-    assert "2 runs: 1 finished, 0 in the queue, 1 to do" in out
+    assert "2 runs: 1 finished, 1 to do" in out
     assert {k: len(v) for k, v in starts(tmp_path / "s").items()} == {"good": 1, "bad": 2}
 
 
@@ -125,7 +125,7 @@ def test_an_interrupted_sweep_ends_cleanly_and_goes_on(start, sweep, tmp_path):
     (root / "allowed").touch()
     code, out, _ = sweep(slow)
     assert code == 0
-    assert "4 runs: 0 finished, 0 in the queue, 4 to do" in out
+    assert "4 runs: 0 finished, 4 to do" in out
     assert sorted(map(len, starts(root).values())) == [1, 1, 1, 2]
 
 
