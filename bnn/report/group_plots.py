@@ -57,12 +57,13 @@ def _reliability(group: Group, path: Path) -> str:
         sums = np.sum(np.where(counts > 0, counts * np.nan_to_num(values), 0), axis=0)
         return np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
 
+    ece = mean_and_error(group.values("ece")).mean
     figures.reliability_diagram(
         pooled([table.confidence for table in tables]),
         pooled([table.accuracy for table in tables]),
         total / len(tables),
         path,
-        ece=mean_and_error(group.values("ece")).mean,
+        ece=None if np.isnan(ece) else ece,
     )
     runs = f"mean of {len(tables)} runs" if len(tables) > 1 else "one run"
     return (

@@ -12,6 +12,7 @@ from bnn import figures, metrics
 from bnn.report.derived import components, log_likelihoods
 from bnn.report.document import Figure
 from bnn.report.groups import Group
+from bnn.report.runs import Run
 
 # Characters of a legend's entry that fit beside its line.
 _LONGEST = 60
@@ -68,17 +69,23 @@ def legends(groups: Sequence[Group]) -> list[str]:
 def _learning(groups: Sequence[Group], path: Path) -> str:
     shown = {}
     for name, group in zip(legends(groups), groups, strict=True):
-        records = [run.records for run in group.runs if run.records]
+        records = [run.records for run in group.runs if _has_learned(run)]
         if records:
             shown[name] = records
     if not shown:
         return ""
     figures.learning_curves(shown, path)
     return (
-        "learning curves, mean of the runs and range from the smallest to the largest. Quality "
-        "while training is that of a mixture of 8 weight samples; the training NLL is the "
-        "objective's own term."
+        "learning curves, mean of the runs and range from the smallest to the largest. Accuracy, "
+        "RMSE and validation NLL are those of the few weight samples that a run takes for a "
+        "report; the training NLL is the objective's own term."
     )
+
+
+def _has_learned(run: Run) -> bool:
+    """Whether a run recorded a loss that is a number; one that diverged at once has not."""
+    values = (record.get("nll") for record in run.records)
+    return any(value is not None and np.isfinite(value) for value in values)
 
 
 def _risk_coverage(groups: Sequence[Group], path: Path) -> str:

@@ -69,8 +69,13 @@ class Run:
 
     @property
     def is_deterministic(self) -> bool:
-        """Whether no weight has any noise, so that one sample is the model itself."""
-        return bool(self.sites) and all(site["median_snr"] is None for site in self.sites)
+        """Whether no weight has any noise, so that one sample is the model itself.
+
+        A signal-to-noise ratio that is no number is infinite, or not known; the estimator of point
+        masses tells the two apart.
+        """
+        no_noise = bool(self.sites) and all(site["median_snr"] is None for site in self.sites)
+        return no_noise and self.results.get("estimator") == "Mean"
 
     @property
     def is_the_model(self) -> bool:

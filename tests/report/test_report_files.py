@@ -194,11 +194,23 @@ def test_one_weight_sample_is_not_reported_as_the_model(write_run, tmp_path):
 
 def test_a_deterministic_model_is_its_one_sample(write_run, tmp_path, no_figures):
     sites = [{"name": "k", "size": 3, "kl": 2.0, "median_snr": None}]
-    folder = write_run("a", num_samples=1, changes={"ledger": {"sites": sites}})
-    build_report([folder], tmp_path / "out")
+    changes = {"ledger": {"sites": sites}}
+    point = write_run("a", num_samples=1, estimator="Mean", changes=changes)
+    unknown = write_run("b", num_samples=1, estimator="Flipout", changes=changes)
+    build_report([point, unknown], tmp_path / "out")
     markdown = (tmp_path / "out" / "report.md").read_text()
-    [row] = table_below(markdown, "### Quality")
-    assert float(row["NLL, nats"]) > 0
+    mean, other = table_below(markdown, "### Quality")
+    assert float(mean["NLL, nats"]) > 0
+    assert other["error, %"] == "not the model: 1 weight sample"
+
+
+def test_a_run_that_diverged_at_once_has_no_curve(write_run, tmp_path):
+    folder = write_run("a")
+    (folder / "metrics.jsonl").write_text('{"step": 1, "epoch": 1.0, "nll": null}\n')
+    build_report([folder], tmp_path / "out")
+    names = {p.name for p in (tmp_path / "out" / "figures").iterdir()}
+    assert not any("learning" in name for name in names)
+    assert any("risk-coverage" in name for name in names)
 
 
 def test_detection_is_of_the_scores_in_the_folder(write_run, tmp_path, no_figures):
