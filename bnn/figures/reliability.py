@@ -54,7 +54,7 @@ def reliability_diagram(
         bottom.set(xlabel="Confidence", ylabel="Examples", xlim=(-0.03, 1.03))
         if count.max() > 30 * count[full].min():
             bottom.set_yscale("log")
-            bottom.set(ylabel="Examples (log)", ylim=(0.7, None))
+            bottom.set(ylabel="Examples (log)", ylim=(0.7 * min(count[full].min(), 1), None))
             bottom.yaxis.set_major_locator(LogLocator(numticks=5))
             bottom.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         figure.align_ylabels()

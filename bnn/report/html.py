@@ -13,7 +13,7 @@ from bnn.report.document import Block, Figure, Heading, Items, Paragraph, Table
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
-       max-width: 76rem; margin: 2rem auto; padding: 0 1.2rem; }
+       max-width: 80rem; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.7rem; } h2 { font-size: 1.35rem; margin-top: 2.6rem;
      border-bottom: 1px solid #bbb; padding-bottom: .2rem; }
 h3 { font-size: 1.1rem; margin-top: 1.8rem; }
@@ -22,8 +22,8 @@ p, li { max-width: 48rem; }
 code { font-size: .92em; background: #f2f2f2; padding: 0 .2em; border-radius: 2px;
        overflow-wrap: anywhere; }
 .table { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left;
+table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .5rem; border-bottom: 1px solid #ddd; text-align: left;
          vertical-align: top; }
 td { max-width: 19rem; overflow-wrap: break-word; }
 th { border-bottom: 2px solid #555; vertical-align: bottom; }
@@ -35,7 +35,9 @@ figure img { max-width: 100%; height: auto; }
 figcaption { font-size: .86rem; color: #333; max-width: 34rem; }
 @media print { body { max-width: none; margin: 0; font-size: 10pt; }
                figure, table { break-inside: avoid; } h2, h3 { break-after: avoid; }
-               .table { overflow: visible; } th.number, td.number { white-space: normal; } }
+               .figures { display: block; } figure { margin-bottom: 1.2rem; }
+               .table { overflow: visible; } table { font-size: 7pt; }
+               th, td { padding: .15rem .25rem; } th.number, td.number { white-space: normal; } }
 """
 # The resolution of the figures is 200 pixels to an inch, that of CSS 96.
 _SCALE = 96 / 200

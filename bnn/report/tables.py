@@ -169,12 +169,12 @@ def runs_table(groups: Sequence[Group]) -> Table:
 
 
 def _varying(keys: Sequence[tuple[tuple[str, str], ...]]) -> set[str]:
-    """The seeds and splits that are not the same everywhere."""
+    """The seed of the run, and the splits and other seeds that are not the same everywhere."""
     values: dict[str, set[str]] = {}
     for key in keys:
         for name, value in key:
             values.setdefault(name, set()).add(value)
-    return {name for name, found in values.items() if len(found) > 1}
+    return {"run.seed"} | {name for name, found in values.items() if len(found) > 1}
 
 
 def _run(
