@@ -42,7 +42,7 @@ _LOG1P = (
     -0.101025142,
 )  # fmt: skip
 _SQRT_HALF_BITS = 0x3F3504F3
-# Below this many elements, compiling a kernel costs more than it saves outside XLA.
+# Below this many elements, compiling a kernel costs more than it saves in eager mode.
 _COMPILE_FROM = 16_384
 
 
@@ -275,7 +275,8 @@ class Noise:
         if per_example:
             per_row = count // tf.maximum(tf.cast(shape[0], tf.int32), 1)
             first = tf.cast(tf.cast(self.example_offset, tf.int32) * per_row, tf.uint32)
-        if size is not None and size >= _COMPILE_FROM:  # inlined where XLA compiles the caller
+        if size is not None and (size >= _COMPILE_FROM or tf.inside_function()):
+            # One kernel for a hundred operations; inlined where XLA compiles the caller.
             return tf.reshape(compiled(key, first, size, sample), shape)
         return tf.reshape(transform(_words(key, first, count, sample)), shape)
 
