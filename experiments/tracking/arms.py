@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import resource
 import subprocess
@@ -56,11 +57,13 @@ class Cost:
     Attributes:
       wall: seconds from its start to its end.
       cpu: seconds of processor time of it and of the processes that it started.
+      held: seconds that it waited in its trackers, by call.
       stderr: what it said there.
     """
 
     wall: float
     cpu: float
+    held: dict[str, float]
     stderr: str
 
 
@@ -72,7 +75,9 @@ def run_arm(arm: Arm, folder: Path, epochs: float, report_every: float) -> Cost:
     """
     server = Server() if arm.answer not in (None, "closed") else None
     environ = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
-    environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    times = folder.with_name(f"{folder.name}.times.json")  # a run's folder is empty at its start
+    environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TRACKING_TIMES": str(times)}
     if arm.answer is not None:
         url = f"http://127.0.0.1:{closed_port()}" if server is None else server.url
         environ |= {"WANDB_API_KEY": _KEY, "WANDB_BASE_URL": url}
@@ -87,7 +92,12 @@ def run_arm(arm: Arm, folder: Path, epochs: float, report_every: float) -> Cost:
         "run.report_every": report_every,
     }
     command = [
-        *(sys.executable, "-m", "bnn.run", "--gin_file=gin_configs/digits.gin"),
+        *(
+            sys.executable,
+            "-m",
+            "experiments.tracking.timed_run",
+            "--gin_file=gin_configs/digits.gin",
+        ),
         *(f"--gin_bindings={name} = {value}" for name, value in bindings.items()),
         f"--workdir={folder}",
     ]
@@ -101,7 +111,9 @@ def run_arm(arm: Arm, folder: Path, epochs: float, report_every: float) -> Cost:
     if done.returncode:
         raise RuntimeError(f"{arm.title}: the run failed\n{done.stdout}{done.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall, cpu, done.stderr)
+    held = json.loads(times.read_text())
+    times.unlink()
+    return Cost(wall, cpu, held, done.stderr)
 
 
 def _half(folder: Path, epochs: float, report_every: float) -> tuple[Path, int]:

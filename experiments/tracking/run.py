@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.repeats < 1:
         parser.error(f"--repeats must be at least 1, got {options.repeats}.")
-    epochs, report_every, repeats = (2, 1, 1) if options.fast else (300, 3, options.repeats)
+    epochs, report_every, repeats = (2, 1, 1) if options.fast else (150, 1.5, options.repeats)
     root, begin = options.root.resolve(), time.monotonic()
     for repeat in range(repeats):
         # Each round starts with another arm: no arm is always the first after a pause.

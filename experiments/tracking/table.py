@@ -30,9 +30,9 @@ def table(root: Path) -> str:
             number = path.parent.name.rpartition("-")[2]
             rounds.setdefault(number, {})[arm.name] = _read(path.parent)
     head = (
-        "| network | rounds | training | whole command | processor time, whole command | "
-        "`metrics.jsonl` against no tracker's | rows W&B has on disk | warnings |\n"
-        "|---|---|---|---|---|---|---|---|\n"
+        "| network | rounds | waited while training | waited at the end | training | "
+        "whole command | processor time, whole command | `metrics.jsonl` against no tracker's | "
+        "rows W&B has on disk | warnings |\n|---|---|---|---|---|---|---|---|---|---|\n"
     )
     rows = [_row(arm, list(rounds.values())) for arm in ARMS]
     return head + "".join(rows) + _foot(rounds)
@@ -53,6 +53,8 @@ def _read(folder: Path) -> dict[str, Any]:
         "train": results["seconds"]["train"],
         "wall": cost["wall"],
         "cpu": cost["cpu"],
+        "during": cost["held"].get("start", 0.0) + cost["held"].get("log", 0.0),
+        "end": sum(cost["held"].get(call, 0.0) for call in ("figure", "artifact", "finish")),
         "records": records,
         "wandb": rows,
         "warnings": sum("W&B" in line for line in cost["stderr"].splitlines()),
@@ -72,6 +74,12 @@ def _row(arm: Arm, rounds: list[dict[str, dict[str, Any]]]) -> str:
         shown = [
             _ratio([run[k] / none[k] for run, none in pairs]) for k in ("train", "wall", "cpu")
         ]
+    during = np.median([run["during"] / run["train"] for run, _ in pairs])
+    shown = [
+        f"{100 * during:.2f} %",
+        f"{np.median([run['end'] for run, _ in pairs]):.1f} s",
+        *shown,
+    ]
     lines = {len(run["records"]) for run, _ in pairs}
     same = sum(run["records"] == none["records"] for run, none in pairs)
     equal = f"{_range(lines)} lines, " + (
