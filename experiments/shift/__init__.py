@@ -1,0 +1,1 @@
+"""The study of shifted and foreign inputs: see README.md."""
