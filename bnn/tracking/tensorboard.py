@@ -14,6 +14,7 @@ from bnn.tracking.tracker import RunInfo, Tracker
 from bnn.tracking.values import flatten, scalars
 
 FOLDER = "tensorboard"
+_PATIENCE = 60.0  # seconds
 
 
 @gin.register(module="bnn.tracking")
@@ -34,6 +35,11 @@ class TensorBoard(Tracker):
             )
         self._tf: Any = None
         self._writer: Any = None
+
+    @property
+    def patience(self) -> float:
+        """Writing takes milliseconds, on a slow disk more: it is done beside the training."""
+        return _PATIENCE
 
     def start(self, run: RunInfo) -> None:
         """Opens the event file and writes the configuration."""

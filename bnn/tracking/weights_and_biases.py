@@ -42,7 +42,7 @@ class WandB(Tracker):
 
     The run's id is kept in `<workdir>/wandb.json`, so that a resumed run continues the same W&B
     run. Online, steps that the server has already are ignored by it; offline, each resumption
-    opens a folder of its own with the same id (upload the later ones with `wandb sync --append`).
+    opens a folder of its own with the same id (`wandb sync <workdir>/wandb` uploads them in order).
 
     wandb's own usage reporting is off unless WANDB_ERROR_REPORTING is set: it writes to the
     terminal and holds up the end of the process when the server does not answer.
@@ -101,7 +101,8 @@ class WandB(Tracker):
         self._checkpoint = checkpoint
         self._upload_timeout = upload_timeout
         self._files: dict[str, dict[str, Path]] = {}
-        self._url: str | None = None  # of the server, where the run is online
+        self._online = False
+        self._url: str | None = None  # of the server that is asked whether it works
         self._id: str | None = None
         self._wandb: Any = None
         self._run: Any = None
@@ -127,7 +128,7 @@ class WandB(Tracker):
         failure: Exception | None = None
         if mode == "online":
             try:
-                self._run = self._open(run, "online")
+                self._run, self._online = self._open(run, "online"), True
             except Exception as error:
                 failure, self._url = error, None
         if self._run is None:
@@ -255,7 +256,7 @@ class WandB(Tracker):
             for inside, path in files.items():  # finished files of the run: no copies are needed
                 artifact.add_file(str(path), inside, policy="immutable", skip_cache=True)
             sent = self._run.log_artifact(artifact)
-            if not self._run.offline:
+            if self._online:
                 sent.wait(timeout=math.ceil(self._upload_timeout))
 
     def _summarize(self, results: Mapping[str, Any]) -> None:
@@ -271,7 +272,8 @@ class WandB(Tracker):
         except Exception as error:
             if not self._warned:
                 self._warned = True
-                upload = f" Upload what is on disk with: wandb sync {self._folder}"
+                option = "--include-online " if self._online else ""  # else skipped
+                upload = f" Upload what is on disk with: wandb sync {option}{self._folder}"
                 logging.warning(
                     "W&B %s failed (%s). The run goes on, with all its own files; later failures "
                     "of W&B are not reported.%s",
