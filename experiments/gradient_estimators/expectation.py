@@ -54,7 +54,7 @@ class Differentiated(NamedTuple):
 
 
 class NormalWeights:
-    """D weights with a mean-field normal posterior, as a layer without bias on the input 1.
+    """D weights N(μ, softplus(ρ)²), as a layer without bias on the input 1.
 
     Args:
       num_weights: D.
@@ -63,7 +63,8 @@ class NormalWeights:
 
     def __init__(self, num_weights: int, f: Callable[[tf.Tensor], tf.Tensor]) -> None:
         self._f = f
-        self._layer = bnn.layers.Dense(num_weights, use_bias=False)
+        posterior = bnn.posteriors.MeanFieldNormal(1.0, bnn.posteriors.Softplus())
+        self._layer = bnn.layers.Dense(num_weights, use_bias=False, kernel_posterior=posterior)
         self._layer.build((None, 1))
         # The tf.Variables: a Keras variable without a gradient cannot be asked for zeros.
         self.variables = [v.value for v in self._layer.trainable_variables]

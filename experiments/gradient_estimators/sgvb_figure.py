@@ -31,7 +31,7 @@ def draw(
     reached: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Draws both problems' curves and the logistic posterior."""
-    with canvas(path, 10.0, 4.0) as figure:
+    with canvas(path, 9.6, 3.9) as figure:
         left, middle, right = figure.subplots(1, 3)
         for axis, problem in ((left, linear), (middle, logistic)):
             for name, found in reached[problem.name].items():

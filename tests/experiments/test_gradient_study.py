@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from experiments.gradient_estimators import dimensions, looks, mistakes, run, tables
+from experiments.gradient_estimators.expectation import NormalWeights
 from experiments.gradient_estimators.mistakes.report import measure
 from experiments.gradient_estimators.moments import Square
 from experiments.gradient_estimators.regressions import LinearRegression, LogisticRegression
@@ -42,6 +44,18 @@ def test_known_variances(square):
     np.testing.assert_allclose(square.antithetic(), [0, 16 * s**2 * slope**2], atol=1e-12)
     assert np.all(square.optimal_constant()[0] < square.score()[0])
     np.testing.assert_allclose(square.importance(1.0 + 1e-9, 0.5), square.score(), rtol=1e-6)
+
+
+def test_weights_have_the_mean_and_scale_of_the_closed_forms():
+    weights = NormalWeights(3, tf.reduce_sum)
+    weights.assign(1.5, 0.5)
+    (site,) = weights._layer.sites
+    np.testing.assert_allclose(site.posterior.mean, np.full((1, 3), 1.5))
+    with tf.GradientTape() as tape:
+        scale = site.posterior.scale
+    np.testing.assert_allclose(scale, np.full((1, 3), 0.5), rtol=1e-6)
+    slope = tape.gradient(scale, weights.variables[1])
+    np.testing.assert_allclose(slope, np.full((1, 3), 1 - np.exp(-0.5)), rtol=1e-5)
 
 
 def test_leave_one_out_against_simulation(square, rng):
