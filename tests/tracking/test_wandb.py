@@ -12,8 +12,8 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
-
 import wandb
+
 from bnn.tracking import Jsonl, Trackers, WandB, read_jsonl
 from experiments.tracking.server import closed_port
 
