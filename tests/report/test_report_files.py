@@ -4,6 +4,7 @@ import html.parser
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import gin
 import matplotlib.image
@@ -17,6 +18,8 @@ from bnn.report.document import Figure, Heading, Items, Paragraph, Table
 from bnn.report.html import to_html
 from bnn.report.markdown import to_markdown
 from bnn.run import _parse
+
+CONFIGS = Path(__file__).parents[2] / "gin_configs"
 
 
 class Page(html.parser.HTMLParser):
@@ -290,7 +293,7 @@ def test_unfinished_runs_are_named_in_the_report(write_run, tmp_path, no_figures
 def real_run(workdir, file, *bindings):
     gin.clear_config()
     common = ["run.tracker = None", "run.num_predict_samples = 4", "run.jit_compile = False"]
-    _parse([f"gin_configs/{file}"], [*common, *bindings])
+    _parse([str(CONFIGS / file)], [*common, *bindings])
     experiment.run(workdir=workdir)
     return workdir
 

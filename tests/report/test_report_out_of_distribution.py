@@ -1,5 +1,6 @@
 import gzip
 import struct
+from pathlib import Path
 
 import gin
 import numpy as np
@@ -12,6 +13,8 @@ from bnn.report.out_of_distribution import out_of_distribution_file, predict_oth
 from bnn.report.runs import read_runs
 from bnn.restore import restore
 from bnn.run import _parse
+
+CONFIGS = Path(__file__).parents[2] / "gin_configs"
 
 
 def write_images(folder, seed):
@@ -34,7 +37,7 @@ def trained(tmp_path, monkeypatch, cheap_runs, clean_gin):
     monkeypatch.setenv("BNN_DATA_DIR", str(tmp_path / "data"))
     small = ["mlp.hidden = (4,)", "run.batch_size = 40", "run.num_predict_samples = 3"]
     fast = ["run.epochs = 2", "run.report_every = 1", "run.tracker = None"]
-    _parse(["gin_configs/mnist_mlp.gin"], [*small, *fast, "run.jit_compile = False"])
+    _parse([str(CONFIGS / "mnist_mlp.gin")], [*small, *fast, "run.jit_compile = False"])
     experiment.run(workdir=tmp_path / "run")
     gin.clear_config()
     return tmp_path / "run"
