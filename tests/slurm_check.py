@@ -7,7 +7,7 @@ It checks that
 2. a failing task ends the job in bounded time, even if the others hang, and is named;
 3. a job that was cancelled is not put into the queue again;
 4. a sweep is one array, whose failed runs are found, listed and retried;
-5. a training job that a more urgent job preempts saves its state, is put into the
+5. a training job on two nodes that a more urgent job preempts saves its state, is put into the
    queue again, and ends with the numbers and weights of an uninterrupted one, to the bit.
 
 Exit codes: 0 all hold, 1 one does not, 77 Slurm cannot be run here (and why).
@@ -174,6 +174,7 @@ def train(folder, name):
         *(
             f"--gin_bindings={binding}"
             for binding in (
+                "run.strategy = @MultiWorker()",
                 "run.tracker = None",
                 "run.epochs = 400",
                 "run.report_every = 20",
@@ -182,7 +183,7 @@ def train(folder, name):
             )
         ),
     ]
-    return submit(folder, name, ["--nodes=1"], arguments)
+    return submit(folder, name, ["--nodes=2", "--cpus-per-task=1"], arguments)
 
 
 CHECKS = (
