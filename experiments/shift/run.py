@@ -30,6 +30,11 @@ def main(argv: list[str] | None = None) -> int:
     root, begin = options.root.resolve(), time.monotonic()
     epochs = options.epochs or (0.1 if options.fast else _EPOCHS)
     jobs = [Job(data, arm, seed) for seed in options.seeds for data in FOREIGN for arm in ARMS]
+    if options.report:
+        jobs = [job for job in jobs if (root / job.name / "shift.json").exists()]
+        if not jobs:
+            print(f"no run below {root} has been evaluated; leave --report out.", file=sys.stderr)
+            return 1
     for job in jobs:
         print(f"+ {job.name}", flush=True)
         job.train(root / job.name, epochs)
@@ -56,6 +61,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=float, help=f"of every run; {_EPOCHS} by default")
     parser.add_argument(
         "--output", type=Path, default=_HERE, help="folder of README and figures to write"
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="train and evaluate nothing, write what there is"
     )
     parser.add_argument("--fast", action="store_true", help="tiny sizes; needs --output and --root")
     options = parser.parse_args(argv)

@@ -76,6 +76,12 @@ def test_fast_sizes_do_not_replace_the_study(capsys):
     assert "must be different integers with commas, got '0,0'" in capsys.readouterr().err
 
 
+def test_a_report_needs_an_evaluated_run(tmp_path, capsys):
+    options = [f"--root={tmp_path}", f"--output={tmp_path}", "--report"]
+    assert run.main(options) == 1
+    assert "has been evaluated; leave --report out" in capsys.readouterr().err
+
+
 def write_set(folder, num_train, num_test, seed):
     """Images of a bright bar whose row is the class, in the layout of MNIST."""
     random = np.random.default_rng(seed)
