@@ -33,18 +33,23 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--repeats must be at least 1, got {options.repeats}.")
     epochs, report_every, repeats = (2, 1, 1) if options.fast else (150, 1.5, options.repeats)
     root, begin = options.root.resolve(), time.monotonic()
-    for repeat in range(repeats):
-        # Each round starts with another arm: no arm is always the first after a pause.
-        for arm in (*ARMS[repeat % len(ARMS) :], *ARMS[: repeat % len(ARMS)]):
-            folder = root / f"{arm.name}-{repeat}"
-            if (folder / "cost.json").exists():
-                continue
-            if options.seconds is not None and time.monotonic() - begin > options.seconds:
-                return 0
-            cost = run_arm(arm, folder, epochs, report_every)
-            write_json(folder / "cost.json", vars(cost))
-            results = json.loads((folder / "results.json").read_text())
-            print(f"{folder.name}: {results['seconds']['train']:.1f} s of training", flush=True)
+    # Each round starts with another arm: no arm is always the first after a pause.
+    order = [
+        (arm, repeat)
+        for repeat in range(repeats)
+        for arm in (*ARMS[repeat % len(ARMS) :], *ARMS[: repeat % len(ARMS)])
+    ]
+    for arm, repeat in order:
+        folder = root / f"{arm.name}-{repeat}"
+        if (folder / "cost.json").exists():
+            continue
+        if options.seconds is not None and time.monotonic() - begin > options.seconds:
+            print(f"{folder.name}: not made, the seconds are over", flush=True)
+            continue
+        cost = run_arm(arm, folder, epochs, report_every)
+        write_json(folder / "cost.json", vars(cost))
+        results = json.loads((folder / "results.json").read_text())
+        print(f"{folder.name}: {results['seconds']['train']:.1f} s of training", flush=True)
     text = table(root)
     if options.fast:
         print(text)
