@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -95,15 +96,18 @@ def steps_table(best: Mapping[Key, Best]) -> str:
         if peer == "machine":
             continue
         ours = best.get((case, OURS, estimator.split()[0]))
-        ratio = quick = "–"
+        ratio = quick = processor = "–"
         if ours and ours is not value:
             ratio = ours.ratio_to(value).show()
             quick = f"{min(ours.rounds.values()) / min(value.rounds.values()):.2f}"
-        rows.append([case, estimator, peer, value.form, value.time.show(1e3), ratio, quick])
+            share = ours.processor / value.processor
+            processor = "–" if math.isnan(share) else f"{share:.2f}"
+        shown = value.time.show(1e3)
+        rows.append([case, estimator, peer, value.form, shown, ratio, quick, processor])
     order = {name: i for i, name in enumerate((*CASES, *FAST))}
     rows.sort(key=lambda r: (order[r[0]], r[1]))  # stable: peers stay in the order of the session
     columns = ("case", "estimator", "library", "form", "ms (quartiles)", "ours / it (quartiles)")
-    return table((*columns, "quickest rounds"), rows)
+    return table((*columns, "quickest rounds", "processor time"), rows)
 
 
 def floor_table(best: Mapping[Key, Best]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ class Sample:
     form: str
     round: int
     seconds: float  # of one step
+    processor_seconds: float = math.nan  # of one step, all threads of the process
 
 
 class Worker:
@@ -47,7 +49,7 @@ class Worker:
             text=True,
             cwd=ROOT,
         )
-        self.peak = 0
+        self.peak, self.processor_seconds = 0, 0.0
 
     def ready(self) -> dict[str, Any]:
         """What the worker can run, once it can."""
@@ -68,7 +70,7 @@ class Worker:
         self._process.stdin.flush()
         reply = self._read()
         self.suspend()
-        self.peak = reply["peak"]
+        self.peak, self.processor_seconds = reply["peak"], reply["processor"]
         return reply["seconds"]
 
     def _read(self) -> dict[str, Any]:
@@ -132,7 +134,8 @@ def measure(
             for (peer, name), k in steps.items():
                 estimator, form = name.split("/")
                 seconds = workers[peer].run(name, k) / k
-                samples.append(Sample(case, peer, estimator, form, number, seconds))
+                processor = workers[peer].processor_seconds / k
+                samples.append(Sample(case, peer, estimator, form, number, seconds, processor))
         return samples, failed
     finally:
         for worker in workers.values():
@@ -157,7 +160,7 @@ def _calibrate(
         while (seconds := worker.run(name, k)) < round_seconds / 3 and k < 2**20:
             k = max(2 * k, int(k * round_seconds / 2 / max(seconds, 1e-6)))
         counts[name], times[name] = k, seconds / k
-    for _ in range(CALIBRATIONS if len(names) > 1 and round_seconds else 1):
+    for _ in range(CALIBRATIONS if round_seconds else 0):
         for name, k in counts.items():
             times[name] = min(times[name], worker.run(name, k) / k)
     best: dict[str, float] = {}

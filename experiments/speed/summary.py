@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -35,10 +36,17 @@ class Quartiles:
 
 @dataclasses.dataclass(frozen=True)
 class Best:
-    """The best form of a peer's estimator: its name, and seconds per step by round."""
+    """The best form of a peer's estimator: its name, and seconds per step by round.
+
+    Attributes:
+      form: of the variant's name.
+      rounds: round to seconds.
+      processor: median of the processor time of a step, seconds; NaN where not measured.
+    """
 
     form: str
     rounds: Mapping[int, float]
+    processor: float = math.nan
 
     @property
     def time(self) -> Quartiles:
@@ -53,13 +61,18 @@ class Best:
 
 def best_forms(samples: Sequence[Sample]) -> dict[Key, Best]:
     """The form with the smallest median of each case, peer and estimator."""
-    forms: dict[Key, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    forms: dict[Key, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for s in samples:
-        forms[s.case, s.peer, s.estimator][s.form][s.round] = s.seconds
+        forms[s.case, s.peer, s.estimator][s.form].append(s)
     return {
-        key: min((Best(form, rounds) for form, rounds in by.items()), key=lambda b: b.time.median)
+        key: min((_form(name, of) for name, of in by.items()), key=lambda b: b.time.median)
         for key, by in forms.items()
     }
+
+
+def _form(name: str, samples: Sequence[Sample]) -> Best:
+    processor = statistics.median(s.processor_seconds for s in samples)
+    return Best(name, {s.round: s.seconds for s in samples}, processor)
 
 
 @dataclasses.dataclass(frozen=True)
