@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,17 @@ from bnn.kl import sites
 from bnn.likelihoods import Likelihood
 from bnn.schedules import Schedule
 from bnn.session import Session, show_finished
-from bnn.tracking import Tracker, run_trackers
-from bnn.training import Plan, RunFolder
+from bnn.tracking import Tracker, Trackers, run_trackers
+from bnn.training import OneDevice, Plan, RunFolder, Strategy, Workers, check_layers
+
+# Lines of a configuration that may change when a run is resumed: where it trains, not what.
+_INTERCHANGEABLE = (
+    *("run.strategy ", "OneDevice.", "Mirrored.", "MultiWorker."),
+    *("run.steps_per_call ", "run.save_seconds ", "run.keep_checkpoints "),
+)
 
 
-@gin.configurable(module="bnn.experiment")
+@gin.configurable(module="bnn.experiment", denylist=["workdir", "instead"])
 def run(
     workdir: str | Path,
     *,
@@ -41,6 +48,10 @@ def run(
     probe: GradientNoiseProbe | None = None,
     steps_per_call: int = 100,
     jit_compile: bool = True,
+    strategy: Strategy | None = None,
+    keep_checkpoints: int = 3,
+    save_seconds: float = 60.0,
+    instead: Callable[[Session], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Trains one model, evaluates it on the test part and leaves everything in `workdir`.
 
@@ -68,17 +79,26 @@ def run(
       steps_per_call: steps in one compiled call.
       jit_compile: compile training and prediction with XLA. It wins for dense networks; on CPUs
         it loses for convolutions, whose gradients XLA runs without the vendor's kernels.
+      strategy: the replicas; in gin `@Mirrored()` or `@MultiWorker()`, `OneDevice()` where None.
+        Build it before any other object of TensorFlow, as `bnn.run` does.
+      keep_checkpoints: newest checkpoints kept, beside the best one.
+      save_seconds: between two checkpoints.
+      instead: called with the prepared run in place of training it; nothing is written.
 
     Returns:
-      What `results.json` holds.
+      What `results.json` holds; nothing on workers other than the first.
 
     Raises:
       ValueError: for arguments that do not fit together, before anything is written.
       FolderInUseError: the folder holds another run.
+      CheckpointMismatchError: the folder's checkpoint is of another model or noise layout.
       InterruptedRunError: a signal stopped the run; the state is saved.
+      WorkerFailedError: another worker has ended.
       NonFiniteLossError: the loss became NaN or infinite; the last good state is saved.
     """
     method = method if method is not None else VariationalInference()
+    strategy = strategy if strategy is not None else OneDevice()
+    _require("strategy", strategy, Strategy, "@Mirrored()")
     _require("data", data, Dataset, "@digits()")
     _require("likelihood", likelihood, Likelihood, "@Categorical()")
     _require("estimator", estimator, Estimator, "@Flipout()")
@@ -86,13 +106,101 @@ def run(
     _require("method", method, Method, "@VariationalInference()")
     if learning_rate is not None:
         _require("learning_rate", learning_rate, Schedule, "@learning_rate/Constant()")
+    if probe is not None:
+        _require("probe", probe, GradientNoiseProbe, "@GradientNoiseProbe()")
+        if strategy.num_replicas > 1:
+            raise ValueError(
+                f"probe measures gradients on one device, got a strategy of "
+                f"{strategy.num_replicas} replicas; use run.probe = None or @OneDevice()."
+            )
+    _check_numbers(data, num_predict_samples, keep_checkpoints, save_seconds)
+    plan = Plan(data.num_train, batch_size, epochs, report_every)
+    strategy.check_batch(batch_size)
+    trackers = _trackers(tracker, plan.total_steps, strategy.workers)
+    keras.utils.set_random_seed(seed)
+    with strategy.scope():
+        problem = build_problem(data, model, likelihood, estimator, plan, seed, jit_compile)
+        check_layers(problem.model, strategy.num_replicas)
+        method.variables(problem)  # created here, on all replicas
+        optimizer = strategy.adopt(optimizer)
+    if learning_rate is not None:
+        optimizer.learning_rate = learning_rate.for_keras(plan.total_steps)
+    session = Session(
+        folder=RunFolder(workdir, _INTERCHANGEABLE),
+        data=data,
+        problem=problem,
+        method=method,
+        optimizer=optimizer,
+        plan=plan,
+        num_predict_samples=num_predict_samples,
+        steps_per_call=steps_per_call,
+        probe=probe,
+        strategy=strategy,
+        keep_checkpoints=keep_checkpoints,
+        save_seconds=save_seconds,
+    )
+    if instead is not None:
+        return instead(session)
+    with strategy.workers.named_failures():
+        return _train(session, trackers)
+
+
+def _train(session: Session, trackers: Trackers) -> dict[str, Any]:
+    """Claims the folder, and trains unless the run has ended before."""
+    config = gin.operative_config_str()
+    folder, workers = session.folder, session.strategy.workers
+    finished: dict[str, Any] | None = None
+    refused: Exception | None = None
+    try:
+        if workers.is_chief:
+            try:
+                folder.open(config)
+                finished = folder.finished()
+            except (ValueError, OSError) as error:  # raised below, when the others know
+                refused = error
+        verdict = 2 if refused is not None else 1 if finished is not None else 0
+        (verdict,) = workers.from_chief([verdict])
+        _require_same_everywhere(workers, folder.same_run(config))
+        if refused is not None:
+            raise refused
+        if verdict == 2:
+            raise RuntimeError("worker 0, which keeps the run's folder, refused it; see there.")
+        if verdict == 1:
+            if finished is not None:
+                show_finished(folder.path, finished)
+            return finished or {}
+        return session.run(config, trackers)
+    finally:
+        folder.close()
+
+
+def _require_same_everywhere(workers: Workers, config: str) -> None:
+    """Raises ValueError on a worker whose configuration is not the chief's."""
+    mine = zlib.crc32(config.encode())
+    (chiefs,) = workers.from_chief([mine])
+    (different,) = workers.sum([int(chiefs != mine)])
+    if different:
+        raise ValueError(
+            f"all workers must have the same configuration, but that of {different} of "
+            f"{workers.count} differs from worker 0's; start them with the same arguments."
+        )
+
+
+def _trackers(
+    tracker: Tracker | Sequence[Tracker] | None, total_steps: int, workers: Workers
+) -> Trackers:
+    """The run's trackers on the chief, none on the other workers."""
     chosen: list[Any] = list(tracker) if isinstance(tracker, (list, tuple)) else [tracker]
     if tracker is None:
         chosen = []
     for one in chosen:
         _require("tracker", one, Tracker, "@WandB()")
-    if probe is not None:
-        _require("probe", probe, GradientNoiseProbe, "@GradientNoiseProbe()")
+    return run_trackers(chosen, total_steps) if workers.is_chief else Trackers([])
+
+
+def _check_numbers(
+    data: Dataset, num_predict_samples: int, keep_checkpoints: int, save_seconds: float
+) -> None:
     if not isinstance(num_predict_samples, int) or num_predict_samples < 1:
         raise ValueError(
             f"num_predict_samples must be an integer of at least 1, got {num_predict_samples!r}; "
@@ -102,33 +210,13 @@ def run(
         raise ValueError(
             f"data set {data.name!r} has no test part to evaluate on; hold out some examples."
         )
-    plan = Plan(data.num_train, batch_size, epochs, report_every)
-    trackers = run_trackers(chosen, plan.total_steps)
-    keras.utils.set_random_seed(seed)
-    problem = build_problem(data, model, likelihood, estimator, plan, seed, jit_compile)
-    if learning_rate is not None:
-        optimizer.learning_rate = learning_rate.for_keras(plan.total_steps)
-    session = Session(
-        folder=RunFolder(workdir),
-        data=data,
-        problem=problem,
-        method=method,
-        optimizer=optimizer,
-        plan=plan,
-        num_predict_samples=num_predict_samples,
-        steps_per_call=steps_per_call,
-        probe=probe,
-    )
-    config = gin.operative_config_str()
-    try:
-        session.folder.open(config)
-        finished = session.folder.finished()
-        if finished is not None:
-            show_finished(session.folder.path, finished)
-            return finished
-        return session.run(config, trackers)
-    finally:
-        session.folder.close()
+    if not isinstance(keep_checkpoints, int) or keep_checkpoints < 1:
+        raise ValueError(
+            f"keep_checkpoints must be an integer of at least 1, got {keep_checkpoints!r}; 3 "
+            "leaves two in case the newest is damaged."
+        )
+    if not save_seconds >= 0:
+        raise ValueError(f"save_seconds must be at least 0, got {save_seconds!r}; 60 is usual.")
 
 
 def build_problem(

@@ -111,7 +111,8 @@ def _arguments() -> dict[str, Any]:
         name: parameter.default
         for name, parameter in inspect.signature(experiment.run).parameters.items()
     }
-    gin.bind_parameter("bnn.experiment.run.tracker", None)  # no tracker is needed
+    for unneeded in ("tracker", "strategy"):
+        gin.bind_parameter(f"bnn.experiment.run.{unneeded}", None)
     return defaults | gin.get_bindings("bnn.experiment.run")
 
 
@@ -162,7 +163,7 @@ def _load(files: RunFolder, problem: Problem, method: Method) -> int:
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     checkpoint = tf.train.Checkpoint(step=step, **{n: part for n, part in parts.items() if part})
     try:
-        checkpoint.restore(newest).assert_existing_objects_matched().expect_partial()
+        checkpoint.read(newest).assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError) as error:
         reason = re.sub(r"\s+", " ", str(error))[:300]
         raise ValueError(

@@ -15,11 +15,9 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from absl import app, flags, logging
+from absl import app, flags
 
-_SHIPPED = Path(__file__).resolve().parents[1] / "gin_configs"
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", None, "Gin file; repeat for several, later ones win.", required=True
 )
@@ -41,10 +39,12 @@ def main(argv: Sequence[str]) -> int:
     if _DATA_DIR.value is not None:
         os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
     from bnn import experiment
+    from bnn.configuration import parse, start_devices
     from bnn.training import InterruptedRunError
 
     try:
-        _parse(_GIN_FILE.value, _GIN_BINDINGS.value)
+        parse(_GIN_FILE.value, _GIN_BINDINGS.value)
+        start_devices()
         experiment.run(workdir=_WORKDIR.value)
     except InterruptedRunError as stopped:
         print(str(stopped).splitlines()[0], file=sys.stderr)  # gin adds others
@@ -59,30 +59,6 @@ def main(argv: Sequence[str]) -> int:
         print(f"error: {message}\n(--traceback shows where)", file=sys.stderr)
         return 1
     return 0
-
-
-def _parse(files: Sequence[str], bindings: Sequence[str]) -> None:
-    """Reads the gin files.
-
-    Their includes are looked for in the file's folder, the one above, and among the shipped files.
-    """
-    import gin
-
-    for file in files:
-        if not Path(file).is_file():
-            raise FileNotFoundError(
-                f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
-            )
-    folders = [str(folder) for file in files for folder in list(Path(file).resolve().parents)[:2]]
-    # Gin's own order has the current folder first, and there it takes any folder named `data` or
-    # `model` for a Python package, and fails.
-    gin.config._LOCATION_PREFIXES[:] = [*folders, str(_SHIPPED), ""]
-    # gin logs every place in which it looks for an include as an error; parsing raises real ones.
-    logging.set_verbosity(logging.FATAL)
-    try:
-        gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
-    finally:
-        logging.set_verbosity(logging.WARNING)
 
 
 def entry() -> None:

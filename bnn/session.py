@@ -27,8 +27,11 @@ from bnn.tracking import Console, RunInfo, Tracker, read_jsonl
 from bnn.training import (
     Averages,
     Checkpoints,
+    OneDevice,
     Plan,
+    ReplicatedSteps,
     RunFolder,
+    Strategy,
     TrainingSteps,
     fit,
     model_files,
@@ -57,6 +60,9 @@ class Session:
       num_predict_samples: S of the test metrics.
       steps_per_call: steps in one compiled call.
       probe: measures the gradient noise of several estimators at every report, or None.
+      strategy: the replicas, in whose scope the problem's variables were created.
+      keep_checkpoints: newest checkpoints kept.
+      save_seconds: between two checkpoints.
     """
 
     folder: RunFolder
@@ -68,23 +74,25 @@ class Session:
     num_predict_samples: int
     steps_per_call: int
     probe: GradientNoiseProbe | None = None
+    strategy: Strategy = dataclasses.field(default_factory=OneDevice)
+    keep_checkpoints: int = 3
+    save_seconds: float = 60.0
 
     def run(self, config: str, trackers: Tracker) -> dict[str, Any]:
         """Trains from the start or the newest checkpoint, evaluates, and writes the results."""
-        steps = self._training_steps()
+        workers = self.strategy.workers
+        steps = self.training_steps()
         averages = Averages()
-        state = self._state()
-        checkpoints = Checkpoints(
-            self.folder.checkpoints, {**state, "averages": [averages.variable]}
-        )
-        resumed = checkpoints.restore()
-        if resumed is None and self.folder.metrics.exists():
-            resumed = 0  # ended before its first checkpoint: the same run from its start
-        earlier = self._seconds_before(resumed)
+        state = self.state()
+        checkpoints = self.checkpoints(averages, self.folder.same_run(config))
+        resumed = self._restore(checkpoints, averages, state)
+        earlier = self._seconds_before(resumed) if workers.is_chief else 0.0
         trackers.start(self._run_info(config, resumed))
         started = time.monotonic() - earlier
 
-        def report(step: int, values: dict[str, float]) -> None:
+        def report(step: int, values: dict[str, float]) -> float | None:
+            if not workers.is_chief:
+                return None
             values = {
                 "epoch": self.plan.epoch(step),
                 "seconds": time.monotonic() - started,
@@ -93,6 +101,7 @@ class Session:
                 **self._probe_metrics(steps, step),
             }
             trackers.log(step, values)
+            return self._score(values)
 
         results: dict[str, Any] = {}
         try:
@@ -100,14 +109,21 @@ class Session:
                 steps,
                 self.plan,
                 state=state,
-                trained=self._trained(),
+                trained=self.trained(),
                 checkpoints=checkpoints,
                 averages=averages,
                 first_step=resumed or 0,
                 report=report,
+                workers=workers,
+                save_seconds=self.save_seconds,
             )
+            if not workers.is_chief:
+                workers.sum([0])  # the chief's evaluation
+                trackers.finish(results)
+                return results
             train_seconds = time.monotonic() - started
             results, samples = self._results(train_seconds)
+            results["best_checkpoint"] = _best(checkpoints)
             write_predictions(self.folder.path, self.problem.likelihood, samples, self.data)
             records = read_jsonl(self.folder.metrics)
             figures = draw_figures(
@@ -119,6 +135,7 @@ class Session:
             for name, path in figures.items():
                 trackers.figure(name, path, self.plan.total_steps)
             trackers.artifact("checkpoint", model_files(self.folder))
+            workers.sum([0])
         except BaseException:
             trackers.finish(results, failed=True)
             raise
@@ -137,9 +154,20 @@ class Session:
         for warning in report.warnings:
             logging.getLogger("absl").warning("%s", warning)
 
-    def _training_steps(self) -> TrainingSteps:
-        def loss(inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> Any:
-            return self.method.loss(self.problem, inputs, targets, step)
+    def training_steps(self) -> TrainingSteps | ReplicatedSteps:
+        """The compiled steps, on one device or on all replicas."""
+
+        def loss(
+            inputs: tf.Tensor,
+            targets: tf.Tensor,
+            step: tf.Tensor,
+            replica: Any = 0,
+            example_offset: Any = 0,
+        ) -> Any:
+            if self.strategy.num_replicas == 1:  # so that other methods need not know of replicas
+                return self.method.loss(self.problem, inputs, targets, step)
+            place = {"replica": replica, "example_offset": example_offset}
+            return self.method.loss(self.problem, inputs, targets, step, **place)
 
         def indices(steps: tf.Tensor) -> tf.Tensor:
             return batch_indices(
@@ -149,18 +177,22 @@ class Session:
                 seed=self.problem.seed,
             )
 
-        return TrainingSteps(
-            loss,
-            indices,
-            self.data.x_train,
-            self.data.y_train,
-            self.optimizer,
-            self.problem.trained,
-            steps_per_call=self.steps_per_call,
-            jit_compile=self.problem.jit_compile,
-        )
+        data = (loss, indices, self.data.x_train, self.data.y_train)
+        trained = self.problem.trained
+        calls: dict[str, Any] = {
+            "steps_per_call": self.steps_per_call,
+            "jit_compile": self.problem.jit_compile,
+        }
+        if self.strategy.num_replicas == 1:
+            return TrainingSteps(*data, self.optimizer, trained, **calls)
+        parts = self.state()
+        changed = [v for name in ("model", "likelihood", "method") for v in parts[name]]
+        taken = {id(v) for v in trained}
+        others = [v for v in changed if id(v) not in taken]
+        return ReplicatedSteps(*data, self.optimizer, trained, others, self.strategy, **calls)
 
-    def _state(self) -> dict[str, list[keras.Variable]]:
+    def state(self) -> dict[str, list[keras.Variable]]:
+        """All variables that a step changes, by part."""
         return {
             "model": list(self.problem.model.variables),
             "likelihood": list(self.problem.likelihood.variables),
@@ -168,7 +200,49 @@ class Session:
             "method": self.method.variables(self.problem),
         }
 
-    def _trained(self) -> dict[str, keras.Variable]:
+    def checkpoints(self, averages: Averages, config: str | None = None) -> Checkpoints:
+        """The run's checkpoints; to be made after the steps, which build the optimizer.
+
+        Args:
+          averages: part of the state.
+          config: what a checkpoint's configuration must be; any will do where None.
+        """
+        about = self.strategy.describe()
+        if config is not None:
+            about["configuration"] = config
+        parts = {**self.state(), "averages": [averages.variable]}
+        return Checkpoints(self.folder.checkpoints, parts, self.keep_checkpoints, about)
+
+    def _restore(
+        self,
+        checkpoints: Checkpoints,
+        averages: Averages,
+        state: Mapping[str, Sequence[keras.Variable]],
+    ) -> int | None:
+        """Restores the newest checkpoint on all workers; its step, or None for a new run."""
+        workers = self.strategy.workers
+        resumed = None
+        if workers.is_chief:
+            checkpoints.sweep()
+            resumed = checkpoints.restore()
+            if resumed is None and self.folder.metrics.exists():
+                resumed = 0  # ended before its first checkpoint: the same run from its start
+        (place,) = workers.from_chief([-1 if resumed is None else resumed])
+        own = [*checkpoints.own_variables, averages.variable]
+        workers.broadcast([*(v for part in state.values() for v in part), *own])
+        return None if place < 0 else place
+
+    def _score(self, values: Mapping[str, float]) -> float:
+        """What the best checkpoint has the least of, nats per example.
+
+        The validation part's NLL; without one the training's negative ELBO with the whole KL, which
+        a KL weight that rises does not shift.
+        """
+        if "valid_nll" in values:
+            return values["valid_nll"]
+        return values["nll"] + values["kl"] / self.data.num_train
+
+    def trained(self) -> dict[str, keras.Variable]:
         """The trained variables by name: the variables of site `n_class/site` carry its name."""
         owners = {}
         for name, site in sites(self.problem.model).items():
@@ -214,12 +288,12 @@ class Session:
         del values["nll"]  # the name of the objective's own term, which is there already
         return values
 
-    def _probe_metrics(self, steps: TrainingSteps, step: int) -> dict[str, float]:
+    def _probe_metrics(self, steps: TrainingSteps | ReplicatedSteps, step: int) -> dict[str, float]:
         report = self.plan.report_steps.index(step) + 1  # not a count, which resuming would break
         if self.probe is None or not self.probe.due(report):
             return {}
         groups: dict[str, list[keras.Variable]] = {}
-        for name, variable in self._trained().items():
+        for name, variable in self.trained().items():
             groups.setdefault(name.partition(" ")[0], []).append(variable)
         inputs, targets = steps.batch(step)
         return self.probe.measure(self.method, self.problem, groups, inputs, targets, step)
@@ -258,6 +332,14 @@ class Session:
             "git_revision": git_revision(),
         }
         return results, samples
+
+
+def _best(checkpoints: Checkpoints) -> dict[str, float] | None:
+    """Step and score of the best checkpoint, for the results."""
+    if checkpoints.best is None:
+        return None
+    step, score = checkpoints.best
+    return {"step": step, "score": score}
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:

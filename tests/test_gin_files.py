@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.run import _parse
+from bnn.configuration import parse as parse_files
 from bnn.training import Plan
 
 CONFIGS = Path(__file__).parents[1] / "gin_configs"
@@ -54,7 +54,7 @@ def write_uci(folder, split):
 def parse(clean_gin, monkeypatch):
     """parse(files, bindings): as the command line does it."""
     monkeypatch.setattr("gin.config._LOCATION_PREFIXES", [""])
-    return lambda files, bindings=(): _parse([str(f) for f in files], bindings)
+    return lambda files, bindings=(): parse_files([str(f) for f in files], bindings)
 
 
 @pytest.fixture

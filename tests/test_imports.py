@@ -21,11 +21,12 @@ ROWS = [
     {"run_figures", "run_predictions"},
     {"session"},
     {"experiment"},
-    {"restore"},
-    {"run", "report"},
+    {"restore", "step_replay"},
+    {"run", "report", "replay"},
 ]
 # These import nothing of bnn, and only what runs an experiment imports them.
 LEAVES = {
+    "configuration",
     "data",
     "figures",
     "gin_externals",
@@ -44,6 +45,8 @@ IMPORTERS_OF_LEAVES = {
     "restore",
     "run",
     "report",
+    "step_replay",
+    "replay",
 }
 # The public names; bnn.experiment and what it needs stay out of `import bnn`.
 ROOT_MAY_IMPORT = set().union(*ROWS[:8])

@@ -52,6 +52,9 @@ class Method(abc.ABC):
         targets: tf.Tensor,
         step: tf.Tensor,
         training: bool = True,
+        *,
+        replica: Any = 0,
+        example_offset: Any = 0,
     ) -> Any:
         """The objective's terms for a batch: a named tuple with loss, nll, kl and kl_by_site.
 
@@ -61,6 +64,8 @@ class Method(abc.ABC):
           targets: `[B]` or `[B, D]`.
           step: of the training; selects noise and schedules.
           training: False where the value is only looked at, so that no state changes.
+          replica: of the draw, see `bnn.Draw`.
+          example_offset: of the batch in the global batch, see `bnn.Draw`.
         """
 
     @abc.abstractmethod

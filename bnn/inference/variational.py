@@ -50,6 +50,9 @@ class VariationalInference(Method):
         targets: tf.Tensor,
         step: tf.Tensor,
         training: bool = True,
+        *,
+        replica: Any = 0,
+        example_offset: Any = 0,
     ) -> Terms:
         """The terms of `bnn.objectives.NegativeELBO`."""
         objective = NegativeELBO(problem.likelihood, problem.num_train, self.num_samples)
@@ -61,6 +64,8 @@ class VariationalInference(Method):
             estimator=problem.estimator,
             seed=problem.seed,
             step=step,
+            replica=replica,
+            example_offset=example_offset,
             kl_weight=self.kl_weight(progress),
             training=training,
         )

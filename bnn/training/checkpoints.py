@@ -2,45 +2,164 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import math
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from bnn.training.checkpoint_contents import read, require_same_about, require_same_shapes
+from bnn.training.folder import write_text
+
+_BEST = "best"
+_NAME = re.compile(r"ckpt-(\d+)\.index")
+
+
+class DamagedCheckpointError(RuntimeError):
+    """No checkpoint of the folder can be read."""
+
 
 class Checkpoints:
-    """Keeps the newest checkpoints of named lists of variables, and the step they belong to.
+    """Keeps the newest and the best checkpoints of named lists of variables, with their step.
+
+    TensorFlow writes a checkpoint into a temporary folder and moves its files, the index last: one
+    with an index is whole. The best one is in a folder `best` of its own; what it is chosen by is
+    part of the state.
 
     Args:
       folder: created when the first checkpoint is saved.
       variables: name of the part, such as `"model"`, to its variables in a fixed order.
-      keep: number of checkpoints kept.
+      keep: number of newest checkpoints kept, at least 1.
+      about: what the run is; a checkpoint that says something else is refused.
     """
 
     def __init__(
-        self, folder: Path, variables: Mapping[str, Sequence[keras.Variable]], keep: int = 2
+        self,
+        folder: Path,
+        variables: Mapping[str, Sequence[keras.Variable]],
+        keep: int = 3,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
-        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        parts = {name: [_value(v) for v in part] for name, part in variables.items() if part}
-        self._checkpoint = tf.train.Checkpoint(step=self._step, **parts)
+        if not isinstance(keep, int) or keep < 1:
+            raise ValueError(
+                f"keep_checkpoints must be an integer of at least 1, got {keep!r}; the newest is "
+                "needed to continue, one before it in case that one is damaged."
+            )
+        self.keep = keep
         self._folder = folder
-        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep)
+        self._about = {str(name): str(value) for name, value in (about or {}).items()}
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        # The lowest score so far and its step.
+        self._best = tf.Variable([math.inf, -1.0], dtype=tf.float64, trainable=False)
+        self._text = tf.Variable(json.dumps(self._about), trainable=False)
+        parts = {name: [_value(v) for v in part] for name, part in variables.items() if part}
+        self._checkpoint = tf.train.Checkpoint(
+            step=self._step, best=self._best, about=self._text, **parts
+        )
+        self._expected = {
+            f"{name}/{i}": (str(getattr(v, "path", v.name)), tuple(v.shape))
+            for name, part in variables.items()
+            for i, v in enumerate(part)
+        }
+
+    @property
+    def own_variables(self) -> list[tf.Variable]:
+        """The state of the checkpoints themselves."""
+        return [self._best]
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Step and score of the best checkpoint; None before the first score."""
+        score, step = self._best.numpy()
+        return None if step < 0 else (int(step), float(score))
 
     def save(self, step: int) -> Path:
         """Saves the state after `step` steps and returns the checkpoint's path prefix."""
-        self._step.assign(step)
-        return Path(self._manager.save(checkpoint_number=step))
+        return self._save(self._folder, step, self.keep)
 
-    def restore(self) -> int | None:
-        """Restores the newest checkpoint and returns its step; None where there is none."""
-        for stale in self._folder.glob("*_temp"):  # left by a process killed during a save
-            shutil.rmtree(stale, ignore_errors=True)
-        if self._manager.latest_checkpoint is None:
-            return None
-        self._checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
-        return int(self._step.numpy())
+    def offer(self, step: int, score: float) -> None:
+        """Saves the state as the best one where its score is the lowest so far."""
+        if score < float(self._best.numpy()[0]):
+            self._best.assign([score, float(step)])
+            self._save(self._folder / _BEST, step, 1)
+
+    def restore(self, at_most: int | None = None) -> int | None:
+        """Restores the newest readable checkpoint and returns its step; None where there is none.
+
+        Args:
+          at_most: only checkpoints of this or an earlier step, the best one included.
+
+        Raises:
+          CheckpointMismatchError: the checkpoint is of another model or configuration.
+          DamagedCheckpointError: there are checkpoints, and none can be read.
+        """
+        found = _steps(self._folder)
+        if at_most is not None:
+            found = {**_steps(self._folder / _BEST), **found}
+            found = {step: path for step, path in found.items() if step <= at_most}
+        for step in sorted(found, reverse=True):
+            path = found[step]
+            try:
+                contents = read(path)
+            except tf.errors.OpError as error:
+                logging.getLogger("absl").warning(
+                    "checkpoint %s is damaged (%s) and left out; an earlier one is used.",
+                    path,
+                    str(error).partition("\n")[0][:200],
+                )
+                continue
+            require_same_about(path, contents, self._about)
+            require_same_shapes(path, contents, self._expected)
+            self._checkpoint.read(str(path)).assert_consumed()
+            self._text.assign(json.dumps(self._about))
+            return int(self._step.numpy())
+        if found:
+            raise DamagedCheckpointError(
+                f"none of the checkpoints {', '.join(p.name for p in found.values())} in "
+                f"{self._folder} can be read; restore the files, or delete the folder to train "
+                "from the start."
+            )
+        return None
+
+    def sweep(self) -> None:
+        """Removes what processes killed during a save left behind; not while another saves."""
+        for folder in (self._folder, self._folder / _BEST):
+            for stale in folder.glob("*_temp"):
+                shutil.rmtree(stale, ignore_errors=True)
+            whole = {path.name for path in _steps(folder).values()}
+            for file in folder.glob("ckpt-*"):
+                name = file.name.partition(".")[0]
+                if file.is_file() and (name not in whole or ".tempstate" in file.name):
+                    file.unlink()
+
+    def _save(self, folder: Path, step: int, keep: int) -> Path:
+        self._step.assign(step)
+        folder.mkdir(parents=True, exist_ok=True)
+        prefix = folder / f"ckpt-{step}"
+        self._checkpoint.write(str(prefix))
+        steps = sorted(_steps(folder))
+        kept = [s for s in steps if s <= step][-keep:]  # later ones were left out as damaged
+        # TensorFlow's own list of a folder's checkpoints, the newest first.
+        paths = [f'all_model_checkpoint_paths: "ckpt-{s}"' for s in kept]
+        newest = f'model_checkpoint_path: "{prefix.name}"'
+        write_text(folder / "checkpoint", "\n".join([newest, *paths]) + "\n")
+        for old in sorted(set(steps) - set(kept)):
+            (folder / f"ckpt-{old}.index").unlink()  # first: without it there is no checkpoint
+            for file in folder.glob(f"ckpt-{old}.*"):
+                file.unlink()
+        return prefix
+
+
+def _steps(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a folder: step to path prefix."""
+    matches = (_NAME.fullmatch(p.name) for p in folder.glob("ckpt-*.index"))
+    return {int(m[1]): folder / f"ckpt-{m[1]}" for m in matches if m}
 
 
 def _value(variable: keras.Variable | tf.Variable) -> tf.Variable:

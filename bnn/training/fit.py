@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,11 +13,16 @@ import tensorflow as tf
 from bnn.training.checkpoints import Checkpoints
 from bnn.training.interrupt import InterruptedRunError, StopRequest
 from bnn.training.nonfinite import is_finite, locate, snapshot
+from bnn.training.pace import Pace
 from bnn.training.plan import Plan
+from bnn.training.replicated import ReplicatedSteps
 from bnn.training.steps import History, TrainingSteps
+from bnn.training.workers import Workers
 
-# (step, values since the last report) -> None
-Report = Callable[[int, dict[str, float]], None]
+# (step, values since the last report) -> what the best checkpoint is chosen by, the lower the
+# better, or None
+Report = Callable[[int, dict[str, float]], float | None]
+Steps = TrainingSteps | ReplicatedSteps
 _SECONDS_BETWEEN_SAVES = 60.0
 
 
@@ -39,8 +45,26 @@ class Averages:
         return {"loss": float(loss / count), "nll": float(nll / count)}
 
 
+class _Saver:
+    """Saves about once in so many seconds, on the chief only."""
+
+    def __init__(self, checkpoints: Checkpoints, workers: Workers, seconds: float) -> None:
+        self._checkpoints, self._writes, self._seconds = checkpoints, workers.is_chief, seconds
+        self._last = time.monotonic()
+        self._saved: int | None = None
+
+    def save(self, step: int) -> None:
+        if self._writes and step != self._saved:
+            self._checkpoints.save(step)
+        self._saved, self._last = step, time.monotonic()
+
+    def save_if_due(self, step: int) -> None:
+        if time.monotonic() - self._last > self._seconds:
+            self.save(step)
+
+
 def fit(
-    steps: TrainingSteps,
+    steps: Steps,
     plan: Plan,
     *,
     state: Mapping[str, Sequence[keras.Variable]],
@@ -49,55 +73,75 @@ def fit(
     averages: Averages,
     first_step: int,
     report: Report,
+    workers: Workers | None = None,
+    save_seconds: float = _SECONDS_BETWEEN_SAVES,
 ) -> None:
     """Trains from `first_step` to the end of the plan.
+
+    Between two calls of about a second all workers agree on whether to stop, and on the length of
+    the next call.
 
     Args:
       steps: the compiled steps.
       plan: total and report steps.
       state: all variables a step changes, by part.
       trained: the trained variables by a name that says their site.
-      checkpoints: saved about once a minute, at the end, and when the run stops early.
+      checkpoints: saved every `save_seconds`, at the end, when the run stops early, and when a
+        report's score is the lowest.
       averages: the running means, part of the checkpoints.
       first_step: 0, or the step of the restored checkpoint.
       report: called after every report step with the means since the last one and the latest KL.
+      workers: the processes of the run; this one where None.
+      save_seconds: between two checkpoints.
 
     Raises:
-      InterruptedRunError: after a signal; the state is saved.
+      InterruptedRunError: after a signal to any worker; the state is saved.
       NonFiniteLossError: the state before the bad step is saved.
     """
+    workers = workers if workers is not None else Workers()
     variables = [v for part in state.values() for v in part]
-    step, last_save = first_step, time.monotonic()
-
-    def due() -> bool:
-        return time.monotonic() - last_save > _SECONDS_BETWEEN_SAVES
-
-    def save() -> None:
-        nonlocal last_save
-        checkpoints.save(step)
-        last_save = time.monotonic()
-
+    saver = _Saver(checkpoints, workers, save_seconds)
+    pace = Pace(steps.steps_per_call)
+    step = first_step
+    reports = [end for end in plan.report_steps if end > first_step]
     with StopRequest() as stop:
-        for end in (end for end in plan.report_steps if end > first_step):
-            while step < end:
-                count = min(steps.steps_per_call, end - step)
-                before = snapshot(variables)
-                history = steps(step, count)
-                if not is_finite(history, list(trained.values())):
-                    error = locate(steps, variables, before, trained, step, count)
-                    checkpoints.save(error.step)
-                    raise error
-                averages.add(history)
-                step += count
-                if step < end and (stop.received is not None or due()):
-                    save()
-                    if stop.received is not None:
-                        raise InterruptedRunError(stop.received, step)
-            latest = {"kl": float(history.kl[-1])}
-            latest |= {f"kl/{name}": float(kl[-1]) for name, kl in history.kl_by_site.items()}
-            report(step, averages.take() | latest)
-            finished = step == plan.total_steps
-            if finished or stop.received is not None or due():
-                save()
-            if stop.received is not None and not finished:
-                raise InterruptedRunError(stop.received, step)
+        while reports:
+            stopped, count = _agree(workers, stop, min(pace.count, reports[0] - step))
+            if stopped is not None:
+                saver.save(step)
+                raise InterruptedRunError(stopped, step)
+            before, started = snapshot(variables), time.monotonic()
+            history = steps(step, count)
+            if not is_finite(history, list(trained.values())):
+                error = locate(steps, variables, before, trained, step, count)
+                saver.save(error.step)
+                raise error
+            pace.took(count, time.monotonic() - started)
+            averages.add(history)
+            step += count
+            if step == reports[0]:
+                reports.pop(0)
+                score = report(step, averages.take() | _latest_kl(history))
+                if score is not None and workers.is_chief:
+                    checkpoints.offer(step, score)
+            if reports:
+                saver.save_if_due(step)
+            else:
+                saver.save(step)
+
+
+def _agree(workers: Workers, stop: StopRequest, count: int) -> tuple[signal.Signals | None, int]:
+    """The signal that stops all workers, if any has one, and the chief's length of the call."""
+    mine = [0, 0, count if workers.is_chief else 0]
+    if stop.received is not None:
+        mine[stop.received == signal.SIGINT] = 1
+    for_scheduler, by_hand, count = workers.sum(mine)
+    if for_scheduler:
+        own = stop.received if stop.received != signal.SIGINT else None
+        return own or signal.SIGTERM, count
+    return signal.SIGINT if by_hand else None, count
+
+
+def _latest_kl(history: History) -> dict[str, float]:
+    latest = {"kl": float(history.kl[-1])}
+    return latest | {f"kl/{name}": float(kl[-1]) for name, kl in history.kl_by_site.items()}

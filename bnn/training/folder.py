@@ -6,6 +6,7 @@ import difflib
 import fcntl
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ class RunFolder:
 
     Args:
       path: created where it does not exist.
+      interchangeable: prefixes of the lines of a configuration that may differ between the parts
+        of one run.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, interchangeable: Sequence[str] = ()) -> None:
+        self._interchangeable = tuple(interchangeable)
         self.path = Path(path)
         self.config = self.path / "config.gin"
         self.results = self.path / "results.json"
@@ -45,6 +49,7 @@ class RunFolder:
         self._acquire_lock()
         if self.config.exists():
             self._require_same(config)
+            self._sweep()
             return
         foreign = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
         if foreign:
@@ -64,6 +69,20 @@ class RunFolder:
         """The results of a run that has ended, or None."""
         return json.loads(self.results.read_text()) if self.results.exists() else None
 
+    def same_run(self, config: str) -> str:
+        """The lines of a configuration that all parts of the run have in common."""
+        lines = (line for line in config.splitlines() if line and not line.startswith("#"))
+        if self._interchangeable:
+            lines = (line for line in lines if not line.startswith(self._interchangeable))
+        return "\n".join(lines)
+
+    def _sweep(self) -> None:
+        """Removes half-written files that a killed process left; the lock is held."""
+        for pattern in (".*.tmp", "*.tmp", "*/.*.tmp"):
+            for stale in self.path.glob(pattern):
+                if stale.is_file():
+                    stale.unlink()
+
     def _acquire_lock(self) -> None:
         lock = (self.path / ".lock").open("w")
         try:
@@ -77,7 +96,7 @@ class RunFolder:
         self._lock = lock
 
     def _require_same(self, config: str) -> None:
-        held = self.config.read_text()
+        held, config = self.same_run(self.config.read_text()), self.same_run(config)
         if held == config:
             return
         difference = "\n".join(

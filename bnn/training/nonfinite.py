@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.training.replicated import ReplicatedSteps
 from bnn.training.steps import History, TrainingSteps
 
 
@@ -48,7 +49,7 @@ def is_finite(history: History, variables: Sequence[keras.Variable]) -> bool:
 
 
 def locate(
-    steps: TrainingSteps,
+    steps: TrainingSteps | ReplicatedSteps,
     state: Sequence[keras.Variable],
     before: Sequence[tf.Tensor],
     trained: Mapping[str, keras.Variable],
@@ -92,7 +93,7 @@ def locate(
 
 
 def _whats_wrong(
-    steps: TrainingSteps, step: int, trained: Mapping[str, keras.Variable]
+    steps: TrainingSteps | ReplicatedSteps, step: int, trained: Mapping[str, keras.Variable]
 ) -> str | None:
     inputs, targets = steps.batch(step)
     for name, batch in (("inputs", inputs), ("targets", targets)):

@@ -30,6 +30,20 @@ class History(NamedTuple):
     kl: np.ndarray
     kl_by_site: dict[str, np.ndarray]
 
+    @classmethod
+    def of(cls, rows: np.ndarray, names: Sequence[str]) -> History:
+        """From rows of loss, NLL, KL and the KL of each named site, `[K, 3 + sites]`."""
+        by_site = dict(zip(names, rows[:, 3:].T, strict=True))
+        return cls(rows[:, 0], rows[:, 1], rows[:, 2], by_site)
+
+
+def check_num_steps(num_steps: int, steps_per_call: int) -> None:
+    """Raises ValueError for a number of steps that one call cannot run."""
+    if not 1 <= num_steps <= steps_per_call:
+        raise ValueError(
+            f"num_steps must be from 1 to steps_per_call={steps_per_call}, got {num_steps}."
+        )
+
 
 class TrainingSteps:
     """Runs optimisation steps n, n + 1, … as one compiled loop.
@@ -80,15 +94,10 @@ class TrainingSteps:
         Raises:
           ValueError: for a number of steps out of range.
         """
-        if not 1 <= num_steps <= self.steps_per_call:
-            raise ValueError(
-                f"num_steps must be from 1 to steps_per_call={self.steps_per_call}, got "
-                f"{num_steps}."
-            )
+        check_num_steps(num_steps, self.steps_per_call)
         steps = tf.range(first_step, first_step + self.steps_per_call, dtype=tf.int64)
-        rows = self._run(steps, self._indices(steps), tf.constant(num_steps)).numpy()[:num_steps]
-        by_site = dict(zip(self._names, rows[:, 3:].T, strict=True))
-        return History(rows[:, 0], rows[:, 1], rows[:, 2], by_site)
+        rows = self._run(steps, self._indices(steps), tf.constant(num_steps))
+        return History.of(rows.numpy()[:num_steps], self._names)
 
     def batch(self, step: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Inputs and targets of one step."""

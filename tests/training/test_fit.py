@@ -1,12 +1,14 @@
 import importlib
 import os
 import signal
+import time
 import types
 
 import numpy as np
 import pytest
 
 from bnn.training import InterruptedRunError, Plan, fit
+from bnn.training.pace import Pace
 
 PLAN = Plan(num_train=12, batch_size=4, epochs=5, report_every=1.6)  # 15 steps
 
@@ -31,6 +33,23 @@ def train(job, report=None, *, plan=PLAN, first_step=0, steps=None):
         report=take,
     )
     return reports
+
+
+FIT = importlib.import_module("bnn.training.fit")  # the package's `fit` is the function
+
+
+@pytest.fixture(autouse=True)
+def _longest_calls(monkeypatch):
+    """Calls of the full length, however slow the machine is."""
+
+    class Longest:
+        def __init__(self, most):
+            self.count = most
+
+        def took(self, count, seconds):
+            pass
+
+    monkeypatch.setattr(FIT, "Pace", Longest)
 
 
 class Recording:
@@ -84,6 +103,58 @@ def test_no_call_crosses_a_report_or_is_longer_than_allowed(make_job):
     assert steps.calls == [(0, 4), (4, 1), (5, 4), (9, 1), (10, 4), (14, 1)]
 
 
+def test_the_state_is_saved_as_the_best_where_the_reports_score_is_the_lowest(make_job):
+    job = make_job()
+    scores = {5: 3.0, 10: 1.0, 14: 2.0, 15: None}
+    fit(
+        job.steps,
+        PLAN,
+        state=job.state,
+        trained=job.toy.trained,
+        checkpoints=job.checkpoints,
+        averages=job.averages,
+        first_step=0,
+        report=lambda step, values: scores[step],
+    )
+    assert job.checkpoints.best == (10, 1.0)
+    assert make_job().checkpoints.restore(at_most=14) == 10
+
+
+def test_calls_grow_to_about_a_second():
+    pace = Pace(100)
+    assert pace.count == 1
+    pace.took(1, 30.0)  # compiles
+    counts = []
+    for _ in range(9):
+        counts.append(pace.count)
+        pace.took(pace.count, 0.02 * pace.count)
+    assert counts == [1, 2, 4, 8, 16, 32, 50, 50, 50]
+    pace.took(1, 0.02)  # a report cut it short
+    assert pace.count == 50
+    pace.took(50, 10.0)  # the machine became slow
+    assert pace.count == 5
+    for _ in range(9):
+        pace.took(pace.count, 1e-6)
+    assert pace.count == 100
+
+
+def test_a_signal_waits_for_no_more_than_a_second_of_a_slow_model(make_job, monkeypatch):
+    monkeypatch.setattr(FIT, "Pace", Pace)
+    job = make_job(steps_per_call=100)
+
+    def slow(step):
+        time.sleep(0.3)
+        if step >= 5:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    plan = Plan(num_train=12, batch_size=4, epochs=50, report_every=50)
+    with pytest.raises(InterruptedRunError) as caught:
+        train(job, plan=plan, steps=Recording(job.steps, slow))
+    assert caught.value.exit_code == 42
+    (step,) = saved_steps(job)
+    assert step <= 10
+
+
 def test_steps_per_call_change_nothing(make_job, same_bits):
     jobs = [make_job(f"{n}", steps_per_call=n) for n in (1, 2, 3, 100)]
     reports = [train(job) for job in jobs]
@@ -112,8 +183,7 @@ def test_a_finished_training_is_not_continued(make_job, same_bits):
 def test_saves_about_once_a_minute_also_within_a_long_report_interval(make_job, monkeypatch):
     job = make_job(steps_per_call=2)
     now = [0.0]
-    module = importlib.import_module("bnn.training.fit")  # the package's `fit` is the function
-    monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(FIT, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
 
     def pass_time(step):
         del step

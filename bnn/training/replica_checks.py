@@ -1,0 +1,35 @@
+"""Layers that would go wrong silently on several replicas."""
+
+from __future__ import annotations
+
+import keras
+
+
+def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
+    """Raises ValueError for a model that several replicas cannot train as one device would.
+
+    Keras's BatchNormalization takes its statistics over a replica's share of the batch, and its
+    moving averages drift apart. Layers with a Keras `SeedGenerator` (Dropout and the other layers
+    of random noise) draw identical masks on all replicas: their generators are copies of one.
+    """
+    if num_replicas == 1:
+        return
+    for layer in (model, *_all_layers(model)):
+        kind = type(layer).__name__
+        if isinstance(layer, keras.layers.BatchNormalization):
+            raise ValueError(
+                f"layer {layer.name!r} ({kind}) cannot be trained on {num_replicas} replicas: its "
+                "statistics would be those of each replica's share of the batch. Use "
+                "LayerNormalization or GroupNormalization, or run.strategy = @OneDevice()."
+            )
+        generators = getattr(layer, "_seed_generators", ())
+        if any(isinstance(g, keras.random.SeedGenerator) for g in generators):
+            raise ValueError(
+                f"layer {layer.name!r} ({kind}) cannot be trained on {num_replicas} replicas: its "
+                "random masks would be the same on all of them. Use random weights in its place, "
+                "or run.strategy = @OneDevice()."
+            )
+
+
+def _all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    return list(layer._flatten_layers(include_self=False, recursive=True))
