@@ -9,7 +9,7 @@ import pytest
 from bnn import experiment
 from bnn.inference import evaluate
 from bnn.restore import restore
-from bnn.run import _parse
+from bnn.configuration import parse as _parse
 
 BINDINGS = [
     "run.epochs = 2",

@@ -17,7 +17,7 @@ from bnn.report.command import write
 from bnn.report.document import Figure, Heading, Items, Paragraph, Table
 from bnn.report.html import to_html
 from bnn.report.markdown import to_markdown
-from bnn.run import _parse
+from bnn.configuration import parse as _parse
 
 CONFIGS = Path(__file__).parents[2] / "gin_configs"
 
