@@ -98,7 +98,7 @@ def kill_often(
             time.sleep(moments.uniform(0.0, 4.0))
         else:
             for line in process.stdout:
-                if line.startswith(("run ", "step ", "resumed", "error")):
+                if line.startswith(("step ", "error")):
                     break
             time.sleep(moments.uniform(0.0, 1.0))
         hit["already finished"] += process.poll() is not None
