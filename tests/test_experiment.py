@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import re
@@ -20,7 +21,10 @@ from bnn.predictions import load_predictions
 from bnn.schedules import Constant, LinearWarmup
 from bnn.tracking import Tracker, WandB, read_jsonl
 from bnn.training import FolderInUseError, InterruptedRunError, NonFiniteLossError
+from bnn.training.pace import Pace
 from bnn.variables import add_float32_weight
+
+training_loop = importlib.import_module("bnn.training.fit")  # the package's `fit` is the function
 
 
 def classes(num_valid=0):
@@ -201,6 +205,17 @@ def test_two_runs_of_one_configuration_agree_in_everything_but_time(
     assert without_times(tmp_path / "other")[0] != without_times(workdir)[0]
 
 
+class FullPace(Pace):
+    """Calls of the full length from the first on: where a call ends depends on no clock."""
+
+    def __init__(self, most):
+        super().__init__(most)
+        self.count = most
+
+    def took(self, count, seconds):
+        pass
+
+
 class StopAt(session.TrainingSteps):
     """Training steps that send a signal to the process after the call that ends at `end`."""
 
@@ -220,6 +235,7 @@ def stopped_and_continued(workdir, monkeypatch, changes=dict):
         with monkeypatch.context() as patch:
             patch.setattr(StopAt, "end", end, raising=False)
             patch.setattr(session, "TrainingSteps", StopAt)
+            patch.setattr(training_loop, "Pace", FullPace)
             with pytest.raises(InterruptedRunError, match=f"SIGTERM after step {end};") as caught:
                 run(workdir, **arguments(**changes()))
         assert caught.value.exit_code == 42
@@ -418,6 +434,7 @@ def test_trackers_hear_of_everything_and_of_failure(tmp_path, cheap_runs, monkey
     with monkeypatch.context() as patch:
         patch.setattr(StopAt, "end", 2, raising=False)
         patch.setattr(session, "TrainingSteps", StopAt)
+        patch.setattr(training_loop, "Pace", FullPace)
         with pytest.raises(InterruptedRunError):
             run(tmp_path / "run", **arguments(tracker=recorder, epochs=2))
     assert recorder.calls == [("start", None), ("finish", False, True)]
