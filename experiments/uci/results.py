@@ -82,22 +82,21 @@ def _about(units: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "git_revision": sorted({u["git_revision"] for u in units}),
         "versions": units[0]["versions"],
         "settings": units[0]["settings"],
-        "unit_seconds": round(sum(u["seconds"] for u in units)),
-        "unit_seconds_by_set": {
-            name: round(sum(u["seconds"] for u in units if u["set"] == name))
+        "cpu_seconds": {
+            name: round(sum(u["cpu_seconds"] for u in units if u["set"] == name))
             for name in sorted({u["set"] for u in units})
         },
     }
 
 
 def _provenance(about: dict[str, Any]) -> str:
-    seconds = ", ".join(f"{k} {v}" for k, v in about["unit_seconds_by_set"].items())
+    seconds = ", ".join(f"{k} {v}" for k, v in about["cpu_seconds"].items())
     versions = ", ".join(f"{k} {v}" for k, v in about["versions"].items())
     revisions = ", ".join(r[:12] for r in about["git_revision"])
     return (
         f"`{about['command']}`, {', '.join(about['date'])}, revision {revisions}, seeds "
-        f"{about['settings']['seed']} + split; process seconds {about['unit_seconds']} "
-        f"({seconds}), one process per core; {versions}.\n"
+        f"{about['settings']['seed']} + split; CPU seconds {sum(about['cpu_seconds'].values())} "
+        f"({seconds}), compilation included, one process of one thread per core; {versions}.\n"
     )
 
 

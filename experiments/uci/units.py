@@ -65,7 +65,7 @@ def run_unit(unit: Unit) -> str:
     from experiments.uci.splits import members
     from experiments.uci.training import run_candidate
 
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     rows = run_candidate(
         members(unit.name, unit.data_dir, unit.settings), unit.candidate, unit.settings
     )
@@ -75,6 +75,7 @@ def run_unit(unit: Unit) -> str:
         "candidate": dataclasses.asdict(unit.candidate),
         "settings": dataclasses.asdict(unit.settings),
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(time.process_time() - used, 1),
         "date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}",
         "git_revision": git_revision(),
         "versions": versions(),
