@@ -19,8 +19,8 @@ def draw(rows: Sequence[Summary], path: Path) -> None:
     sets = sorted({row.set for row in rows})
     titles = list(dict.fromkeys(row.title for row in rows))
     names = titles + [row.title for row in PUBLISHED]
-    height = 2 * (0.9 + 0.19 * len(names))
-    with canvas(path, 2.6 + 1.75 * len(sets), height) as figure:
+    height = 2 * (0.9 + 0.17 * len(names))
+    with canvas(path, 2.5 + 1.6 * len(sets), height) as figure:
         axes = figure.subplots(2, len(sets), squeeze=False, sharey=True)
         for (metric, label), line in zip(_METRICS, axes, strict=True):
             for name, axis in zip(sets, line, strict=True):

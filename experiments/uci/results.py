@@ -22,6 +22,12 @@ _COLUMNS = (
     "train_seconds", "evaluate_seconds",
 )  # fmt: skip
 
+_CAPTION = (
+    "Test log-likelihood and RMSE, mean and standard error over splits. Circles: our candidates; "
+    "diamond: chosen on validation data; squares: published (standard deviations are not drawn); "
+    "dotted: what was to be reached."
+)
+
 
 def write_results(workdir: Path, output: Path, readme: Path) -> None:
     """Writes `splits.csv`, `results.json`, `table.md` and the figure; fills the README.
@@ -49,7 +55,8 @@ def write_results(workdir: Path, output: Path, readme: Path) -> None:
     about = _about(units)
     about["rows"] = [row._asdict() for row in rows]
     write_text(output / "results.json", json.dumps(about, indent=1, allow_nan=False) + "\n")
-    text = table(rows, results, settings) + "\n" + _provenance(about)
+    text = "\n".join([f"![{_CAPTION}](results/results.png)\n", _CAPTION + "\n"])
+    text += "\n" + table(rows, results, settings) + "\n" + _provenance(about)
     write_text(output / "table.md", text)
     draw(rows, output / "results.png")
     if output.resolve() == (readme.parent / "results").resolve():
