@@ -73,30 +73,39 @@ def chosen(results: Sequence[Result]) -> list[Result]:
 
     Each split chooses alone, by the rows held out of its own training part: other splits' training
     parts hold this split's test rows. What is reported is the candidate trained on the whole
-    training part.
+    training part. Candidates that some set lacks are left out: the rule is the same for all sets.
     """
+    everywhere = _titles_of_every_set(results)
     found = []
     for name, split in sorted({(r.set, r.split) for r in results}):
-        here = [r for r in results if (r.set, r.split) == (name, split)]
+        here = [r for r in results if (r.set, r.split) == (name, split) and r.title in everywhere]
         valid = [r for r in here if r.part == "valid"]
-        best = max(valid, key=lambda r: r.log_likelihood)
-        of_best = [r for r in here if r.title == best.title]
-        found += [r._replace(title=CHOSEN) for r in of_best]
+        if valid:
+            best = max(valid, key=lambda r: r.log_likelihood)
+            found += [r._replace(title=CHOSEN) for r in here if r.title == best.title]
     return found
+
+
+def _titles_of_every_set(results: Sequence[Result]) -> set[str]:
+    """Candidates that all sets have: before a run has ended, sets may differ in what is done."""
+    titles: dict[str, set[str]] = {}
+    for r in results:
+        titles.setdefault(r.set, set()).add(r.title)
+    return set.intersection(*titles.values()) if titles else set()
 
 
 def choices(results: Sequence[Result], name: str) -> dict[str, int]:
     """How many splits of a set chose each candidate."""
     counts: dict[str, int] = {}
     picked = {
-        r.split: r for r in results if r.title == CHOSEN and r.set == name and r.part == "valid"
+        r.split: r.log_likelihood
+        for r in results
+        if r.title == CHOSEN and r.set == name and r.part == "valid"
     }
     for r in results:
         if r.set != name or r.part != "valid" or r.title == CHOSEN:
             continue
-        counts[r.title] = counts.get(r.title, 0) + (
-            r.log_likelihood == picked[r.split].log_likelihood
-        )
+        counts[r.title] = counts.get(r.title, 0) + (r.log_likelihood == picked.get(r.split))
     return counts
 
 

@@ -126,6 +126,12 @@ def test_each_split_chooses_by_its_own_validation_rows():
     assert choices([*RESULTS, *chosen(RESULTS)], "yacht") == {"a": 1, "b": 1}
 
 
+def test_candidates_that_a_set_lacks_are_not_chosen():
+    concrete = [r._replace(set="concrete") for r in RESULTS if r.title == "b"]
+    picked = {(r.set, r.split): r for r in chosen([*RESULTS, *concrete]) if r.part == "test"}
+    assert picked["yacht", 0].log_likelihood == picked["concrete", 0].log_likelihood == -0.1
+
+
 def test_summaries_are_means_and_standard_errors():
     rows = {r.title: r for r in summaries([*RESULTS, *chosen(RESULTS)])}
     assert rows["a"].log_likelihood == -4.0
