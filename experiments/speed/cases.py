@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+PREDICTION_SAMPLES = 100
+PREDICTION_INPUTS = 10_000
 PRIOR_SCALE = 1.0
 INITIAL_SCALE = 0.02
 LEARNING_RATE = 1e-3
@@ -98,8 +100,12 @@ class Case:
 
         Forward 2·B·Σ m with m multiplications per example; the gradients in the kernel and, but
         for the first layer, in the inputs cost the same again. Local reparameterization and Flipout
-        have two products where one sample has one.
+        have two products where one sample has one. A prediction is the forward pass of all inputs
+        for every weight sample.
         """
+        if estimator == "prediction":
+            multiplications = sum(x.multiplications for x in self.layers)
+            return 2 * PREDICTION_SAMPLES * PREDICTION_INPUTS * multiplications
         forward = [2 * self.batch * x.multiplications for x in self.layers]
         both = 3 * sum(forward) - forward[0]
         return both * (2 if estimator in ("lrt", "flipout") else 1)
@@ -109,8 +115,11 @@ class Case:
 
         Per weight and variable, Adam reads and writes the variable and two moments (24 bytes);
         each product reads its matrix forward and backward (8) and its gradient is written and read
-        (8). What is derived from the variables, a sample or a scale, is written once (4).
+        (8). What is derived from the variables, a sample or a scale, is written once (4). Of a
+        prediction only the outputs are counted: everything else can be cut to fit into caches.
         """
+        if estimator == "prediction":
+            return 4 * PREDICTION_SAMPLES * PREDICTION_INPUTS * self.layers[-1].outputs
         per_weight = {
             "deterministic": 24 + 8 + 8,
             "reparameterization": 48 + 4 + 8 + 8,

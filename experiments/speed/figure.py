@@ -52,7 +52,7 @@ def draw_ratios(path: Path, best: Mapping[Key, Best]) -> None:
                 seen.add(peer)
         axis.axvline(1.0, color=BLACK, linewidth=0.8)
         axis.set_xscale("log")
-        ticks = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0]
+        ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0]
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axis.minorticks_off()
         axis.set_yticks(range(len(rows)), [f"{c}, {_SHORT.get(e, e)}" for c, e in rows])

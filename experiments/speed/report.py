@@ -115,7 +115,7 @@ def floor_table(best: Mapping[Key, Best]) -> str:
     rows = []
     cases: dict[str, Case] = {**CASES, **FAST}
     for (name, peer, estimator), value in best.items():
-        if peer != OURS or estimator not in ("deterministic", *ALL):
+        if peer != OURS or estimator not in ("deterministic", *ALL, "prediction"):
             continue
         product, copy = (best.get((name, "machine", what)) for what in ("product", "copy"))
         if product is None or copy is None:
@@ -133,7 +133,7 @@ def floor_table(best: Mapping[Key, Best]) -> str:
                 f"{moved / 1e6:,.4g}",
                 f"{rate / 1e9:.0f}",
                 f"{bandwidth / 1e9:.1f}",
-                f"{1e3 * flops / rate:.3g} + {1e3 * moved / bandwidth:.3g}",
+                f"{1e3 * flops / rate:.4g} + {1e3 * moved / bandwidth:.3g}",
                 f"{value.time.median / floor:.1f}",
                 f"{min(value.rounds.values()) / floor:.1f}",
             ]

@@ -24,6 +24,7 @@ def test_counts_of_a_network_by_hand():
     assert case.flops("reparameterization") == 2 * 4 * (2 * (30 + 15) + 15)
     assert case.flops("lrt") == 2 * case.flops("reparameterization")
     assert case.bytes("deterministic") == 40 * case.num_weights
+    assert case.flops("prediction") == 2 * 100 * 10_000 * (30 + 15)
     assert CASES["LeNet-5"].num_weights == 61_706
 
 

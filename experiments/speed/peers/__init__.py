@@ -25,9 +25,6 @@ PEERS = {
 Run = Callable[[int], None]
 Variants = dict[str, Callable[[], Run]]
 
-PREDICTION_SAMPLES = 100
-PREDICTION_INPUTS = 10_000
-
 
 def missing(peer: str) -> list[str]:
     """The packages that a peer needs and that are not installed."""

@@ -14,8 +14,16 @@ from numpyro import distributions as dist
 from numpyro.infer import SVI, Predictive, TraceMeanField_ELBO
 from numpyro.infer.autoguide import AutoNormal
 
-from experiments.speed.cases import INITIAL_SCALE, LEARNING_RATE, PRIOR_SCALE, Case, forward
-from experiments.speed.peers import PREDICTION_INPUTS, PREDICTION_SAMPLES, Run, Variants
+from experiments.speed.cases import (
+    INITIAL_SCALE,
+    LEARNING_RATE,
+    PREDICTION_INPUTS,
+    PREDICTION_SAMPLES,
+    PRIOR_SCALE,
+    Case,
+    forward,
+)
+from experiments.speed.peers import Run, Variants
 from experiments.speed.peers.jax_ops import Ops, apply, batches
 
 

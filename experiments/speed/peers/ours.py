@@ -13,8 +13,15 @@ import bnn
 from bnn.data import batch_indices
 from bnn.posteriors.scales import Exponential, Softplus
 from bnn.training import TrainingSteps
-from experiments.speed.cases import INITIAL_SCALE, LEARNING_RATE, Case, forward
-from experiments.speed.peers import PREDICTION_INPUTS, PREDICTION_SAMPLES, Run, Variants
+from experiments.speed.cases import (
+    INITIAL_SCALE,
+    LEARNING_RATE,
+    PREDICTION_INPUTS,
+    PREDICTION_SAMPLES,
+    Case,
+    forward,
+)
+from experiments.speed.peers import Run, Variants
 
 
 class _Ops:
@@ -92,14 +99,14 @@ def _train(case: Case, estimator: Any, posterior: Any, jit_compile: bool) -> Run
     return run
 
 
-def _predict(case: Case, posterior: Any) -> Run:
+def _predict(case: Case, posterior: Any, jit_compile: bool) -> Run:
     model = build_model(case, posterior)
     x = np.random.default_rng(1).normal(size=(PREDICTION_INPUTS, *case.input_shape))
     x = tf.constant(x, tf.float32)
 
     def run(k: int) -> None:
         for seed in range(k):
-            bnn.predict(model, x, PREDICTION_SAMPLES, seed).numpy()
+            bnn.predict(model, x, PREDICTION_SAMPLES, seed, jit_compile=jit_compile).numpy()
 
     return run
 
@@ -134,5 +141,6 @@ def variants(case: Case) -> Variants:
             functools.partial(posterior, Softplus),
             True,
         )
-    found["prediction/XLA"] = functools.partial(_predict, case, posterior)
+    found["prediction/XLA"] = functools.partial(_predict, case, posterior, True)
+    found["prediction/graph"] = functools.partial(_predict, case, posterior, False)
     return found

@@ -14,8 +14,14 @@ import tensorflow_probability as tfp
 import tf_keras
 from tensorflow_probability.python.layers import util
 
-from experiments.speed.cases import LEARNING_RATE, Case, forward
-from experiments.speed.peers import PREDICTION_INPUTS, PREDICTION_SAMPLES, Run, Variants
+from experiments.speed.cases import (
+    LEARNING_RATE,
+    PREDICTION_INPUTS,
+    PREDICTION_SAMPLES,
+    Case,
+    forward,
+)
+from experiments.speed.peers import Run, Variants
 
 _DENSE = {
     "reparameterization": tfp.layers.DenseReparameterization,
