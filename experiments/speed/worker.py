@@ -7,8 +7,10 @@ variant, a tab and k.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="variants, with commas, that start with these")
     parser.add_argument("--without", default="prediction", help="and do not start with this")
     arguments = parser.parse_args()
+    end_with_parent()
     # Whatever a library prints must not be taken for a reply.
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -65,6 +68,12 @@ def main() -> None:
         runs[name](int(count))
         reply = {"seconds": time.perf_counter() - start, "peak": peak_bytes()}
         say(replies, reply | {"processor": time.process_time() - processor})
+
+
+def end_with_parent() -> None:
+    """Has Linux kill this process, which may be stopped, when the session ends in any way."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def say(replies: TextIO, message: dict[str, Any]) -> None:
