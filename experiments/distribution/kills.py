@@ -3,8 +3,9 @@
 Example:
   python -m experiments.distribution.kills --kills=20 --workdir=runs/kills
 
-The moments are uniform over the time from a process's start to some seconds after its first step,
-so that they fall into starting, restoring, training, saving and reporting. The folder must end with
+The moments are counted in the run's own lines, and in time after them, so that a quick machine does
+not end the run before it was killed often enough; they fall into starting, restoring, training,
+saving and reporting. The folder must end with
 the bits of a run that nothing stopped, times aside.
 """
 
@@ -19,7 +20,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # 1,437 examples, 10 × 64 weights; a checkpoint after every call, of at most ten steps.
 _BINDINGS = {
     "run.batch_size": "48",
-    "run.epochs": "60",
+    "run.epochs": "80",
     "run.report_every": "1",
     "run.tracker": "None",
     "run.num_predict_samples": "2",
@@ -76,7 +77,7 @@ def finish(workdir: Path, options: Sequence[str] = (), timeout: float = 900) -> 
 
 
 def kill_often(
-    workdir: Path, kills: int, seed: int, options: Sequence[str] = (), seconds: float = 300
+    workdir: Path, kills: int, seed: int, options: Sequence[str] = (), seconds: float = 600
 ) -> dict[str, int]:
     """Kills so many processes, then lets one run to the end; what the kills hit.
 
@@ -97,10 +98,8 @@ def kill_often(
         if early:
             time.sleep(moments.uniform(0.0, 4.0))
         else:
-            for line in process.stdout:
-                if line.startswith(("step ", "error")):
-                    break
-            time.sleep(moments.uniform(0.0, 1.0))
+            _wait_for_lines(process.stdout, moments.randint(1, 3))
+            time.sleep(moments.uniform(0.0, 0.15))
         hit["already finished"] += process.poll() is not None
         process.send_signal(signal.SIGKILL)
         out, _ = process.communicate()
@@ -112,6 +111,14 @@ def kill_often(
             break
     hit["resumed"] = int("resumed from step" in finish(workdir, options))
     return hit
+
+
+def _wait_for_lines(output: Iterable[str], count: int) -> None:
+    """Reads until so many reports were shown, an error was, or the process has ended."""
+    for line in output:
+        count -= line.startswith("step ")
+        if count == 0 or line.startswith("error"):
+            return
 
 
 def lines(workdir: Path) -> list[str]:
@@ -142,7 +149,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--output", type=Path)
     chosen = parser.parse_args()
