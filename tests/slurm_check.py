@@ -29,8 +29,7 @@ import slurm_cluster  # noqa: E402
 from same_run import assert_same_run  # noqa: E402
 
 SKIPPED = 77
-# Of the training job: two, in a bnn that trains on several workers.
-NODES = 2 if (ROOT / "bnn" / "training" / "strategies.py").exists() else 1
+NODES = 2  # of the training job
 STAND_IN = "--module=tests.launch.stand_in"
 _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "PREEMPTED", "NODE_FAIL")
 
@@ -176,7 +175,7 @@ def train(folder, name):
         *(
             f"--gin_bindings={binding}"
             for binding in (
-                *(["run.strategy = @MultiWorker()"] if NODES > 1 else []),
+                "run.strategy = @MultiWorker()",
                 "run.tracker = None",
                 "run.epochs = 400",
                 "run.report_every = 20",

@@ -9,7 +9,6 @@ import time
 import pytest
 from same_run import assert_same_run
 
-STRATEGIES = pathlib.Path(__file__).parents[2] / "bnn" / "training" / "strategies.py"
 BINDINGS = (
     "run.strategy = @MultiWorker()",
     "run.tracker = None",
@@ -45,7 +44,6 @@ def wait_for_reports(path, count, process, seconds=200):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not STRATEGIES.exists(), reason="this bnn trains on one worker only")
 def test_a_killed_worker_is_named_and_the_restart_continues(launch, start, tmp_path):
     code, out, err = launch("local", "--workers=2", *arguments(tmp_path / "straight"), timeout=300)
     assert code == 0, out + err
