@@ -1,13 +1,12 @@
-"""The runs of the study: a model, a way to fit it, a seed."""
+"""The runs of the study, which `experiments/mnist` reads, too: LeNet-5, a set, a fit, a seed."""
 
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from experiments.image_runs import Job
+
+EPOCHS = 15
 # Trained on: the sets that are foreign to it.
 FOREIGN = {
     "mnist": ("fashion_mnist", "kmnist"),
@@ -51,33 +50,18 @@ ARMS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """One run."""
+class Fit:
+    """LeNet-5 fitted to a set, once."""
 
     data: str
     arm: Arm
     seed: int
 
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return f"{self.data}-{self.arm.name}-{self.seed}"
-
-    def train(self, folder: Path, epochs: float) -> None:
-        """Runs the job's command; a run that has ended is left as it is.
-
-        Raises:
-          subprocess.CalledProcessError: the run failed.
-        """
-        if (folder / "results.json").exists():
-            return
-        bindings = (
-            *(f"run.epochs = {epochs:g}", "run.tracker = None", f"run.seed = {self.seed}"),
-            *self.arm.bindings,
+    def job(self, epochs: float) -> Job:
+        """The run of so many epochs."""
+        return Job(
+            f"lenet-{self.data}-{self.arm.name}-{self.seed}",
+            _FILES[self.data],
+            (f"run.epochs = {epochs:g}", *self.arm.bindings),
+            self.seed,
         )
-        command = [
-            *(sys.executable, "-m", "bnn.run", f"--gin_file=gin_configs/{_FILES[self.data]}"),
-            *(f"--gin_bindings={binding}" for binding in bindings),
-            f"--workdir={folder}",
-        ]
-        subprocess.run(command, cwd=ROOT, check=True)

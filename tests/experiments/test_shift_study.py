@@ -1,6 +1,4 @@
-import gzip
 import json
-import struct
 
 import numpy as np
 import pytest
@@ -82,22 +80,8 @@ def test_a_report_needs_an_evaluated_run(tmp_path, capsys):
     assert "has been evaluated; leave --report out" in capsys.readouterr().err
 
 
-def write_set(folder, num_train, num_test, seed):
-    """Images of a bright bar whose row is the class, in the layout of MNIST."""
-    random = np.random.default_rng(seed)
-    folder.mkdir(parents=True)
-    for split, count in (("train", num_train), ("t10k", num_test)):
-        labels = np.arange(count) % 10
-        images = random.integers(0, 60, (count, 28, 28))
-        images[np.arange(count), 2 + 2 * labels] = 255
-        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-            head = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-            path = folder / f"{split}-{kind}-ubyte.gz"
-            path.write_bytes(gzip.compress(head + array.astype(np.uint8).tobytes()))
-
-
 @pytest.mark.slow
-def test_the_fast_study_on_small_sets(tmp_path, monkeypatch, capsys):
+def test_the_fast_study_on_small_sets(tmp_path, monkeypatch, write_set):
     for seed, name in enumerate(("mnist", "fashion_mnist", "kmnist")):
         write_set(tmp_path / "data" / name, 256, 60, seed)
     monkeypatch.setenv("BNN_DATA_DIR", str(tmp_path / "data"))
@@ -110,7 +94,7 @@ def test_the_fast_study_on_small_sets(tmp_path, monkeypatch, capsys):
     assert "| accuracy, %, at degrees | 0 | 90 | 180 | weight samples | seeds |" in text
     figures = sorted(path.name for path in (tmp_path / "report").glob("*.png"))
     assert figures == ["entropy_mnist.png", "shifts.png"]
-    path = tmp_path / "runs" / "mnist-whole-0" / "shift.json"
+    path = tmp_path / "runs" / "lenet-mnist-whole-0" / "shift.json"
     held = json.loads(path.read_text())
     assert held["asked"]["num_samples"] == 2
     assert [point["amount"] for point in held["shifts"]["rotation"]] == [0, 90, 180]

@@ -1,0 +1,1 @@
+"""The study of MNIST and Fashion-MNIST: see README.md."""

@@ -1,0 +1,103 @@
+"""From the folders of runs to the numbers of a row."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnn import metrics
+from bnn.predictions import load_predictions
+from experiments.mnist.cases import Case
+
+METRICS = ("error", "nll", "brier", "ece")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The numbers of a case over its seeds.
+
+    Attributes:
+      case: what was run.
+      values: metric to its values, one by seed; `error` and the like are fractions.
+      num_samples: weight samples of every metric.
+      seeds: of the runs.
+      kl: KL of the fitted posterior in nats, one by seed; nothing of fixed weights.
+    """
+
+    case: Case
+    values: dict[str, np.ndarray]
+    num_samples: int
+    seeds: tuple[int, ...]
+    kl: np.ndarray | None
+
+
+def mean(values: np.ndarray) -> float:
+    """The mean over seeds."""
+    return float(values.mean())
+
+
+def standard_error(values: np.ndarray) -> float:
+    """The standard error of the mean over seeds; NaN of one."""
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+
+
+def collect(cases: Sequence[Case], seeds: Sequence[int], root: Path) -> list[Row]:
+    """A row for every case of which a run has ended, of those that have.
+
+    Raises:
+      ValueError: the runs of a case differ in the number of weight samples or the KL's weight.
+    """
+    rows = []
+    for case in cases:
+        found = {seed: case.job(seed).results(root) for seed in seeds}
+        runs = {seed: results for seed, results in found.items() if results is not None}
+        if runs:
+            rows.append(_row(case, runs))
+    return rows
+
+
+def _row(case: Case, runs: dict[int, dict[str, Any]]) -> Row:
+    samples = {run["num_predict_samples"] for run in runs.values()}
+    weights = {run["kl_weight"] for run in runs.values()}
+    if len(samples) > 1 or weights != {case.kl_weight}:
+        raise ValueError(
+            f"the runs of {case.name} must have one number of weight samples and the KL weight "
+            f"{case.kl_weight:g}, got {sorted(samples)} and {sorted(weights)}; delete those that "
+            "do not belong."
+        )
+    return Row(
+        case=case,
+        values={name: np.array([run["test"][name] for run in runs.values()]) for name in METRICS},
+        num_samples=samples.pop() if case.random else 1,
+        seeds=tuple(runs),
+        kl=np.array([run["kl"]["total"] for run in runs.values()]) if case.random else None,
+    )
+
+
+def ensemble(row: Row, root: Path) -> Row | None:
+    """The mixture of the predictions of a case's seeds, a deep ensemble; None of a single seed.
+
+    p(y | x) = (1/K) Σₖ p(y | x, wₖ), wₖ the MAP estimate from seed k (Lakshminarayanan et al. 2017,
+    without adversarial training).
+    """
+    if len(row.seeds) < 2:
+        return None
+    members = [
+        load_predictions(root / row.case.job(seed).name / "predictions" / "test.npz")
+        for seed in row.seeds
+    ]
+    log_probs = np.concatenate([member.log_probs[:1] for member in members])  # type: ignore[index]
+    labels = members[0].targets
+    functions = {name: getattr(metrics, name) for name in METRICS}
+    return Row(
+        case=dataclasses.replace(row.case, estimator=f"deep ensemble of {len(members)} MAP fits"),
+        values={name: np.array([f(log_probs, labels)]) for name, f in functions.items()},
+        num_samples=len(members),
+        seeds=row.seeds,
+        kl=None,
+    )

@@ -1,0 +1,110 @@
+"""Runs the study of MNIST and Fashion-MNIST and writes its tables and figures.
+
+    python -m experiments.mnist.run [--seeds=0,1,2] [--root=runs/images] [--data_dir=DIR] [--fast]
+
+Resumable: what is there is not repeated. LeNet-5's runs are those of
+`python -m experiments.shift.run`, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from experiments.image_runs import RUNS, Job, parse_seeds, train_all
+from experiments.mnist.candidates import CANDIDATES, validate
+from experiments.mnist.cases import BEST, CASES, NUM_SAMPLES, mlp
+
+_HERE = Path(__file__).parent
+_FAST = ("run.epochs = 0.1", "run.num_predict_samples = 2")
+# The fits that weights are removed from.
+_PRUNED = {
+    "whole KL, by |μ|/σ": mlp("mnist", BEST),
+    "KL × 0.1, by |μ|/σ": mlp("mnist", BEST, kl_weight=0.1),
+    "MAP, by |μ|": mlp("mnist", "normal", random=False),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Trains, evaluates, and writes tables and figures of what has ended."""
+    options = _parse(argv)
+    if options.data_dir:
+        os.environ["BNN_DATA_DIR"] = options.data_dir
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    root = options.root.resolve()
+    jobs = _jobs(options)
+    if not options.report:
+        train_all(jobs, root, options.workers)
+    jobs = [job for job in jobs if job.results(root) is not None]
+    if not jobs:
+        print(f"no run below {root} has ended; leave --report out.", file=sys.stderr)
+        return 1
+    ended = {job.name for job in jobs}
+    num_samples = 2 if options.fast else NUM_SAMPLES
+    validated = {
+        candidate.name: validate(root / candidate.job().name, num_samples)
+        for candidate in CANDIDATES
+        if candidate.job().name in ended
+    }
+    curves = _pruning(options, root, ended, num_samples)
+    from experiments.mnist.report import write_report
+
+    write_report(options.output, root, options.seeds, jobs, validated, curves)
+    return 0
+
+
+def _jobs(options: argparse.Namespace) -> list[Job]:
+    """All runs, the most wanted ones first; of the fast study one of each kind."""
+    if options.fast:
+        cases = [mlp("mnist", BEST), mlp("mnist", "normal", random=False)]
+        cases += [case for case in CASES if case.name == "lenet-mnist-whole"]
+        seed = options.seeds[0]
+        return [*(case.job(seed, _FAST) for case in cases), CANDIDATES[0].job(_FAST)]
+    jobs = [case.job(seed) for case in CASES for seed in options.seeds]
+    return [*jobs, *(candidate.job() for candidate in CANDIDATES)]
+
+
+def _pruning(
+    options: argparse.Namespace, root: Path, ended: set[str], num_samples: int
+) -> dict[str, list[dict[str, Any]]]:
+    """The curves of all seeds that have ended, by the fit's title."""
+    from experiments.mnist.pruning import pruning_curve
+
+    sizes: dict[str, Any] = {"shares": (0.0, 0.9), "num_images": 200} if options.fast else {}
+    curves = {
+        title: [
+            pruning_curve(root / name, num_samples if case.random else 1, **sizes)
+            for name in (case.job(seed).name for seed in options.seeds)
+            if name in ended
+        ]
+        for title, case in _PRUNED.items()
+    }
+    return {title: runs for title, runs in curves.items() if runs}
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=parse_seeds, default=(0, 1, 2), help="such as 0,1,2")
+    parser.add_argument("--root", type=Path, default=RUNS, help="folder of the runs")
+    parser.add_argument("--data_dir", help="folder of the data sets; BNN_DATA_DIR where absent")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="runs at a time; default one per core"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=_HERE, help="folder of README and figures to write"
+    )
+    parser.add_argument("--report", action="store_true", help="train nothing, write what there is")
+    parser.add_argument("--fast", action="store_true", help="tiny sizes; needs --output and --root")
+    options = parser.parse_args(argv)
+    if options.fast and (options.output == _HERE or options.root == RUNS):
+        parser.error("--fast needs --output and --root: its numbers must not replace the study's.")
+    if options.workers < 1:
+        parser.error(f"--workers must be at least 1, got {options.workers}.")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
