@@ -16,15 +16,15 @@ class Result(NamedTuple):
 
     Attributes:
       set: folder of the set.
-      title: of the candidate, or `CHOSEN`.
+      title: of the candidate, or of a rule.
       split: number of the split.
       part: "valid" or "test".
-      samples: weight samples of the predictive.
+      samples: weight samples of each candidate's predictive.
       log_likelihood: nats per example, of the target in its own units.
       rmse: target units.
       coverage_95: share of targets in the central interval of mass 0.95.
       elbo: evidence lower bound with the whole KL, nats per training example, of the standardised
-        target.
+        target; None for a mixture of candidates.
     """
 
     set: str
@@ -35,7 +35,7 @@ class Result(NamedTuple):
     log_likelihood: float
     rmse: float
     coverage_95: float
-    elbo: float
+    elbo: float | None
 
 
 class Summary(NamedTuple):
@@ -43,16 +43,16 @@ class Summary(NamedTuple):
 
     Attributes:
       set: folder of the set.
-      title: of the candidate, or `CHOSEN`.
+      title: of the candidate, or of a rule.
       splits: number of splits.
-      samples: weight samples of the test predictive.
+      samples: weight samples of each candidate's test predictive.
       log_likelihood: test, nats per example.
       log_likelihood_se: its standard error over splits.
       rmse: test, target units.
       rmse_se: its standard error over splits.
       coverage_95: test.
-      valid_log_likelihood: of the members to choose by.
-      elbo: nats per training example, of the reported members.
+      valid_log_likelihood: of the members to choose by; None where weights are fitted to its rows.
+      elbo: nats per training example, of the reported members; None for a mixture of candidates.
     """
 
     set: str
@@ -64,8 +64,8 @@ class Summary(NamedTuple):
     rmse: float
     rmse_se: float
     coverage_95: float
-    valid_log_likelihood: float
-    elbo: float
+    valid_log_likelihood: float | None
+    elbo: float | None
 
 
 def chosen(results: Sequence[Result]) -> list[Result]:
@@ -75,7 +75,7 @@ def chosen(results: Sequence[Result]) -> list[Result]:
     parts hold this split's test rows. What is reported is the candidate trained on the whole
     training part. Candidates that some set lacks are left out: the rule is the same for all sets.
     """
-    everywhere = _titles_of_every_set(results)
+    everywhere = titles_of_every_set(results)
     found = []
     for name, split in sorted({(r.set, r.split) for r in results}):
         here = [r for r in results if (r.set, r.split) == (name, split) and r.title in everywhere]
@@ -86,7 +86,7 @@ def chosen(results: Sequence[Result]) -> list[Result]:
     return found
 
 
-def _titles_of_every_set(results: Sequence[Result]) -> set[str]:
+def titles_of_every_set(results: Sequence[Result]) -> set[str]:
     """Candidates that all sets have: before a run has ended, sets may differ in what is done."""
     titles: dict[str, set[str]] = {}
     for r in results:
@@ -120,6 +120,8 @@ def summaries(results: Sequence[Result]) -> list[Summary]:
 
 def _summary(name: str, title: str, results: Sequence[Result]) -> Summary:
     test = [r for r in results if r.part == "test"]
+    valid = [r.log_likelihood for r in results if r.part == "valid"]
+    elbo = [r.elbo for r in test if r.elbo is not None]
     log_likelihood, log_likelihood_se = _mean(r.log_likelihood for r in test)
     rmse, rmse_se = _mean(r.rmse for r in test)
     return Summary(
@@ -132,8 +134,8 @@ def _summary(name: str, title: str, results: Sequence[Result]) -> Summary:
         rmse,
         rmse_se,
         _mean(r.coverage_95 for r in test)[0],
-        _mean(r.log_likelihood for r in results if r.part == "valid")[0],
-        _mean(r.elbo for r in test)[0],
+        _mean(valid)[0] if valid else None,
+        _mean(elbo)[0] if elbo else None,
     )
 
 

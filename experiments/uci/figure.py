@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bnn.figures.canvas import BLUE, GREY, VERMILION, canvas
+from bnn.figures.canvas import BLUE, GREEN, GREY, VERMILION, canvas
 from experiments.uci.choice import CHOSEN, Summary
 from experiments.uci.published import GOALS, PUBLISHED
+from experiments.uci.stacking import STACKED
 
+_RULES: dict[str, dict[str, Any]] = {
+    CHOSEN: {"color": VERMILION, "marker": "D"},
+    STACKED: {"color": GREEN, "marker": "^"},
+}
 # (metric, axis label); published standard deviations are no errors of a mean and are not drawn.
 _METRICS = (("log_likelihood", "test log-likelihood, nats"), ("rmse", "test RMSE"))
 
@@ -34,11 +39,7 @@ def draw(rows: Sequence[Summary], path: Path) -> None:
 def _panel(axis: Any, rows: Sequence[Summary], names: Sequence[str], metric: str) -> None:
     for row in rows:
         error = getattr(row, f"{metric}_se")
-        look = (
-            {"color": VERMILION, "marker": "D"}
-            if row.title == CHOSEN
-            else {"color": BLUE, "marker": "o"}
-        )
+        look = _RULES.get(row.title, {"color": BLUE, "marker": "o"})
         axis.errorbar(
             getattr(row, metric), names.index(row.title), xerr=error, linestyle="none", **look
         )

@@ -14,7 +14,9 @@ from bnn.training import write_text
 from experiments.uci.candidates import Candidate
 from experiments.uci.choice import CHOSEN, Result, chosen, summaries
 from experiments.uci.figure import draw
+from experiments.uci.stacking import Key, Points, Weights, stacked
 from experiments.uci.tables import table
+from experiments.uci.units import read
 
 _COLUMNS = (
     "set", "candidate", "split", "part", "num_train", "num_predicted", "samples",
@@ -24,20 +26,21 @@ _COLUMNS = (
 
 _CAPTION = (
     "Test log-likelihood and RMSE, mean and standard error over splits. Circles: our candidates; "
-    "diamond: chosen on validation data; squares: published (standard deviations are not drawn); "
-    "dotted: what was to be reached."
+    "diamond: chosen on validation data; triangle: stacked on validation data; squares: published "
+    "(standard deviations are not drawn); dotted: what was to be reached."
 )
 
 
 def write_results(workdir: Path, output: Path, readme: Path) -> None:
-    """Writes `splits.csv`, `results.json`, `table.md` and the figure; fills the README.
+    """Writes `splits.csv`, `weights.csv`, `results.json`, `table.md`, the figure and the README.
 
     The README is filled only where `output` is its own `results` folder.
 
     Raises:
-      ValueError: no unit has ended, or units were made with different settings.
+      ValueError: no unit has ended, or units were made with different settings or by an earlier
+        version.
     """
-    units = [json.loads(file.read_text()) for file in sorted(workdir.glob("*/*.json"))]
+    units = [read(file) for file in sorted(workdir.glob("*/*.json"))]
     if not units:
         raise ValueError(f"workdir {workdir} must hold at least one unit that has ended.")
     settings = units[0]["settings"]
@@ -48,15 +51,17 @@ def write_results(workdir: Path, output: Path, readme: Path) -> None:
                 f"{settings}; name another --workdir, or delete those that do not belong."
             )
     results = [_result(unit, row) for unit in units for row in unit["rows"]]
-    results += chosen(results)
+    mixtures, weights = stacked(results, _points(units))
+    results += [*chosen(results), *mixtures]
     rows = summaries(results)
     output.mkdir(parents=True, exist_ok=True)
     write_text(output / "splits.csv", _splits_csv(units))
+    write_text(output / "weights.csv", _weights_csv(weights))
     about = _about(units)
     about["rows"] = [row._asdict() for row in rows]
     write_text(output / "results.json", json.dumps(about, indent=1, allow_nan=False) + "\n")
     text = "\n".join([f"![{_CAPTION}](results/results.png)\n", _CAPTION + "\n"])
-    text += "\n" + table(rows, results, settings) + "\n" + _provenance(about)
+    text += "\n" + table(rows, results, weights, settings) + "\n" + _provenance(about)
     write_text(output / "table.md", text)
     draw(rows, output / "results.png")
     if output.resolve() == (readme.parent / "results").resolve():
@@ -69,6 +74,16 @@ def _result(unit: dict[str, Any], row: dict[str, Any]) -> Result:
     return Result(set=unit["set"], title=candidate.title, **fields)
 
 
+def _points(units: Sequence[dict[str, Any]]) -> dict[Key, Points]:
+    return {
+        (unit["set"], Candidate(**unit["candidate"]).title, row["split"], row["part"]): (
+            Points.from_row(row)
+        )
+        for unit in units
+        for row in unit["rows"]
+    }
+
+
 def _splits_csv(units: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
@@ -76,8 +91,20 @@ def _splits_csv(units: Sequence[dict[str, Any]]) -> str:
     for unit in units:
         name = Candidate(**unit["candidate"]).name
         for row in unit["rows"]:
-            shown = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
+            shown = {k: row[k] for k in _COLUMNS if k in row}
+            shown = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in shown.items()}
             writer.writerow({"set": unit["set"], "candidate": name, **shown})
+    return text.getvalue()
+
+
+def _weights_csv(weights: Sequence[Weights]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["set", "split", "candidate", "weight"])
+    for given in weights:
+        writer.writerows(
+            [given.set, given.split, title, f"{weight:.6f}"] for title, weight in given.of.items()
+        )
     return text.getvalue()
 
 

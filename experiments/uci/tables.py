@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from experiments.uci.choice import CHOSEN, Result, Summary, choices
 from experiments.uci.published import GOALS, PUBLISHED, Published
+from experiments.uci.stacking import STACKED, Weights
 
 _BEATEN = ("VI (Graves)", "PBP", "Bayes by Backprop")
 
 
-def table(rows: Sequence[Summary], results: Sequence[Result], settings: dict[str, Any]) -> str:
-    """All tables: log-likelihood, RMSE, what was to be shown, validation, choice."""
+def table(
+    rows: Sequence[Summary],
+    results: Sequence[Result],
+    weights: Sequence[Weights],
+    settings: dict[str, Any],
+) -> str:
+    """All tables: log-likelihood, RMSE, what was to be shown, validation, choice, weights."""
     sets = sorted({row.set for row in rows})
     parts = [
         "**Test log-likelihood, nats per example, of the target in its own units** (higher is "
@@ -20,16 +28,22 @@ def table(rows: Sequence[Summary], results: Sequence[Result], settings: dict[str
         _beside(rows, sets, "log_likelihood"),
         "**Test RMSE, target units** (lower is better)",
         _beside(rows, sets, "rmse"),
-        "**What the chosen row was to show**",
-        _goals(rows, sets),
-        "**Validation log-likelihood (what is chosen by), 95 % coverage on test, ELBO**",
+        f'**What the row "{CHOSEN}" was to show** (the rule that was fixed beforehand)',
+        _goals(rows, sets, CHOSEN),
+        f'**The same of the row "{STACKED}"** (the rule added when the test results of the first '
+        "were known)",
+        _goals(rows, sets, STACKED),
+        "**Validation log-likelihood (what is chosen by), 95 % coverage on test, ELBO** (of "
+        "stacking, whose weights are fitted to the validation rows, the coverage alone)",
         _ours(rows, sets),
         "**How many splits chose each candidate**",
         _choices(results, sets),
+        "**Weight of each candidate in the stack, mean over splits**",
+        _weights(weights, sets),
         "**The published rows**",
         _sources(),
         f"Ours: whole KL in every row; {settings['test_samples']} weight samples in every test "
-        f"predictive, {settings['valid_samples']} in every validation predictive.",
+        f"predictive of a candidate, {settings['valid_samples']} in every validation predictive.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -44,7 +58,8 @@ def _beside(rows: Sequence[Summary], sets: Sequence[str], metric: str) -> str:
     lines = []
     for title in _titles(rows):
         name = f"**{title}**" if title == CHOSEN else title
-        lines.append([name, "ours, whole KL", *_cells(rows, sets, title, metric)])
+        source = "ours, whole KL" + ("; rule added later" if title == STACKED else "")
+        lines.append([name, source, *_cells(rows, sets, title, metric)])
     for row in PUBLISHED:
         values: dict[str, tuple[float, float]] = getattr(row, metric)
         mark = "" if row.spread == "se" else " (sd)"
@@ -62,17 +77,17 @@ def _cells(rows: Sequence[Summary], sets: Sequence[str], title: str, metric: str
     ]
 
 
-def _goals(rows: Sequence[Summary], sets: Sequence[str]) -> str:
-    """The chosen row against the goals and the published variational rows, set by set."""
+def _goals(rows: Sequence[Summary], sets: Sequence[str], title: str) -> str:
+    """A rule's row against the goals and the published variational rows, set by set."""
     by_title = {row.title: row for row in PUBLISHED}
-    ours = {row.set: row for row in rows if row.title == CHOSEN}
+    ours = {row.set: row for row in rows if row.title == title}
     sets = [s for s in sets if s in ours]
     lines = [["log-likelihood at least", *(_goal(ours[s]) for s in sets)]]
-    for title in _BEATEN:
+    for beaten in _BEATEN:
         lines.append(
-            [f"log-likelihood above {title}", *(_above(ours[s], by_title[title]) for s in sets)]
+            [f"log-likelihood above {beaten}", *(_above(ours[s], by_title[beaten]) for s in sets)]
         )
-        lines.append([f"RMSE below {title}", *(_below(ours[s], by_title[title]) for s in sets)])
+        lines.append([f"RMSE below {beaten}", *(_below(ours[s], by_title[beaten]) for s in sets)])
     return _markdown(["", *sets], lines)
 
 
@@ -102,7 +117,7 @@ def _verdict(holds: bool, bound: str) -> str:
 
 def _ours(rows: Sequence[Summary], sets: Sequence[str]) -> str:
     shown: Callable[[Summary], str] = lambda r: (  # noqa: E731
-        f"{r.valid_log_likelihood:.3f} / {100 * r.coverage_95:.1f} % / {r.elbo:.3f}"
+        f"{_number(r.valid_log_likelihood)} / {100 * r.coverage_95:.1f} % / {_number(r.elbo)}"
     )
     lines = [[title, *(_only(shown, rows, s, title) for s in sets)] for title in _titles(rows)]
     return _markdown(["candidate", *sets], lines)
@@ -119,6 +134,15 @@ def _choices(results: Sequence[Result], sets: Sequence[str]) -> str:
     return _markdown(
         ["candidate", *sets], [[t, *(str(counts[s].get(t, "–")) for s in sets)] for t in titles]
     )
+
+
+def _weights(weights: Sequence[Weights], sets: Sequence[str]) -> str:
+    titles = dict.fromkeys(title for given in weights for title in given.of)
+    lines = []
+    for title in titles:
+        means = [np.mean([g.of[title] for g in weights if g.set == name]) for name in sets]
+        lines.append([title, *(f"{mean:.2f}" for mean in means)])
+    return _markdown(["candidate", *sets], lines)
 
 
 def _sources() -> str:
@@ -144,6 +168,10 @@ def _titles(rows: Sequence[Summary]) -> list[str]:
 
 def _splits(rows: Sequence[Summary], name: str) -> int:
     return max(row.splits for row in rows if row.set == name)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _pair(mean: float, spread: float) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.special import logsumexp
 
 from bnn import Draw, metrics
 from bnn.data import batch_indices
 from bnn.estimators import Reparameterization
 from bnn.likelihoods import NormalRegression
+from bnn.metrics.regression import log_densities
 from bnn.models import mlp
 from bnn.objectives import NegativeELBO, Terms
 from bnn.posteriors import MeanFieldNormal
@@ -20,6 +23,7 @@ from bnn.schedules import Cosine, LinearWarmup
 from bnn.training import Stack, StackedSteps, padded, stacked_values
 from experiments.uci.candidates import Candidate, Settings
 from experiments.uci.splits import Member
+from experiments.uci.stacking import Points
 
 _STEPS_PER_CALL = 500
 _SAMPLES_PER_CALL = 100
@@ -172,8 +176,8 @@ def _predict(
     return loc, scale
 
 
-def _metrics(member: Member, loc: np.ndarray, scale: np.ndarray) -> dict[str, float]:
-    """Metrics of the mixture of all samples, in the target's own units."""
+def _metrics(member: Member, loc: np.ndarray, scale: np.ndarray) -> dict[str, Any]:
+    """Metrics of the mixture of all samples and its points, in the target's own units."""
     number = len(member.inputs)
     loc = member.data.to_own_units(loc[:, :number])
     scale = scale[:, :number] * member.data.target_scale
@@ -182,4 +186,17 @@ def _metrics(member: Member, loc: np.ndarray, scale: np.ndarray) -> dict[str, fl
         "log_likelihood": metrics.log_likelihood(loc, scale, member.targets),
         "rmse": metrics.rmse(loc, member.targets),
         "coverage_95": metrics.interval_coverage(loc, scale, member.targets, 0.95),
+        "points": _points(loc, scale, member.targets),
     }
+
+
+def _points(loc: np.ndarray, scale: np.ndarray, targets: np.ndarray) -> dict[str, list[float]]:
+    """The predictive at each row, `Points` as lists: what stacking is made of."""
+    loc, scale, targets = (values.astype(np.float64) for values in (loc, scale, targets))
+    points = Points(
+        target=targets[:, 0],
+        log_density=logsumexp(log_densities(loc, scale, targets), axis=0) - math.log(len(loc)),
+        mean=loc.mean(axis=0)[:, 0],
+        pit=metrics.mixture_cdf(loc, scale, targets)[:, 0],
+    )
+    return {name: values.tolist() for name, values in points._asdict().items()}

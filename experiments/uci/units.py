@@ -41,11 +41,11 @@ class Unit:
         """The results of a unit that has ended, or None.
 
         Raises:
-          ValueError: the file was made with other settings.
+          ValueError: the file was made with other settings, or is not as `read` requires.
         """
         if not self.file.exists():
             return None
-        found = json.loads(self.file.read_text())
+        found = read(self.file)
         asked = dataclasses.asdict(self.settings)
         different = {k: (found["settings"].get(k), v) for k, v in asked.items()}
         different = {k: pair for k, pair in different.items() if pair[0] != pair[1]}
@@ -58,6 +58,21 @@ class Unit:
                 "delete that file to make it again."
             )
         return found
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The results of a unit that has ended.
+
+    Raises:
+      ValueError: an earlier version made the file.
+    """
+    found: dict[str, Any] = json.loads(file.read_text())
+    if any("points" not in row for row in found["rows"]):
+        raise ValueError(
+            f"{file} must hold the predictions of single rows, which stacking needs; an earlier "
+            "version made it without. Name another --workdir, or delete that file to make it again."
+        )
+    return found
 
 
 def run_unit(unit: Unit) -> str:
