@@ -46,7 +46,7 @@ def run(
     seed: int = 0,
     tracker: Tracker | Sequence[Tracker] | None = None,
     probe: GradientNoiseProbe | None = None,
-    steps_per_call: int = 100,
+    steps_per_call: int = 1000,
     jit_compile: bool = True,
     strategy: Strategy | None = None,
     keep_checkpoints: int = 3,
@@ -76,7 +76,7 @@ def run(
       tracker: one or a list, besides console and `metrics.jsonl`; in gin `@WandB()` or
         `[@WandB(), @TensorBoard()]`.
       probe: gradient-noise probe; in gin `@GradientNoiseProbe()`. Off, and free, where None.
-      steps_per_call: steps in one compiled call.
+      steps_per_call: most steps in one compiled call, which ends at a report at the latest.
       jit_compile: compile training and prediction with XLA. It wins for dense networks; on CPUs
         it loses for convolutions, whose gradients XLA runs without the vendor's kernels.
       strategy: the replicas; in gin `@Mirrored()` or `@MultiWorker()`, `OneDevice()` where None.

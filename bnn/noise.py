@@ -300,7 +300,7 @@ def _words(key: tuple[Any, Any], first: Any, count: Any, sample: Any) -> tf.Tens
 def _compiled(transform: Any) -> Any:
     """The generator as one XLA kernel, for large tensors outside XLA: 20 rounds, one pass."""
 
-    @tf.function(jit_compile=True, reduce_retracing=False)
+    @tf.function(jit_compile=True, autograph=False)
     def generate(key, first, count, sample):
         return transform(_words(key, first, count, sample))
 

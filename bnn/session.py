@@ -58,7 +58,7 @@ class Session:
       optimizer: Keras optimizer.
       plan: the steps.
       num_predict_samples: S of the test metrics.
-      steps_per_call: steps in one compiled call.
+      steps_per_call: most steps in one compiled call.
       probe: measures the gradient noise of several estimators at every report, or None.
       strategy: the replicas, in whose scope the problem's variables were created.
       keep_checkpoints: newest checkpoints kept.
@@ -180,7 +180,7 @@ class Session:
         data = (loss, indices, self.data.x_train, self.data.y_train)
         trained = self.problem.trained
         calls: dict[str, Any] = {
-            "steps_per_call": self.steps_per_call,
+            "steps_per_call": min(self.steps_per_call, self.plan.longest_interval),
             "jit_compile": self.problem.jit_compile,
         }
         if self.strategy.num_replicas == 1:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import bnn
+from bnn import prediction
 from bnn.estimators import Reparameterization
 from bnn.posteriors import MeanFieldNormal, Point
 
@@ -45,6 +46,18 @@ def test_compiled_or_not(model, x):
     samples = bnn.predict(model, x, 3, seed=tf.constant(5))
     assert samples.dtype == tf.float32
     np.testing.assert_allclose(samples, predict(model, x, seed=5), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("limit", "compiled"), [(18, False), (19, True)])
+def test_large_passes_run_as_a_graph(monkeypatch, x, limit, compiled):
+    """By the numbers of input of one pass, not of all passes."""
+    monkeypatch.setattr(prediction, "_GRAPH_FROM", limit)
+    model = build()
+    whole = bnn.predict(model, x, 2)
+    assert list(prediction._FUNCTIONS[model]) == [compiled]
+    bnn.predict(model, x, 2, batch_size=5)
+    assert list(prediction._FUNCTIONS[model])[-1]
+    np.testing.assert_allclose(whole, predict(model, x, 2), rtol=1e-6)
 
 
 def test_coherent_one_function_of_x(model, x):

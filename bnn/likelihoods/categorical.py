@@ -6,8 +6,8 @@ from typing import Any
 
 import gin
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
+from bnn import distributions as tfd
 from bnn.likelihoods.likelihood import Classification
 
 

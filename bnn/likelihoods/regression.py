@@ -6,8 +6,8 @@ import abc
 from typing import Any
 
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
+from bnn import distributions as tfd
 from bnn.likelihoods.likelihood import Likelihood, as_columns
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import gin
 import keras
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
+from bnn import distributions as tfd
 from bnn.noise import Noise
 from bnn.posteriors.posterior import Posterior
 from bnn.posteriors.scales import Exponential, ScaleTransform

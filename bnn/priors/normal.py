@@ -7,8 +7,8 @@ import math
 import gin
 import keras
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
+from bnn import distributions as tfd
 from bnn.priors.prior import Prior, require_positive
 from bnn.variables import add_float32_weight
 
@@ -44,11 +44,19 @@ class Normal(Prior):
 
     def distribution(self) -> tfd.Normal:
         """Normal(loc, scale), scalar."""
+        return tfd.Normal(self.loc, self.current_scale())
+
+    def current_scale(self) -> tf.Tensor:
+        """The standard deviation of every element, scalar float32: fixed, or as learned so far.
+
+        Raises:
+          ValueError: a scale that is learned has no variable before its layer is built.
+        """
         if not self.trainable:
-            return tfd.Normal(self.loc, self.scale)
+            return tf.constant(self.scale, tf.float32)
         if self._log_scale is None:
             raise ValueError("Normal(trainable=True) has no variable yet: build its layer first.")
-        return tfd.Normal(self.loc, tf.exp(tf.convert_to_tensor(self._log_scale)))
+        return tf.exp(tf.convert_to_tensor(self._log_scale))
 
     def get_config(self) -> dict:
         """Keras configuration."""

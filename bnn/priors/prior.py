@@ -5,7 +5,8 @@ from __future__ import annotations
 import abc
 
 import keras
-from tensorflow_probability import distributions as tfd
+
+from bnn import distributions as tfd
 
 
 class Prior(abc.ABC):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gin
 import keras
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
+from bnn import distributions as tfd
 from bnn.priors.prior import Prior, require_positive
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 
@@ -46,6 +47,12 @@ class Plan:
         count = _ceil(self.epochs / self.report_every)
         ends = (k * self.report_every * self.num_train / self.batch_size for k in range(1, count))
         return sorted({max(1, round(end)) for end in ends} | {self.total_steps})
+
+    @property
+    def longest_interval(self) -> int:
+        """Steps between two reports, the most that one call can take."""
+        steps = [0, *self.report_steps]
+        return max(end - begin for begin, end in itertools.pairwise(steps))
 
     def epoch(self, step: int) -> float:
         """Epochs seen after `step` steps."""

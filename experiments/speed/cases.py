@@ -188,7 +188,7 @@ CASES = {
     case.name: case
     for case in (
         _mlp("784-400-400-10", 784, 400, 400, 10, batch=128),
-        _mlp("13-50-1", 13, 50, 1, batch=32, num_train=455, regression=True, steps_per_call=500),
+        _mlp("13-50-1", 13, 50, 1, batch=32, num_train=455, regression=True, steps_per_call=1000),
         Case("LeNet-5", "lenet5", (28, 28, 1), _LENET, 128, steps_per_call=20),
         Case("ResNet-8", "resnet8", (32, 32, 3), _RESNET, 64, 50_000, steps_per_call=4),
         _mlp("784-1200-1200-10", 784, 1200, 1200, 10, batch=128, steps_per_call=10),

@@ -53,6 +53,16 @@ def test_report_steps_rise_to_the_end_at_every_multiple():
                 assert abs(step - due) <= 0.5 or step == 1
 
 
+def test_longest_interval():
+    assert Plan(100, 10, 3, 1).longest_interval == 10
+    assert Plan(1437, 64, 300, 10).longest_interval == 225
+    assert Plan(100, 10, 3, 2).longest_interval == 20  # the first one; the last has 10 steps
+    assert Plan(100, 10, 3, 100).longest_interval == 30
+    for plan in plans(200):
+        ends = np.array([0, *plan.report_steps])
+        assert plan.longest_interval == np.diff(ends).max()
+
+
 def test_report_steps_of_known_plans():
     assert Plan(1437, 64, 300, 10).report_steps[:3] == [225, 449, 674]
     assert Plan(100, 10, 3, 1).report_steps == [10, 20, 30]
