@@ -280,7 +280,7 @@ class Session:
         samples = self._predict(inputs, _REPORT_SAMPLES)
         finite = bool(tf.reduce_all(tf.math.is_finite(samples)))
         shown = samples if finite else tf.zeros_like(samples)
-        values = headline(evaluate(self.problem.likelihood, shown, targets, self.data))
+        values = headline(self.problem.likelihood, shown, targets, self.data)
         if not finite:  # the loss, where it follows, says at which step and site
             values = dict.fromkeys(values, math.nan)
         if part == "valid":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
+from bnn import distributions as tfd
 from bnn.draw import Site
 
 # Trapezoids of 10⁻³ standard deviations over ± 10: exact to float32 for densities whose narrowest

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import tensorflow as tf
 
@@ -36,22 +34,28 @@ def evaluate(
 
 
 def _classification(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    wrong = metrics.classification_losses(log_probs, labels)["error"]
-    unsure = metrics.uncertainty_scores(log_probs)["max_probability"]
+    mixture = _mixture(log_probs)
+    wrong = metrics.classification_losses(mixture, labels)["error"]
+    unsure = metrics.uncertainty_scores(mixture)["max_probability"]
     return {
-        "nll": metrics.nll(log_probs, labels),
-        "accuracy": metrics.accuracy(log_probs, labels),
-        "error": metrics.error(log_probs, labels),
-        "brier": metrics.brier(log_probs, labels),
-        "ece": metrics.ece(log_probs, labels),
-        "ece_equal_mass": metrics.ece_equal_mass(log_probs, labels),
-        "ece_classwise": metrics.ece_classwise(log_probs, labels),
-        "ece_adaptive": metrics.ece_adaptive(log_probs, labels),
+        "nll": metrics.nll(mixture, labels),
+        "accuracy": metrics.accuracy(mixture, labels),
+        "error": metrics.error(mixture, labels),
+        "brier": metrics.brier(mixture, labels),
+        "ece": metrics.ece(mixture, labels),
+        "ece_equal_mass": metrics.ece_equal_mass(mixture, labels),
+        "ece_classwise": metrics.ece_classwise(mixture, labels),
+        "ece_adaptive": metrics.ece_adaptive(mixture, labels),
         "aurc": metrics.aurc(unsure, wrong),
-        "predictive_entropy": float(np.mean(metrics.predictive_entropy(log_probs))),
+        "predictive_entropy": float(np.mean(metrics.predictive_entropy(mixture))),
         "aleatoric_entropy": float(np.mean(metrics.aleatoric_entropy(log_probs))),
         "epistemic_entropy": float(np.mean(metrics.epistemic_entropy(log_probs))),
     }
+
+
+def _mixture(log_probs: np.ndarray) -> np.ndarray:
+    """The predictive mixture as one sample `[1, B, C]`, which most metrics are functions of."""
+    return metrics.predictive_log_probs(log_probs)[np.newaxis]
 
 
 def own_units(
@@ -85,6 +89,19 @@ def _regression(loc: np.ndarray, scale: np.ndarray, targets: np.ndarray) -> dict
     }
 
 
-def headline(values: Mapping[str, float]) -> dict[str, float]:
-    """The two or three metrics that a learning curve shows."""
-    return {k: values[k] for k in ("nll", "accuracy", "rmse", "ece") if k in values}
+def headline(
+    likelihood: Likelihood, samples: tf.Tensor, targets: np.ndarray, data: Dataset
+) -> dict[str, float]:
+    """The two or three of `evaluate`'s metrics that a learning curve shows, and no others."""
+    if isinstance(likelihood, Classification):
+        mixture = _mixture(likelihood.log_probs(samples).numpy())
+        return {
+            "nll": metrics.nll(mixture, targets),
+            "accuracy": metrics.accuracy(mixture, targets),
+            "ece": metrics.ece(mixture, targets),
+        }
+    loc, scale, own_targets = own_units(likelihood, samples, targets, data)
+    return {
+        "nll": -metrics.log_likelihood(loc, scale, own_targets),
+        "rmse": metrics.rmse(loc, own_targets),
+    }

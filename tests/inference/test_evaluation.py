@@ -136,7 +136,17 @@ def test_errors_scale_with_the_units(rng):
     assert large["nll"] == pytest.approx(small["nll"] + np.log(1000), rel=1e-4)
 
 
-def test_headline_metrics():
-    everything = {"nll": 1.0, "accuracy": 0.5, "error": 0.5, "ece": 0.1, "brier": 0.2}
-    assert headline(everything) == {"nll": 1.0, "accuracy": 0.5, "ece": 0.1}
-    assert headline({"nll": 1.0, "rmse": 2.0, "crps": 1.0}) == {"nll": 1.0, "rmse": 2.0}
+def test_headline_metrics_of_classes(rng, classes):
+    samples = tf.constant(rng.normal(size=(5, 8, 3)), tf.float32)
+    everything = evaluate(Categorical(), samples, classes.y_test, classes)
+    got = headline(Categorical(), samples, classes.y_test, classes)
+    assert got == {name: everything[name] for name in ("nll", "accuracy", "ece")}
+
+
+def test_headline_metrics_of_values(rng, values):
+    likelihood = Normal(0.3)
+    likelihood.build(2)
+    samples = tf.constant(rng.normal(size=(6, 15, 2)), tf.float32)
+    everything = evaluate(likelihood, samples, values.y_test, values)
+    got = headline(likelihood, samples, values.y_test, values)
+    assert got == {name: everything[name] for name in ("nll", "rmse")}
