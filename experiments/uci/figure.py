@@ -56,5 +56,6 @@ def _panel(axis: Any, rows: Sequence[Summary], names: Sequence[str], metric: str
                 markerfacecolor="white",
                 linestyle="none",
             )
+    axis.locator_params(axis="x", nbins=3)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)

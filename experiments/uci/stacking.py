@@ -48,11 +48,14 @@ class Weights(NamedTuple):
       set: folder of the set.
       split: number of the split.
       of: title of each candidate to its weight; they sum to 1.
+      close: the best candidate leads the second by no more than one standard error, of their paired
+        difference in log-density over the validation rows: the choice of one is within its noise.
     """
 
     set: str
     split: int
     of: dict[str, float]
+    close: bool
 
 
 def stacking_weights(log_densities: ArrayLike) -> np.ndarray:
@@ -126,8 +129,17 @@ def stacked(
                 elbo=None,
             )
         )  # fmt: skip
-        given.append(Weights(name, split, dict(zip(titles, weights.tolist(), strict=True))))
+        of = dict(zip(titles, weights.tolist(), strict=True))
+        given.append(Weights(name, split, of, _is_close(valid.log_density)))
     return found, given
+
+
+def _is_close(log_density: np.ndarray) -> bool:
+    if len(log_density) < 2:
+        return False
+    second, best = log_density[np.argsort(log_density.mean(axis=1))[-2:]]
+    lead = best - second
+    return bool(lead.mean() <= lead.std(ddof=1) / np.sqrt(len(lead)))
 
 
 def _together(

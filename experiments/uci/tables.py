@@ -37,7 +37,7 @@ def table(
         "stacking, whose weights are fitted to the validation rows, the coverage alone)",
         _ours(rows, sets),
         "**How many splits chose each candidate**",
-        _choices(results, sets),
+        _choices(results, weights, sets),
         "**Weight of each candidate in the stack, mean over splits**",
         _weights(weights, sets),
         "**The published rows**",
@@ -128,12 +128,13 @@ def _only(shown: Callable[[Summary], str], rows: Sequence[Summary], name: str, t
     return shown(found[0]).replace("-", "−") if found else "–"
 
 
-def _choices(results: Sequence[Result], sets: Sequence[str]) -> str:
+def _choices(results: Sequence[Result], weights: Sequence[Weights], sets: Sequence[str]) -> str:
     counts = {s: choices(results, s) for s in sets}
     titles = dict.fromkeys(t for s in sets for t in counts[s])
-    return _markdown(
-        ["candidate", *sets], [[t, *(str(counts[s].get(t, "–")) for s in sets)] for t in titles]
-    )
+    lines = [[t, *(str(counts[s].get(t, "–")) for s in sets)] for t in titles]
+    close = [str(sum(g.close for g in weights if g.set == s)) for s in sets]
+    lines.append(["*the best leads the second by at most one standard error*", *close])
+    return _markdown(["candidate", *sets], lines)
 
 
 def _weights(weights: Sequence[Weights], sets: Sequence[str]) -> str:

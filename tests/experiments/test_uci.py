@@ -157,7 +157,10 @@ def test_tables_say_what_was_reached_and_what_not():
         result(STACKED, 0, "test", -1.5, 8.0)._replace(elbo=None),
         result(STACKED, 1, "test", 0.5, 8.0)._replace(elbo=None),
     ]
-    weights = [Weights("yacht", 0, {"a": 1.0, "b": 0.0}), Weights("yacht", 1, {"a": 0.5, "b": 0.5})]
+    weights = [
+        Weights("yacht", 0, {"a": 1.0, "b": 0.0}, False),
+        Weights("yacht", 1, {"a": 0.5, "b": 0.5}, True),
+    ]
     results = [*RESULTS, *chosen(RESULTS), *mixed]
     text = table(summaries(results), results, weights, {"test_samples": 10, "valid_samples": 5})
     assert "| **chosen on validation data** | ours, whole KL | −5.000 ± 2.000 |" in text
@@ -168,6 +171,7 @@ def test_tables_say_what_was_reached_and_what_not():
     assert f"| {STACKED} | ours, whole KL; rule added later | −0.500 ± 1.000 |" in text
     assert f"| {STACKED} | – / 90.0 % / – |" in text
     assert "| a | 0.75 |" in text
+    assert "second by at most one standard error* | 1 |" in text
     assert "−1.449 ± 0.086 (sd)" in text
 
 
@@ -255,6 +259,8 @@ def test_a_split_is_stacked_by_its_own_validation_rows_and_reported_on_test():
     assert found[1].log_likelihood == pytest.approx(np.log(density).mean())
     assert found[1].rmse == pytest.approx(np.sqrt(np.mean((target - 2) ** 2)))
     assert found[1].coverage_95 == np.mean((cdf > 0.025) & (cdf < 0.975)) == 0.5
+    # The lead: at split 0 about 1250 nats of both rows, at split 1 the rows cancel.
+    assert [w.close for w in weights] == [False, True]
     row = summaries(found)[0]
     assert (row.splits, row.valid_log_likelihood, row.elbo) == (2, None, None)
 
@@ -263,7 +269,7 @@ def test_candidates_that_a_set_lacks_are_not_stacked():
     only = [r._replace(set="concrete") for r in RESULTS if r.title == "b"]
     points = POINTS | {("concrete", *k[1:]): v for k, v in POINTS.items() if k[1] == "b"}
     _, weights = stacked([*RESULTS, *only], points)
-    assert [w.of for w in weights] == [{"b": 1.0}] * 4
+    assert [(w.of, w.close) for w in weights] == [({"b": 1.0}, False)] * 4
 
 
 def test_candidates_of_other_rows_are_not_stacked():
