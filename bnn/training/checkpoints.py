@@ -30,7 +30,8 @@ class Checkpoints:
 
     TensorFlow writes a checkpoint into a temporary folder and moves its files, the index last: one
     with an index is whole. The best one is in a folder `best` of its own; what it is chosen by is
-    part of the state.
+    part of the state. It waits in memory until the next save: a run that is killed repeats what
+    came after its newest checkpoint, and finds the same best one again.
 
     Args:
       folder: created when the first checkpoint is saved.
@@ -57,8 +58,10 @@ class Checkpoints:
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         # The lowest score so far and its step.
         self._best = tf.Variable([math.inf, -1.0], dtype=tf.float64, trainable=False)
+        self._waiting: tuple[int, list[tf.Tensor]] | None = None
         self._text = tf.Variable(json.dumps(self._about), trainable=False)
         parts = {name: [_value(v) for v in part] for name, part in variables.items() if part}
+        self._state = [v for part in parts.values() for v in part] + [self._best]
         self._checkpoint = tf.train.Checkpoint(
             step=self._step, best=self._best, about=self._text, **parts
         )
@@ -81,13 +84,27 @@ class Checkpoints:
 
     def save(self, step: int) -> Path:
         """Saves the state after `step` steps and returns the checkpoint's path prefix."""
+        self._save_best()  # first: the state says which step is the best one
         return self._save(self._folder, step, self.keep)
 
     def offer(self, step: int, score: float) -> None:
-        """Saves the state as the best one where its score is the lowest so far."""
+        """Has the next `save` keep this state as the best one if its score is the lowest so far."""
         if score < float(self._best.numpy()[0]):
             self._best.assign([score, float(step)])
+            with tf.device("CPU:0"):  # the devices' memory is for training
+                self._waiting = step, [tf.identity(v) for v in self._state]
+
+    def _save_best(self) -> None:
+        if self._waiting is None:
+            return
+        step, values = self._waiting
+        now = [tf.identity(v) for v in self._state]
+        try:
+            _assign(self._state, values)
             self._save(self._folder / _BEST, step, 1)
+        finally:
+            _assign(self._state, now)
+        self._waiting = None
 
     def restore(self, at_most: int | None = None) -> int | None:
         """Restores the newest readable checkpoint and returns its step; None where there is none.
@@ -160,6 +177,11 @@ def _steps(folder: Path) -> dict[int, Path]:
     """The checkpoints of a folder: step to path prefix."""
     matches = (_NAME.fullmatch(p.name) for p in folder.glob("ckpt-*.index"))
     return {int(m[1]): folder / f"ckpt-{m[1]}" for m in matches if m}
+
+
+def _assign(variables: Sequence[tf.Variable], values: Sequence[tf.Tensor]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _value(variable: keras.Variable | tf.Variable) -> tf.Variable:

@@ -86,8 +86,8 @@ def fit(
       plan: total and report steps.
       state: all variables a step changes, by part.
       trained: the trained variables by a name that says their site.
-      checkpoints: saved every `save_seconds`, at the end, when the run stops early, and when a
-        report's score is the lowest.
+      checkpoints: saved every `save_seconds`, at the end and when the run stops early, with the
+        best state since the last time, that is the one with the lowest score of its report.
       averages: the running means, part of the checkpoints.
       first_step: 0, or the step of the restored checkpoint.
       report: called after every report step with the means since the last one and the latest KL.

@@ -1,8 +1,8 @@
 """What a whole run costs beyond its training steps.
 
-`python -m bnn.run` is stopped by a signal after each of its reports, and a bare loop of the same
-step, in a process that waits beside it, takes its turn: an interval of the run and the bare steps
-that follow are a pair.
+`python -m bnn.run` is stopped by a signal after every few of its reports, and a bare loop of the
+same step, in a process that waits beside it, takes its turn: an interval of the run and the bare
+steps that follow are a pair. A turn is seconds long, so that waking up is little of it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from experiments.speed.session import ROOT, Worker
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """One report of a run and the bare loop after it.
+    """A few reports of a run and the bare loop after them.
 
     Attributes:
       case: of the bare loop.
-      round: number of the report after the first, whose interval holds start and compilation.
+      round: number of the interval; the first report, whose own holds start and compilation, is
+        in none.
       steps: training steps of the interval.
       run_seconds: of the run, one step.
       bare_seconds: of the bare loop, one step.
@@ -40,9 +41,9 @@ class Interval:
 
 
 def measure_run(
-    case: str, rounds: int, gin_file: str, variant: str, bare_steps: int, *bindings: str
+    case: str, rounds: int, gin_file: str, variant: str, bare_steps: int, reports: int
 ) -> tuple[list[Interval], dict[str, float]]:
-    """Intervals of a run of `rounds + 1` epochs, each a report.
+    """Intervals of a run, of `reports` epochs each, with a report after every epoch.
 
     Returns:
       The intervals, and seconds of the run's parts: until the first report (start, compilation
@@ -53,9 +54,11 @@ def measure_run(
         bare.run(variant, bare_steps)
         path = Path(folder) / "run" / "metrics.jsonl"
         command = [sys.executable, "-m", "bnn.run", f"--gin_file={ROOT / 'gin_configs' / gin_file}"]
-        command += [f"--workdir={path.parent}", f"--gin_bindings=run.epochs = {rounds + 1}"]
+        command += [
+            f"--workdir={path.parent}",
+            f"--gin_bindings=run.epochs = {1 + rounds * reports}",
+        ]
         command += ["--gin_bindings=run.report_every = 1"]
-        command += [f"--gin_bindings={binding}" for binding in bindings]
         log = Path(folder) / "log"
         intervals: list[Interval] = []
         steps_before, parts = 0, {}
@@ -64,7 +67,7 @@ def measure_run(
             run = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT)
             try:
                 for number in range(rounds + 1):
-                    step = _wait(path, number, run, log)
+                    step = _wait(path, number * reports, run, log)
                     os.kill(run.pid, signal.SIGSTOP)
                     seconds = time.perf_counter() - begin
                     if number == 0:

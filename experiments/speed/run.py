@@ -88,10 +88,10 @@ def _run(folder: Path, arguments: Any) -> None:
     rounds = min(arguments.rounds, LONG_ROUNDS)
     load = os.getloadavg()[0]
     if arguments.fast:
-        gin_file, case, steps = "digits.gin", "64-200-200-10", 20
+        gin_file, case, steps, reports = "digits.gin", "64-200-200-10", 20, 1
     else:
-        gin_file, case, steps = "mnist_mlp.gin", MAIN_CASE, 200
-    intervals, parts = measure_run(case, rounds, gin_file, "lrt/XLA", steps)
+        gin_file, case, steps, reports = "mnist_mlp.gin", MAIN_CASE, 1000, 4
+    intervals, parts = measure_run(case, rounds, gin_file, "lrt/XLA", steps, reports)
     replace_rows(folder / "run.csv", intervals, lambda _: True)
     _note(folder, "run", arguments, load, {}, gin_file=gin_file, parts=parts)
 

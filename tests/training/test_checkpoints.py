@@ -202,6 +202,26 @@ def test_the_best_is_kept_beside_the_newest_and_its_score_is_part_of_the_state(m
     assert again.checkpoints.best == (3, 1.0)
 
 
+def test_the_best_waits_for_the_next_save_and_is_the_state_that_was_offered(make_job):
+    job = make_job()
+    job.toy.bias.assign([1.0])
+    job.checkpoints.offer(1, 3.0)
+    assert not job.checkpoints._folder.exists()
+    job.toy.bias.assign([2.0])
+    job.checkpoints.offer(2, 1.0)
+    job.toy.bias.assign([3.0])
+    job.checkpoints.save(3)
+    assert float(job.toy.bias[0]) == 3.0
+    assert job.checkpoints.best == (2, 1.0)
+    again = make_job()
+    assert again.checkpoints.restore(at_most=2) == 2
+    assert float(again.toy.bias[0]) == 2.0
+    assert again.checkpoints.best == (2, 1.0)
+    assert again.checkpoints.restore() == 3
+    assert float(again.toy.bias[0]) == 3.0
+    assert again.checkpoints.best == (2, 1.0)
+
+
 def test_the_newest_at_or_before_a_step_the_best_included(make_job):
     job = make_job()
     job.toy.bias.assign([2.0])
