@@ -11,12 +11,12 @@ Exit codes: 0 the step is finite, 3 it is not, 1 error.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import app, flags
+
+from bnn import command_line
 
 _NOT_FINITE = 3
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
@@ -29,19 +29,13 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
     "Binding that wins over the run's configuration, such as 'run.strategy = @Mirrored()' for a "
     "run of several workers; repeatable.",
 )
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder of the data sets; the variable BNN_DATA_DIR where absent."
-)
-_TRACEBACK = flags.DEFINE_bool("traceback", False, "Show the whole traceback of an error.")
+flags.adopt_module_key_flags(command_line)
 
 
 def main(argv: Sequence[str]) -> int:
     """Reads the run's configuration, replays the step and prints the report; the exit code."""
-    if len(argv) > 1:
-        print(f"error: unexpected argument {argv[1]!r}; options start with --", file=sys.stderr)
+    if not command_line.start(argv):
         return 2
-    if _DATA_DIR.value is not None:
-        os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
     from bnn import experiment, step_replay
     from bnn.configuration import parse, start_devices
 
@@ -58,11 +52,8 @@ def main(argv: Sequence[str]) -> int:
             workdir=_WORKDIR.value,
             instead=lambda session: step_replay.replay(session, _STEP.value),
         )
-    except (ValueError, OSError, RuntimeError, TypeError, SyntaxError, ImportError) as error:
-        if _TRACEBACK.value:
-            raise
-        print(f"error: {error}\n(--traceback shows where)", file=sys.stderr)
-        return 1
+    except command_line.ERRORS as error:
+        return command_line.explain(error)
     print(report["text"])
     return 0 if report["finite"] else _NOT_FINITE
 

@@ -11,12 +11,12 @@ results.json, ledger.md, checkpoints/ and figures/. Exit codes: 0 done, 1 error,
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 from collections.abc import Sequence
 
 from absl import app, flags
+
+from bnn import command_line
 
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", None, "Gin file; repeat for several, later ones win.", required=True
@@ -25,19 +25,13 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings", [], "Binding that wins over the files, such as 'run.seed = 1'; repeatable."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, created.", required=True)
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder of the data sets; the variable BNN_DATA_DIR where absent."
-)
-_TRACEBACK = flags.DEFINE_bool("traceback", False, "Show the whole traceback of an error.")
+flags.adopt_module_key_flags(command_line)
 
 
 def main(argv: Sequence[str]) -> int:
     """Parses the configuration, locks it and calls the root; the process's exit code."""
-    if len(argv) > 1:
-        print(f"error: unexpected argument {argv[1]!r}; options start with --", file=sys.stderr)
+    if not command_line.start(argv):
         return 2
-    if _DATA_DIR.value is not None:
-        os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
     from bnn import experiment
     from bnn.configuration import parse, start_devices
     from bnn.training import InterruptedRunError
@@ -52,12 +46,8 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:  # outside of the training loop, or a second one inside
         print("interrupted; the same command continues from the last checkpoint.", file=sys.stderr)
         return 130
-    except (ValueError, OSError, RuntimeError, TypeError, SyntaxError, ImportError) as error:
-        if _TRACEBACK.value:
-            raise
-        message = re.sub(r" \(<(function|class) .*>\)", "", str(error))  # gin's addition
-        print(f"error: {message}\n(--traceback shows where)", file=sys.stderr)
-        return 1
+    except command_line.ERRORS as error:
+        return command_line.explain(error)
     return 0
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import gin
@@ -17,13 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.data import Dataset, batch_indices
-from bnn.diagnostics import ledger_report
-from bnn.inference import GradientNoiseProbe, Method, Problem, evaluate, headline
-from bnn.kl import ledger, sites
-from bnn.provenance import git_revision, versions
+from bnn.inference import GradientNoiseProbe, Method, Problem, headline
+from bnn.kl import sites
 from bnn.run_figures import draw_figures
 from bnn.run_predictions import write_predictions
-from bnn.tracking import Console, RunInfo, Tracker, read_jsonl
+from bnn.run_results import final_results, summary, write_ledger
+from bnn.tracking import RunInfo, Tracker, read_jsonl
 from bnn.training import (
     Averages,
     Checkpoints,
@@ -36,14 +32,12 @@ from bnn.training import (
     fit,
     model_files,
     write_json,
-    write_text,
 )
 
 # Training examples that stand in for a validation part where there is none.
 _TRAIN_SUBSET = 1000
 # Weight samples of the metrics while training; the final ones use `num_predict_samples`.
 _REPORT_SAMPLES = 8
-_FINAL_KL_SAMPLES = 32
 
 
 @dataclasses.dataclass
@@ -129,7 +123,7 @@ class Session:
             figures = draw_figures(
                 self.folder.figures, records, self.problem.likelihood, samples, self.data
             )
-            self._report_ledger(results, records)
+            results["ledger"] = write_ledger(self.folder.path, self.problem, records)
             results["seconds"]["total"] = round(time.monotonic() - started, 3)
             write_json(self.folder.results, results)
             for name, path in figures.items():
@@ -139,20 +133,8 @@ class Session:
         except BaseException:
             trackers.finish(results, failed=True)
             raise
-        trackers.finish(_summary(results, self.folder.path))
+        trackers.finish(summary(results, self.folder.path))
         return results
-
-    def _report_ledger(self, results: dict[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
-        """Writes `ledger.md`, and adds the report to the results and its warnings to the log."""
-        nll = records[-1]["nll"] if records else None
-        report = ledger_report(self.problem.model, self.data.num_train, nll, self.problem.seed)
-        write_text(self.folder.path / "ledger.md", str(report))
-        results["ledger"] = dataclasses.asdict(report) | {
-            "sites": [_finite(dataclasses.asdict(site)) for site in report.sites],
-            "warnings": list(report.warnings),
-        }
-        for warning in report.warnings:
-            logging.getLogger("absl").warning("%s", warning)
 
     def training_steps(self) -> TrainingSteps | ReplicatedSteps:
         """The compiled steps, on one device or on all replicas."""
@@ -301,36 +283,9 @@ class Session:
     def _results(self, train_seconds: float) -> tuple[dict[str, Any], tf.Tensor]:
         started = time.monotonic()
         samples = self._predict(self.data.x_test, self.num_predict_samples)
-        test = evaluate(self.problem.likelihood, samples, self.data.y_test, self.data)
-        kl = {
-            name: float(value)
-            for name, value in ledger(
-                self.problem.model,
-                seed=self.problem.seed,
-                step=self.plan.total_steps,
-                num_samples=_FINAL_KL_SAMPLES,
-            ).items()
-        }
-        results = {
-            "data": self.data.name,
-            "test": test,
-            "num_predict_samples": self.num_predict_samples,
-            **self.method.describe(),
-            "estimator": self.problem.estimator.describe(),
-            "kl": {"total": sum(kl.values()), **kl},
-            "num_train": self.data.num_train,
-            "num_test": self.data.num_test,
-            "num_parameters": self.problem.model.count_params(),
-            "steps": self.plan.total_steps,
-            "seed": self.problem.seed,
-            "seconds": {
-                "train": round(train_seconds, 3),
-                "evaluate": round(time.monotonic() - started, 3),
-            },
-            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "versions": versions(),
-            "git_revision": git_revision(),
-        }
+        results = final_results(self.problem, self.method, self.data, samples)
+        spent = {"train": train_seconds, "evaluate": time.monotonic() - started}
+        results["seconds"] = {name: round(value, 3) for name, value in spent.items()}
         return results, samples
 
 
@@ -340,35 +295,6 @@ def _best(checkpoints: Checkpoints) -> dict[str, float] | None:
         return None
     step, score = checkpoints.best
     return {"step": step, "score": score}
-
-
-def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with infinities, which JSON lacks, as None."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
-
-
-def show_finished(path: Path, results: Mapping[str, Any]) -> None:
-    """Shows the results of a run that has ended already."""
-    logging.getLogger("absl").warning(
-        "workdir %s holds this very run, finished: nothing was repeated.", path
-    )
-    console = Console()
-    console.start(RunInfo(workdir=path, name=path.name))
-    console.finish(_summary(results, path))
-
-
-def _summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """What a person wants to see of the results."""
-    names = ("data", "method", "posterior", "estimator", "num_predict_samples", "steps", "seed")
-    summary: dict[str, Any] = {name: results[name] for name in names if name in results}
-    summary |= {f"test {name}": value for name, value in results["test"].items()}
-    summary["KL, nats"] = results["kl"]["total"]
-    summary["seconds of training"] = results["seconds"]["train"]
-    summary["files"] = str(path)
-    return summary
 
 
 def _flat_config() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 import bnn
-from bnn import session
+from bnn import run_results, session
 from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
 from bnn.experiment import run
@@ -307,7 +307,7 @@ def test_a_run_killed_after_training_is_evaluated_without_training(
 ):
     workdir, expected = plain_run
     with monkeypatch.context() as patch:
-        patch.delattr(session, "git_revision")
+        patch.delattr(run_results, "git_revision")
         with pytest.raises(NameError):
             run(tmp_path, **arguments())
     monkeypatch.setattr(session.TrainingSteps, "__call__", None)

@@ -21,7 +21,7 @@ ROWS = [
     {"objectives"},
     {"diagnostics"},
     {"inference"},
-    {"run_figures", "run_predictions"},
+    {"run_figures", "run_predictions", "run_results"},
     {"session"},
     {"experiment"},
     {"restore", "step_replay"},
@@ -29,6 +29,7 @@ ROWS = [
 ]
 # These import nothing of bnn, and only what runs an experiment imports them.
 LEAVES = {
+    "command_line",
     "configuration",
     "data",
     "figures",
@@ -43,6 +44,7 @@ IMPORTERS_OF_LEAVES = {
     "inference",
     "run_figures",
     "run_predictions",
+    "run_results",
     "session",
     "experiment",
     "restore",

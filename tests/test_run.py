@@ -465,7 +465,7 @@ def test_the_command_in_a_process_of_its_own_gives_the_same_numbers(command, tmp
 
 
 def test_every_flag_explains_itself():
-    explained = {flag.name: flag.help for flag in flags.FLAGS.flags_by_module_dict()["bnn.run"]}
+    explained = {f.name: f.help for f in flags.FLAGS.get_key_flags_for_module("bnn.run")}
     assert set(explained) == {"gin_file", "gin_bindings", "workdir", "data_dir", "traceback"}
     assert all(len(text) > 20 for text in explained.values())
 

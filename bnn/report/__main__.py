@@ -11,10 +11,11 @@ codes: 0 done, 1 error.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from absl import app, flags
+
+from bnn import command_line
 
 _OUTPUT = flags.DEFINE_string(
     "output", None, "Folder for report.html, report.md and figures/.", required=True
@@ -31,23 +32,19 @@ _OTHERS = flags.DEFINE_multi_string(
     "Image set in the layout of MNIST that runs which classify are tested against, such as kmnist; "
     "repeatable.",
 )
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder of the data sets; the variable BNN_DATA_DIR where absent."
-)
 _TITLE = flags.DEFINE_string("title", "Report", "Title of the report.")
-_TRACEBACK = flags.DEFINE_bool("traceback", False, "Show the whole traceback of an error.")
+flags.adopt_module_key_flags(command_line)
 
 
 def main(argv: Sequence[str]) -> int:
     """Reads the flags and writes the report; the process's exit code."""
-    if _DATA_DIR.value is not None:
-        os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
+    command_line.use_data_dir()
     from bnn.report.command import write
 
     return write(
         argv[1:],
         _OUTPUT.value,
-        traceback=_TRACEBACK.value,
+        traceback=command_line.wants_traceback(),
         baseline=_BASELINE.value,
         skip_unfinished=_SKIP.value,
         out_of_distribution=_OTHERS.value,
