@@ -145,7 +145,8 @@ def train_all(jobs: Iterable[Job], root: Path, workers: int) -> None:
 def provenance(jobs: Sequence[Job], root: Path) -> str:
     """Dates, revisions, versions, seeds and cost of runs that have ended, as half a sentence."""
     runs = [run for run in (job.results(root) for job in jobs) if run is not None]
-    costs = [job.cost(root) for job in jobs]
+    spent = [job.cost(root)["cpu_seconds"] for job in jobs]
+    timed = [seconds for seconds in spent if seconds]
     versions = runs[-1]["versions"]
     dates = sorted({run["date"][:10] for run in runs})
     revisions = sorted({run["git_revision"][:12] for run in runs})
@@ -154,8 +155,8 @@ def provenance(jobs: Sequence[Job], root: Path) -> str:
         f"{', '.join(dates)}, revision {', '.join(revisions)}, seeds "
         f"{', '.join(map(str, seeds))}, Python {versions['python']}, TensorFlow "
         f"{versions['tensorflow']}, Keras {versions['keras']}; {len(runs)} runs, "
-        f"{sum(run['seconds']['train'] for run in runs) / 60:.0f} min of training, "
-        f"{sum(cost['cpu_seconds'] for cost in costs) / 60:.0f} min of processor time"
+        f"{sum(timed) / 60:.0f} min of processor time"
+        + (f" ({len(timed)} runs were timed)" if len(timed) < len(runs) else "")
     )
 
 

@@ -58,7 +58,10 @@ CANDIDATES = (
 
 
 def validate(folder: Path, num_samples: int = NUM_SAMPLES) -> dict[str, float]:
-    """Error and NLL of a run on its validation part; what is there is read.
+    """Error and NLL of a run on its validation part, and its bound; what is there is read.
+
+    The bound is the negative ELBO per training image with the whole KL, nats: the mean NLL of the
+    steps since the last report but one, plus the last KL / N.
 
     Args:
       folder: of a run that has ended.
@@ -78,13 +81,16 @@ def validate(folder: Path, num_samples: int = NUM_SAMPLES) -> dict[str, float]:
         return held
     from bnn import metrics
     from bnn.restore import restore
+    from bnn.tracking import read_jsonl
 
     run = restore(folder)
+    last = read_jsonl(folder / "metrics.jsonl")[-1]
     samples = run.predict(run.data.x_valid, num_samples)
     log_probs = run.problem.likelihood.log_probs(samples).numpy()
     values = {
         "error": metrics.error(log_probs, run.data.y_valid),
         "nll": metrics.nll(log_probs, run.data.y_valid),
+        "bound": last["nll"] + last["kl"] / run.data.num_train,
         "num_valid": run.data.num_valid,
         "num_samples": num_samples,
     }

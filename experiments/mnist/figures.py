@@ -60,7 +60,7 @@ def draw_rows(rows: Sequence[Row], data: str, path: Path) -> None:
                     label=point[1],
                 )
             axis.set(xlabel=label)
-            axis.set_xlim(left=0)
+            axis.set_xlim(0, 1.06 * max(point[column][0] for point in points))
         panels[0].set_yticks(range(len(points)), [point[0] for point in points], fontsize=7)
         panels[0].set_ylim(len(points) - 0.5, -0.5)
         shared_legend(figure)

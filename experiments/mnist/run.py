@@ -42,14 +42,15 @@ def main(argv: list[str] | None = None) -> int:
     if not jobs:
         print(f"no run below {root} has ended; leave --report out.", file=sys.stderr)
         return 1
-    ended = {job.name for job in jobs}
     num_samples = 2 if options.fast else NUM_SAMPLES
+    ready = _ready(jobs, "validation.json", root, options)
     validated = {
         candidate.name: validate(root / candidate.job().name, num_samples)
         for candidate in CANDIDATES
-        if candidate.job().name in ended
+        if candidate.job().name in ready
     }
-    curves = _pruning(options, root, ended, num_samples)
+    ready = _ready(jobs, "pruning.json", root, options)
+    curves = _pruning(options, root, ready, num_samples)
     from experiments.mnist.report import write_report
 
     write_report(options.output, root, options.seeds, jobs, validated, curves)
@@ -67,8 +68,13 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
     return [*jobs, *(candidate.job() for candidate in CANDIDATES)]
 
 
+def _ready(jobs: list[Job], file: str, root: Path, options: argparse.Namespace) -> set[str]:
+    """Names of the runs that may be evaluated: with --report only those that have been."""
+    return {job.name for job in jobs if not options.report or (root / job.name / file).exists()}
+
+
 def _pruning(
-    options: argparse.Namespace, root: Path, ended: set[str], num_samples: int
+    options: argparse.Namespace, root: Path, ready: set[str], num_samples: int
 ) -> dict[str, list[dict[str, Any]]]:
     """The curves of all seeds that have ended, by the fit's title."""
     from experiments.mnist.pruning import pruning_curve
@@ -78,7 +84,7 @@ def _pruning(
         title: [
             pruning_curve(root / name, num_samples if case.random else 1, **sizes)
             for name in (case.job(seed).name for seed in options.seeds)
-            if name in ended
+            if name in ready
         ]
         for title, case in _PRUNED.items()
     }
@@ -96,7 +102,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, default=_HERE, help="folder of README and figures to write"
     )
-    parser.add_argument("--report", action="store_true", help="train nothing, write what there is")
+    parser.add_argument(
+        "--report", action="store_true", help="train and evaluate nothing, write what there is"
+    )
     parser.add_argument("--fast", action="store_true", help="tiny sizes; needs --output and --root")
     options = parser.parse_args(argv)
     if options.fast and (options.output == _HERE or options.root == RUNS):

@@ -91,17 +91,12 @@ def candidates_table(validated: Mapping[str, Mapping[str, float]]) -> str:
             [
                 *(title, f"{candidate.warmup:g}", str(candidate.epochs), "1"),
                 *(f"{100 * values['error']:.2f}", f"{values['nll']:.4f}"),
-                str(values["num_samples"]),
+                *(str(values["num_samples"]), f"{values['bound']:.3f}"),
             ]
         )
-    head = [
-        "prior",
-        "warm-up",
-        "epochs",
-        "KL weight",
-        f"error on {NUM_VALID:,} validation images, %",
-    ]
-    return markdown([*head, "NLL on them", "weight samples"], lines)
+    where = f"{NUM_VALID:,} validation images"
+    head = ["prior", "warm-up", "epochs", "KL weight", f"error on {where}, %", "NLL on them"]
+    return markdown([*head, "weight samples", "−ELBO, nats per training image"], lines)
 
 
 def pruning_table(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
