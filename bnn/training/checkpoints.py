@@ -149,6 +149,8 @@ class Checkpoints:
         for folder in (self._folder, self._folder / _BEST):
             for stale in folder.glob("*_temp"):
                 shutil.rmtree(stale, ignore_errors=True)
+            for half_written in folder.glob(".checkpoint.*.tmp"):
+                half_written.unlink()
             whole = {path.name for path in _steps(folder).values()}
             for file in folder.glob("ckpt-*"):
                 name = file.name.partition(".")[0]

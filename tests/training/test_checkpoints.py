@@ -69,11 +69,16 @@ def test_what_a_killed_save_left_behind_is_swept_and_not_restored(make_job):
     (stale / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
     (folder / "ckpt-7.data-00000-of-00001").write_bytes(b"not yet in the list")
     (folder / "ckpt-4.index.tempstate123").write_bytes(b"half")
+    (folder / ".checkpoint.18415.tmp").write_bytes(b"half")
+    (folder / "best").mkdir()
+    (folder / "best" / ".checkpoint.18415.tmp").write_bytes(b"half")
     again = make_job()
     assert again.checkpoints.restore() == 4
     assert stale.exists()  # another process may be saving
     again.checkpoints.sweep()
+    assert not list((folder / "best").iterdir())
     assert sorted(p.name for p in folder.iterdir()) == [
+        "best",
         "checkpoint",
         "ckpt-4.data-00000-of-00001",
         "ckpt-4.index",
