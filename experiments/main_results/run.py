@@ -79,6 +79,7 @@ JOBS = (
         ),
     ),
     Job("mnist_mlp", "MNIST, 2×400", "mnist_mlp.gin"),
+    Job("mnist_mlp_mixture", "MNIST, 2×400, scale mixture prior", "mnist_mlp_mixture.gin"),
     Job("mnist_lenet", "MNIST, LeNet-5", "mnist_lenet.gin"),
     Job("fashion_lenet", "Fashion-MNIST, LeNet-5", "fashion_lenet.gin"),
     Job("uci_yacht", "UCI yacht, 1×50, split 0", "uci.gin"),
