@@ -137,4 +137,5 @@ def _samples(row: Row) -> str:
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]], text_columns: int = 1) -> str:
     """A table; columns of numbers are set flush right."""
     rule = ["---"] * text_columns + ["---:"] * (len(head) - text_columns)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines]) + "\n"
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in [head, rule, *lines]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped) + "\n"
