@@ -111,6 +111,7 @@ def with_tables(estimator: Estimator, tables: NoiseTables) -> Estimator:
     outer = copy.copy(estimator)
 
     def at(labels: tuple[str, ...]) -> Estimator:
+        """The estimator of a site, which sees tabled noise."""
         chosen = estimator.at(labels)
         inner = copy.copy(chosen)
 

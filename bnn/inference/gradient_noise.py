@@ -137,6 +137,7 @@ def _moments(
     def run(
         inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor, count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Trace of covariance and norm of mean, `[groups]` each, of `count` draws."""
         first = gradients(inputs, targets, step, tf.constant(0))
 
         def body(draw: tf.Tensor, total: list, squares: tf.Tensor) -> tuple:

@@ -130,6 +130,8 @@ class _ScaledReparameterization(Estimator):
     def estimate(
         self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
     ) -> Estimate:
+        """As Reparameterization's; the factor of the noise's sample comes in on the way back."""
+
         @tf.custom_gradient
         def scaled(weights: tf.Tensor) -> Any:
             def backward(upstream: tf.Tensor) -> tf.Tensor:
