@@ -153,7 +153,12 @@ def test_ctrl_c_outside_of_training_ends_the_command_without_a_traceback(
         time.sleep(1)
 
     monkeypatch.setattr("bnn.experiment.build_problem", interrupted)
-    code, _, err = command(tmp_path / "run", *bindings())
+    # Processes that a shell starts in the background ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, _, err = command(tmp_path / "run", *bindings())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert err == "interrupted; the same command continues from the last checkpoint.\n"
 
