@@ -191,3 +191,32 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             f"must be different integers with commas, got {text!r}; such as 0,1,2"
         )
     return seeds
+
+
+def study_parser(description: str, folder: Path) -> argparse.ArgumentParser:
+    """The options that all studies of these runs have; `folder` is where a study writes to."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument("--seeds", type=parse_seeds, default=(0, 1, 2), help="such as 0,1,2")
+    parser.add_argument("--root", type=Path, default=RUNS, help="folder of the runs")
+    parser.add_argument("--data_dir", help="folder of the data sets; BNN_DATA_DIR where absent")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="runs at a time; default one per core"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=folder, help="folder of README and figures to write"
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="train and evaluate nothing, write what there is"
+    )
+    parser.add_argument("--fast", action="store_true", help="tiny sizes; needs --output and --root")
+    return parser
+
+
+def parse_options(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
+    """The options of a command line; ends the process with a message where they do not fit."""
+    options = parser.parse_args(argv)
+    if options.fast and (options.output == parser.get_default("output") or options.root == RUNS):
+        parser.error("--fast needs --output and --root: its numbers must not replace the study's.")
+    if options.workers < 1:
+        parser.error(f"--workers must be at least 1, got {options.workers}.")
+    return options

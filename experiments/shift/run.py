@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.image_runs import ONE_THREAD, RUNS, parse_seeds, train_all
+from experiments.image_runs import ONE_THREAD, parse_options, study_parser, train_all
 from experiments.shift.jobs import ARMS, EPOCHS, FOREIGN, Fit
 
 _HERE = Path(__file__).parent
@@ -78,27 +78,9 @@ def _evaluate(
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=parse_seeds, default=(0, 1, 2), help="such as 0,1,2")
-    parser.add_argument("--root", type=Path, default=RUNS)
-    parser.add_argument("--data_dir", help="folder of the data sets; BNN_DATA_DIR where absent")
+    parser = study_parser(__doc__ or "", _HERE)
     parser.add_argument("--epochs", type=float, help=f"of every run; {EPOCHS} by default")
-    parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="runs at a time; default one per core"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=_HERE, help="folder of README and figures to write"
-    )
-    parser.add_argument(
-        "--report", action="store_true", help="train and evaluate nothing, write what there is"
-    )
-    parser.add_argument("--fast", action="store_true", help="tiny sizes; needs --output and --root")
-    options = parser.parse_args(argv)
-    if options.fast and (options.output == _HERE or options.root == RUNS):
-        parser.error("--fast needs --output and --root: its numbers must not replace the study's.")
-    if options.workers < 1:
-        parser.error(f"--workers must be at least 1, got {options.workers}.")
-    return options
+    return parse_options(parser, argv)
 
 
 if __name__ == "__main__":
