@@ -10,11 +10,14 @@ if "bnn.run" in sys.orig_argv:
 
 from bnn import estimators, layers, likelihoods, models, objectives, posteriors, priors, schedules
 from bnn.draw import Draw
-from bnn.kl import ledger, sites
+from bnn.ledger import ledger
+from bnn.noise import Noise
 from bnn.prediction import predict
+from bnn.sites import sites
 
 __all__ = [
     "Draw",
+    "Noise",
     "estimators",
     "layers",
     "ledger",

@@ -14,11 +14,11 @@ from bnn import gin_externals  # noqa: F401  (registers Keras's optimizers)
 from bnn.data import Dataset
 from bnn.estimators import Estimator
 from bnn.inference import GradientNoiseProbe, Method, Problem, VariationalInference
-from bnn.kl import sites
 from bnn.likelihoods import Likelihood
 from bnn.run_results import show_finished
 from bnn.schedules import Schedule
 from bnn.session import Session
+from bnn.sites import sites
 from bnn.tracking import Tracker, Trackers, run_trackers
 from bnn.training import OneDevice, Plan, RunFolder, Strategy, Workers, check_layers
 

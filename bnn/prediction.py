@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bnn.draw import Draw
 from bnn.estimators import Reparameterization
-from bnn.noise import Noise
+from bnn.noise import Noise, Purpose
 
 # XLA's gain is in small passes, whose operations take as long to start as to run. Where inputs no
 # longer stay in caches the products decide, and a graph, which computes everything else on all
@@ -88,7 +88,7 @@ def _make_sampling_function(reference: weakref.ref, jit_compile: bool) -> Any:
     @tf.function(jit_compile=jit_compile, autograph=False)
     def sample_outputs(inputs, seed, num_samples):
         def one(sample: tf.Tensor) -> tf.Tensor:
-            with Draw(seed, Reparameterization(), sample=sample):
+            with Draw(Noise(seed, purpose=Purpose.PREDICTION, sample=sample), Reparameterization()):
                 model = reference()
                 assert model is not None  # the caller holds it while it predicts
                 return tf.cast(model(inputs, training=False), tf.float32)

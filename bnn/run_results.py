@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from bnn.data import Dataset
 from bnn.diagnostics import ledger_report
+from bnn.divergences import MonteCarlo
 from bnn.inference import Method, Problem, evaluate
-from bnn.kl import ledger
+from bnn.ledger import ledger
 from bnn.provenance import git_revision, versions
 from bnn.tracking import Console, RunInfo
 from bnn.training import write_text
@@ -37,7 +38,7 @@ def final_results(
     kl = {
         name: float(value)
         for name, value in ledger(
-            problem.model, seed=problem.seed, step=problem.total_steps, num_samples=_KL_SAMPLES
+            problem.model, seed=problem.seed, step=problem.total_steps, kl=MonteCarlo(_KL_SAMPLES)
         ).items()
     }
     return {

@@ -15,10 +15,10 @@ import tensorflow as tf
 
 from bnn.data import Dataset, batch_indices
 from bnn.inference import GradientNoiseProbe, Method, Problem, headline
-from bnn.kl import sites
 from bnn.run_figures import draw_figures
 from bnn.run_predictions import write_predictions
 from bnn.run_results import final_results, summary, write_ledger
+from bnn.sites import sites
 from bnn.tracking import RunInfo, Tracker, read_jsonl
 from bnn.training import (
     Averages,

@@ -9,7 +9,7 @@ import gin
 import tensorflow as tf
 
 from bnn.estimators.baselines import Baseline, NoBaseline
-from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.estimator import Estimator, Realisation
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
@@ -60,8 +60,8 @@ class BySite(Estimator):
         rules = [f"{pattern}: {chosen.describe()}" for pattern, chosen in self.rules.items()]
         return ", ".join([*rules, f"else {self.default.describe()}"])
 
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
-        """The default's estimate; draws resolve sites with `at` first."""
-        return self.default.estimate(operator, inputs, posterior, noise)
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
+        """The default's; draws resolve sites with `at` first."""
+        return self.default.realise(operator, posterior, noise, like)

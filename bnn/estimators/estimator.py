@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -13,25 +14,34 @@ from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
-class Estimate(NamedTuple):
-    """The outcome of an estimator at one site.
+class Realisation(NamedTuple):
+    """One random tensor as an estimator realised it in one draw.
 
     Attributes:
-      outputs: op(x, w), for random w.
+      apply: inputs `[B, …]` to op(x, w) for the random w.
+      weights: the realised w, of the tensor's shape, where one w serves the whole batch; None where
+        every example has its own (local reparameterization, Flipout).
+      reusable: whether `apply` at further inputs is that of the same weights: a layer that is
+        called twice, or at every step of a scan, needs it. Where False, every call is a draw of
+        its own.
       score: log q(w) with gradient in q's parameters where the outputs do not carry that gradient;
         scalar. Zero where the outputs do.
       log_weight: log q(w) − log r(w) without gradient, scalar, where w was drawn from a proposal r
         instead of q. Zero otherwise.
-      weights: the realised w, of the tensor's shape, where one w serves the whole batch; None where
-        every example has its own (local reparameterization, Flipout).
       score_norm: ‖∇_w log q(w)‖², scalar, where the baseline asks for it.
     """
 
-    outputs: tf.Tensor
+    apply: Callable[[tf.Tensor], tf.Tensor]
+    weights: tf.Tensor | None = None
+    reusable: bool = True
     score: tf.Tensor | float = 0.0
     log_weight: tf.Tensor | float = 0.0
-    weights: tf.Tensor | None = None
     score_norm: tf.Tensor | float = 0.0
+
+
+def one_tensor(operator: Operator, weights: tf.Tensor, **terms: Any) -> Realisation:
+    """The realisation by one weight tensor that serves every input."""
+    return Realisation(lambda inputs: operator(inputs, weights), weights, **terms)
 
 
 class Estimator(abc.ABC):
@@ -68,16 +78,16 @@ class Estimator(abc.ABC):
         return None
 
     @abc.abstractmethod
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
-        """Outputs and score for one draw.
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
+        """Fixes everything random of a site in one draw.
 
         Args:
-          operator: the bilinear map.
-          inputs: `[B, …]`.
+          operator: the map that the tensor enters.
           posterior: built.
           noise: of this site in this draw.
+          like: `[B, …]`, the first inputs, or a tensor of their batch size and dtype.
         """
 
     def at(self, labels: tuple[str, ...]) -> Estimator:
@@ -94,8 +104,9 @@ class Estimator(abc.ABC):
         reason = self.unfit(posterior)
         if reason is None:
             return
+        kinds = {k for k in _concrete_subclasses(Estimator) if k.__module__.startswith("bnn.")}
         fitting = sorted(
-            kind.__name__ for kind in _concrete_subclasses(Estimator) if _serves(kind, posterior)
+            {k.__name__ for k in kinds if not k.__name__.startswith("_") and _serves(k, posterior)}
         )
         raise ValueError(
             f"estimator {type(self).__name__} cannot serve the posterior "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gin
 import tensorflow as tf
 
-from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.estimator import Estimator, Realisation, one_tensor
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
@@ -20,10 +20,9 @@ class Mean(Estimator):
 
     stochastic = False
 
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
-        """Outputs at the mean; no score."""
-        del noise
-        weights = posterior.mean
-        return Estimate(operator(inputs, weights), weights=weights)
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
+        """The mean; no score."""
+        del noise, like
+        return one_tensor(operator, posterior.mean)

@@ -8,12 +8,12 @@ import gin
 import tensorflow as tf
 
 from bnn.estimators.baselines import Baseline, NoBaseline
-from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.estimator import Estimator, Realisation, one_tensor
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
-_COMPONENT = 1
+_COMPONENT = 15
 
 
 @gin.register(module="bnn.estimators")
@@ -47,10 +47,8 @@ class DefensiveMixture:
     def log_weight(self, posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
         """Log q(w) − log r(w) = −log(α + (1 − α) q_wide(w) / q(w)), scalar, in log space."""
         shrunk = posterior.mean + (weights - posterior.mean) / self.widening
-        log_wide = _log_prob(posterior, shrunk) - math.prod(posterior.shape) * math.log(
-            self.widening
-        )
-        log_ratio = log_wide - _log_prob(posterior, weights)
+        log_wide = posterior.log_prob(shrunk) - math.prod(posterior.shape) * math.log(self.widening)
+        log_ratio = log_wide - posterior.log_prob(weights)
         log_alpha, log_rest = math.log(self.share), math.log1p(-self.share)
         return -tf.reduce_logsumexp(tf.stack([log_alpha, log_rest + log_ratio]))
 
@@ -87,10 +85,11 @@ class ScoreFunction(Estimator):
         used = [type(p).__name__ for p in parts if not isinstance(p, NoBaseline)]
         return f"ScoreFunction({', '.join(used)})" if used else "ScoreFunction"
 
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
-        """Outputs for one weight sample without gradient in φ, and its score."""
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
+        """One weight sample without gradient in φ, and its score."""
+        del like
         if self.proposal is None:
             weights = tf.stop_gradient(posterior.sample(noise))
             log_weight: tf.Tensor | float = 0.0
@@ -98,8 +97,12 @@ class ScoreFunction(Estimator):
             weights = tf.stop_gradient(self.proposal.sample(posterior, noise))
             log_weight = tf.stop_gradient(self.proposal.log_weight(posterior, weights))
         norm = _score_norm(posterior, weights) if self.baseline.needs_score_norm else 0.0
-        return Estimate(
-            operator(inputs, weights), _log_prob(posterior, weights), log_weight, weights, norm
+        return one_tensor(
+            operator,
+            weights,
+            score=posterior.log_prob(weights),
+            log_weight=log_weight,
+            score_norm=norm,
         )
 
 
@@ -107,9 +110,5 @@ def _score_norm(posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
     """‖∇_w log q(w)‖²; for a location family that of the score in the location."""
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        log_prob = _log_prob(posterior, weights)
+        log_prob = posterior.log_prob(weights)
     return tf.stop_gradient(tf.reduce_sum(tf.square(tape.gradient(log_prob, weights))))
-
-
-def _log_prob(posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(posterior.distribution().log_prob(weights))

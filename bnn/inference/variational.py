@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from bnn.inference.method import Method, Problem
+from bnn.noise import Noise
 from bnn.objectives import NegativeELBO, Terms
 from bnn.prediction import predict
 from bnn.schedules import Constant, Schedule
@@ -62,10 +63,7 @@ class VariationalInference(Method):
             inputs,
             targets,
             estimator=problem.estimator,
-            seed=problem.seed,
-            step=step,
-            replica=replica,
-            example_offset=example_offset,
+            noise=Noise(problem.seed, step, replica=replica, example_offset=example_offset),
             kl_weight=self.kl_weight(progress),
             training=training,
         )

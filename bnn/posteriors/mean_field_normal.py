@@ -13,7 +13,6 @@ from bnn import distributions as tfd
 from bnn.noise import Noise
 from bnn.posteriors.posterior import Posterior
 from bnn.posteriors.scales import Exponential, ScaleTransform
-from bnn.variables import add_float32_weight
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -50,7 +49,7 @@ class MeanFieldNormal(Posterior):
         regularizer: Any,
         constraint: Any,
     ) -> None:
-        self._loc = add_float32_weight(
+        self._loc = self.add_variable(
             layer,
             f"{name}_loc",
             shape=self.shape,
@@ -58,7 +57,7 @@ class MeanFieldNormal(Posterior):
             regularizer=regularizer,
             constraint=constraint,
         )
-        self._unconstrained_scale = add_float32_weight(
+        self._unconstrained_scale = self.add_variable(
             layer,
             f"{name}_unconstrained_scale",
             shape=self.shape,
