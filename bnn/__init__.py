@@ -9,6 +9,7 @@ if "bnn.run" in sys.orig_argv:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from bnn import estimators, layers, likelihoods, models, objectives, posteriors, priors, schedules
+from bnn.conversion import convert, moped, to_keras
 from bnn.draw import Draw
 from bnn.ledger import ledger
 from bnn.noise import Noise
@@ -18,15 +19,18 @@ from bnn.sites import sites
 __all__ = [
     "Draw",
     "Noise",
+    "convert",
     "estimators",
     "layers",
     "ledger",
     "likelihoods",
     "models",
+    "moped",
     "objectives",
     "posteriors",
     "predict",
     "priors",
     "schedules",
     "sites",
+    "to_keras",
 ]

@@ -6,11 +6,13 @@ public interfaces only; a test holds the rest of the package to it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.ops.parallel_for import pfor
@@ -25,6 +27,7 @@ __all__ = [
     "in_symbolic_scope",
     "recording_is_stopped",
     "register_bitcast",
+    "substituted",
     "vectorized_depth",
 ]
 _CONTROL_FLOW = ("WhileBodyFuncGraph", "WhileCondFuncGraph", "CondBranchFuncGraph")
@@ -64,6 +67,19 @@ def call_is_training() -> bool:
     """Whether the call that is being made was asked for `training=True`."""
     context = global_state.get_global_attribute("current_call_ctx")
     return context is not None and getattr(context, "training", None) is True
+
+
+def substituted(pairs: Iterable[tuple[keras.Variable, tf.Tensor]]) -> keras.StatelessScope:
+    """A stateless scope with these values, which also knows those of the scope around it.
+
+    Keras's own hides the scope around it: a variable that is substituted outside, as on a replica,
+    would be read from its storage inside.
+    """
+    scope = keras.StatelessScope(state_mapping=list(pairs), collect_losses=True)
+    if in_stateless_scope():
+        for key, value in get_stateless_scope().state_mapping.items():
+            scope.state_mapping.setdefault(key, value)
+    return scope
 
 
 def recording_is_stopped() -> bool:

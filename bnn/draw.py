@@ -130,7 +130,7 @@ class Draw:
         estimator: Estimator = _MEAN
         if not site.posterior.deterministic:
             estimator = self.estimator.at(site.labels)
-            estimator.check(site.posterior)
+            estimator.check(site.posterior, site.operator)
             self._require_pathwise_pairs(estimator)
         noise = self.noise.at(site=self._number(site))
         with self._outside_of_loops(site, like) as like:

@@ -8,7 +8,7 @@ from bnn.estimators.baselines import (
     RunningMean,
 )
 from bnn.estimators.by_site import BySite
-from bnn.estimators.estimator import Estimator, Realisation, one_tensor
+from bnn.estimators.estimator import Estimator, Realisation, fitting, one_tensor
 from bnn.estimators.flipout import Flipout
 from bnn.estimators.local_reparameterization import LocalReparameterization
 from bnn.estimators.mean import Mean
@@ -30,5 +30,6 @@ __all__ = [
     "Reparameterization",
     "RunningMean",
     "ScoreFunction",
+    "fitting",
     "one_tensor",
 ]

@@ -55,6 +55,7 @@ class Estimator(abc.ABC):
 
     Attributes:
       pathwise: the outputs carry the gradient in q's parameters; where False the score does.
+      realises_weights: one weight tensor serves the whole batch.
       stochastic: outputs vary with the noise; where False they are op(x, E_q[w]).
       couples_examples: outputs of different examples covary as those of one w; where False they
         are uncorrelated.
@@ -63,6 +64,7 @@ class Estimator(abc.ABC):
     """
 
     pathwise = True
+    realises_weights = True
     stochastic = True
     couples_examples = True
     couples_positions = True
@@ -99,19 +101,40 @@ class Estimator(abc.ABC):
         """What results and figures call the estimator."""
         return type(self).__name__
 
-    def check(self, posterior: Posterior) -> None:
-        """Raises ValueError, with the estimators that would do, where the posterior is unfit."""
+    def check(self, posterior: Posterior, operator: Operator | None = None) -> None:
+        """Raises ValueError, with the estimators that would do, for an unfit posterior or operator.
+
+        Args:
+          posterior: built.
+          operator: that the tensor enters, where it is known.
+        """
         reason = self.unfit(posterior)
+        needs_weights = operator is not None and operator.needs_weights
+        if reason is None and needs_weights and not self.realises_weights:
+            reason = (
+                "the layer needs its weights as one tensor, and the estimator samples outputs or "
+                "weights by example"
+            )
         if reason is None:
             return
-        kinds = {k for k in _concrete_subclasses(Estimator) if k.__module__.startswith("bnn.")}
-        fitting = sorted(
-            {k.__name__ for k in kinds if not k.__name__.startswith("_") and _serves(k, posterior)}
-        )
+        served = ", ".join(fitting(posterior, operator))
         raise ValueError(
             f"estimator {type(self).__name__} cannot serve the posterior "
-            f"{type(posterior).__name__}: {reason}. Estimators that can: {', '.join(fitting)}."
+            f"{type(posterior).__name__}: {reason}. Estimators that can: {served}."
         )
+
+
+def fitting(posterior: Posterior, operator: Operator | None = None) -> list[str]:
+    """Names of the estimators of `bnn.estimators` that serve a posterior in an operator, sorted."""
+    weights = operator is not None and operator.needs_weights
+    kinds = {k for k in _concrete_subclasses(Estimator) if k.__module__.startswith("bnn.")}
+    return sorted(
+        {
+            k.__name__
+            for k in kinds
+            if not k.__name__.startswith("_") and _serves(k, posterior, weights)
+        }
+    )
 
 
 def _concrete_subclasses(kind: Any) -> set[Any]:
@@ -121,8 +144,8 @@ def _concrete_subclasses(kind: Any) -> set[Any]:
     return {k for k in found if not getattr(k, "__abstractmethods__", None)}
 
 
-def _serves(kind: Any, posterior: Posterior) -> bool:
+def _serves(kind: Any, posterior: Posterior, weights: bool) -> bool:
     try:
-        return kind().unfit(posterior) is None
+        return kind().unfit(posterior) is None and (kind.realises_weights or not weights)
     except TypeError:  # needs arguments: a combination of estimators, not one of them
         return False

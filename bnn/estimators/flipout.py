@@ -23,6 +23,7 @@ class Flipout(Estimator):
     not one function of the inputs: joint predictions need coherent draws.
     """
 
+    realises_weights = False
     couples_examples = False
 
     def unfit(self, posterior: Posterior) -> str | None:

@@ -23,6 +23,7 @@ class LocalReparameterization(Estimator):
     batch are not one function of the inputs, so joint predictions need coherent draws.
     """
 
+    realises_weights = False
     couples_examples = False
     couples_positions = False
 

@@ -92,11 +92,15 @@ class BayesianLayer(keras.layers.Layer):
         options = {part: getattr(self, f"{name}_{part}") for part in _KERAS_PARTS}
         posterior.build(self, name, tuple(shape), **options)
         prior.build(self, name, tuple(shape))
+        return self.declare(name, operator, posterior, prior)
+
+    def declare(self, name: str, operator: Operator, posterior: Posterior, prior: Prior) -> Site:
+        """A site of a posterior and a prior that are built already; see `add_site`."""
         if posterior.deterministic and any(v.trainable for v in prior.variables):
             raise ValueError(
                 f"{name}_prior of layer {self.name!r} must not be learned where {name}_posterior "
-                f"is {type(posterior).__name__}(): −log p(w) falls without bound as the prior closes "
-                "in on w. Use MeanFieldNormal(), or a prior with trainable=False."
+                f"is {type(posterior).__name__}(): −log p(w) falls without bound as the prior "
+                "closes in on w. Use MeanFieldNormal(), or a prior with trainable=False."
             )
         site = Site(self, name, operator, posterior, prior)
         self._sites = (*self._sites, site)

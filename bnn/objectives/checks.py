@@ -37,6 +37,17 @@ def require_per_example(likelihood: Likelihood, outputs: Any, targets: Any) -> t
     return log_prob
 
 
+def require_weights(weights: Any, log_prob: tf.Tensor) -> tf.Tensor:
+    """Weights of the examples, float32 `[B]`; ValueError for another shape."""
+    weights = tf.cast(weights, tf.float32)
+    if weights.shape.rank != 1 or not weights.shape.is_compatible_with(log_prob.shape):
+        raise ValueError(
+            f"weights must be one number per example, {log_prob.shape}, got shape {weights.shape}; "
+            "weigh positions or heads in the likelihood."
+        )
+    return weights
+
+
 def require_tracked(model: keras.Model, draw: Draw) -> None:
     """Raises ValueError where a layer was drawn that the model does not know of."""
     known = set(sites(model).values())

@@ -13,7 +13,7 @@ from bnn.likelihoods import Likelihood
 from bnn.noise import Noise
 from bnn.objectives.bound_gradients import BoundGradient, Plain
 from bnn.objectives.densities import log_ratios
-from bnn.objectives.negative_elbo import NegativeELBO, Terms
+from bnn.objectives.negative_elbo import NegativeELBO, Sampled, Terms
 
 
 @gin.register(module="bnn.objectives")
@@ -43,27 +43,25 @@ class ImportanceWeightedBound(NegativeELBO):
         self.gradient = gradient if gradient is not None else Plain()
         self.gradient.check(self.num_samples)
 
-    def __call__(
+    def prepare(self, estimator: Estimator) -> Estimator:
+        """What the gradient draws with."""
+        return self.gradient.prepare(estimator)
+
+    def terms(
         self,
         model: keras.Model,
-        inputs: Any,
-        targets: Any,
-        *,
+        sampled: Sampled,
         estimator: Estimator,
-        noise: Noise | None = None,
-        seed: Any = None,
-        step: Any = None,
+        noise: Noise,
         kl_weight: Any = 1.0,
         training: bool = True,
     ) -> Terms:
-        """Evaluates the bound; arguments as in `NegativeELBO`, `kl_weight` tempers log p/q.
+        """The bound; `kl_weight` tempers log p/q.
 
         `Terms.nll` and `Terms.kl` are plain averages over the samples, not weighted ones, and carry
         no gradient.
         """
-        noise = self.noise(noise, seed, step)
-        prepared = self.gradient.prepare(estimator)
-        sampled = self.sample(model, inputs, targets, prepared, noise, training)
+        del noise, training
         ratios = [
             log_ratios(model, draw, path_only=self.gradient.path_only) for draw in sampled.draws
         ]
@@ -71,7 +69,7 @@ class ImportanceWeightedBound(NegativeELBO):
         log_ratio = tf.stack([tf.add_n(list(r.values())) for r in ratios])
         scores = tf.stack([draw.score for draw in sampled.draws])
         log_weights = log_likelihood - kl_weight * log_ratio
-        bound = self.gradient.bound(log_weights, scores, prepared, kl_weight)
+        bound = self.gradient.bound(log_weights, scores, estimator, kl_weight)
         kl_by_site = {n: tf.add_n([r[n] for r in ratios]) / len(ratios) for n in ratios[0]}
         nll = tf.stop_gradient(-tf.reduce_mean(sampled.log_likelihoods))
         kl = tf.stop_gradient(tf.reduce_mean(log_ratio))

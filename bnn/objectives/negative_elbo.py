@@ -15,7 +15,7 @@ from bnn.estimators import Estimator
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise, as_noise
-from bnn.objectives.checks import require_per_example, require_tracked
+from bnn.objectives.checks import require_per_example, require_tracked, require_weights
 from bnn.objectives.surrogate import surrogate
 
 _Self = TypeVar("_Self", bound="NegativeELBO")
@@ -45,11 +45,13 @@ class Sampled(NamedTuple):
 
     Attributes:
       draws: the draws, closed.
+      outputs: of every draw, as the model gave them.
       log_likelihoods: log p(y_b | x_b, wₛ), `[S, B]`, nats.
       regularization: mean over the draws of the model's Keras regularization losses.
     """
 
     draws: list[Draw]
+    outputs: list[Any]
     log_likelihoods: tf.Tensor
     regularization: tf.Tensor
 
@@ -145,6 +147,7 @@ class NegativeELBO:
         step: Any = None,
         kl_weight: Any = 1.0,
         training: bool = True,
+        weights: Any = None,
     ) -> Terms:
         """Evaluates the objective; differentiable in model, prior and likelihood variables.
 
@@ -159,13 +162,28 @@ class NegativeELBO:
             frozen weight sample.
           kl_weight: λ.
           training: passed to the model; baselines take note of the values only if True.
+          weights: of the examples' log-likelihoods, `[B]`; ones where None. The KL is divided by N
+            whatever they are: weights of mean 1 keep the balance.
 
         Raises:
           ValueError: neither noise nor seed and step; a likelihood that gives other than one number
             per example; a layer that was drawn and that the model does not know of.
         """
         noise = self.noise(noise, seed, step)
-        sampled = self.sample(model, inputs, targets, estimator, noise, training)
+        estimator = self.prepare(estimator)
+        sampled = self.sample(model, inputs, targets, estimator, noise, training, weights)
+        return self.terms(model, sampled, estimator, noise, kl_weight, training)
+
+    def terms(
+        self,
+        model: keras.Model,
+        sampled: Sampled,
+        estimator: Estimator,
+        noise: Noise,
+        kl_weight: Any = 1.0,
+        training: bool = True,
+    ) -> Terms:
+        """The objective's value from what `sample` gave; arguments as in `__call__`."""
         values = -tf.reduce_mean(sampled.log_likelihoods, axis=1)
         baseline = estimator.baseline
         expected = surrogate(
@@ -181,6 +199,10 @@ class NegativeELBO:
         kl = tf.add_n([tf.constant(0.0), *kl_by_site.values()])
         loss = expected + kl_weight * kl / self.num_train + sampled.regularization
         return Terms(loss, expected, kl, kl_by_site, sampled.regularization)
+
+    def prepare(self, estimator: Estimator) -> Estimator:
+        """The estimator to draw with; ValueError where the given one cannot serve the objective."""
+        return estimator
 
     def noise(self, noise: Noise | None, seed: Any, step: Any) -> Noise:
         """The noise that was given, or that of seed and step, in the objective's own pairs."""
@@ -202,13 +224,14 @@ class NegativeELBO:
         estimator: Estimator,
         noise: Noise,
         training: bool,
+        weights: Any = None,
     ) -> Sampled:
         """Calls the model in S draws; arguments as in `__call__`.
 
         State that the model changes when it is called, such as moving averages, keeps the change of
         the first draw: with all of them a momentum m would act as m^S.
         """
-        draws, log_likelihoods, penalties = [], [], []
+        draws, structures, log_likelihoods, penalties = [], [], [], []
         state = _call_state(model) if training and self.num_samples > 1 else []
         after_first: list[tf.Tensor] = []
         for sample in range(self.num_samples):
@@ -216,14 +239,19 @@ class NegativeELBO:
             with draw:
                 outputs = model(inputs, training=training)
             draws.append(draw)
-            log_likelihoods.append(require_per_example(self.likelihood, outputs, targets))
+            structures.append(outputs)
+            log_likelihood = require_per_example(self.likelihood, outputs, targets)
+            if weights is not None:
+                log_likelihood = log_likelihood * require_weights(weights, log_likelihood)
+            log_likelihoods.append(log_likelihood)
             penalties.append(tf.add_n(model.losses) if model.losses else tf.constant(0.0))
             if sample == 0:
                 after_first = [tf.identity(v) for v in state]
         for variable, value in zip(state, after_first, strict=True):
             variable.assign(value)
         require_tracked(model, draws[0])
-        return Sampled(draws, tf.stack(log_likelihoods), tf.add_n(penalties) / self.num_samples)
+        penalty = tf.add_n(penalties) / self.num_samples
+        return Sampled(draws, structures, tf.stack(log_likelihoods), penalty)
 
     def kl_by_site(
         self, model: keras.Model, draws: list[Draw], noise: Noise

@@ -19,9 +19,11 @@ class Operator(abc.ABC):
 
     Attributes:
       channel_axis: axis of the channels in inputs and outputs.
+      needs_weights: whether it takes one weight tensor for the whole batch, and nothing less.
     """
 
     channel_axis: int = -1
+    needs_weights: bool = False
 
     @abc.abstractmethod
     def apply(self, inputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
