@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gin
+import keras
 import numpy as np
 import tensorflow as tf
 
 from bnn import distributions as tfd
+from bnn.described import Described
 from bnn.noise import Noise, Purpose
 from bnn.posteriors import MeanFieldNormal, Posterior
 from bnn.priors import Around, Normal, Prior
@@ -41,7 +43,7 @@ def register_kl(posterior: type[Posterior], prior: type[Prior]) -> Callable[[Clo
     return register
 
 
-class KLEstimate(abc.ABC):
+class KLEstimate(Described, abc.ABC):
     """How the KL of a pair without a closed form is computed."""
 
     @abc.abstractmethod
@@ -51,6 +53,7 @@ class KLEstimate(abc.ABC):
         """−E_q[log p(w)] in nats, of the prior's `log_prob`'s shape."""
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.divergences")
 class MonteCarlo(KLEstimate):
     """KL ≈ −H[q] − (1/K) Σₖ log p(wₖ), wₖ ~ q by reparameterization.
@@ -87,6 +90,7 @@ class MonteCarlo(KLEstimate):
         return -tf.add_n([prior.log_prob(w) for w in drawn]) / self.num_samples
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.divergences")
 class Quadrature(KLEstimate):
     """KL = −H[q] − Σⱼ cⱼ log p(μ + σ zⱼ), Gauss–Hermite nodes zⱼ and weights cⱼ, by element.

@@ -30,10 +30,10 @@ class BayesianModel(keras.Model):
     ```
 
     It is a face of `bnn.objectives`: −(1/B) Σ_b w_b E_q[log p(y_b | x_b, w)] + λ KL / N, with w_b
-    the sample weights, 1 where there are none, and N the number of examples that `fit` gets. `loss`,
-    `nll` (nats per example) and `kl` (nats, of the whole network) are logged. Metrics are those of
-    the predictive distribution: of the step's own draws in training, of `num_predict_samples` in
-    `evaluate`, whose `nll` is the mixture's.
+    the sample weights, 1 where there are none, and N the number of examples that `fit` gets.
+    `loss`, `nll` (nats per example) and `kl` (nats, of the whole network) are logged. Metrics are
+    those of the predictive distribution: of the step's own draws in training, of
+    `num_predict_samples` in `evaluate`, whose `nll` is the mixture's.
 
     Args:
       network: any built Keras model with random sites (`bnn.layers`, `bnn.convert`).
@@ -93,17 +93,18 @@ class BayesianModel(keras.Model):
 
     def _build_likelihood(self) -> None:
         """Builds the likelihood for the network's outputs; its variables become the model's."""
-        outputs = keras.tree.flatten(self.network.output_shape)
-        width = self.network.output_shape[-1] if len(outputs) and _is_shape(outputs) else 1
-        fitting = [d for d in range(1, (width or 1) + 1) if self.likelihood.num_outputs(d) == width]
-        self.likelihood.build(fitting[0] if fitting else 1)
+        shape = getattr(self.network, "output_shape", None)
+        if isinstance(shape, tuple) and all(n is None or isinstance(n, int) for n in shape):
+            width = int(shape[-1] or 1)
+            fitting = [d for d in range(1, width + 1) if self.likelihood.num_outputs(d) == width]
+            self.likelihood.build(fitting[0] if fitting else 1)
         self.likelihood_variables = list(self.likelihood.variables)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The network's outputs: a draw's inside of one, else those of the mean weights."""
         return self.network(inputs, training=training)
 
-    def compile(  # noqa: D417
+    def compile(
         self,
         optimizer: Any = "adam",
         estimator: Estimator | None = None,
@@ -146,7 +147,9 @@ class BayesianModel(keras.Model):
         self._kl_weight = kl_weight if isinstance(kl_weight, Schedule) else Constant(kl_weight)
         super().compile(optimizer=optimizer, **kwargs)
 
-    def fit(self, x: Any = None, y: Any = None, *, num_train: int | None = None, **kwargs: Any) -> Any:
+    def fit(
+        self, x: Any = None, y: Any = None, *, num_train: int | None = None, **kwargs: Any
+    ) -> Any:
         """Trains, as `keras.Model.fit`.
 
         Args:
@@ -167,6 +170,7 @@ class BayesianModel(keras.Model):
         steps = steps_an_epoch(x, count, kwargs) * int(kwargs.get("epochs", 1))
         self.num_train.assign(float(count))
         self.total_steps.assign(float(max(steps, 1)))
+        _lower_is_better(kwargs.get("callbacks") or [])
         return super().fit(x, y, **kwargs)
 
     def train_step(self, data: Any) -> dict:
@@ -220,7 +224,7 @@ class BayesianModel(keras.Model):
                 outputs = self.network(inputs, training=False)
             return keras.tree.map_structure(lambda t: tf.cast(t, tf.float32), outputs)
 
-        spec = keras.tree.map_structure(lambda _: tf.float32, self.network.output_shape_structure)
+        spec = keras.tree.map_structure(lambda _: tf.float32, self.network(inputs, training=False))
         return tf.map_fn(one, tf.range(self.num_predict_samples), fn_output_signature=spec)
 
     def _predictive_mean(self, samples: Any) -> tf.Tensor:
@@ -241,7 +245,8 @@ class BayesianModel(keras.Model):
         for tracker, value in ((self._loss_tracker, loss), (self._nll_tracker, nll)):
             tracker.update_state(value, sample_weight=size)
         self._kl_tracker.update_state(kl)
-        self.compute_metrics(x, y, self._predictive_mean(outputs), sample_weight=weights)
+        if self._compile_metrics is not None:
+            self.compute_metrics(x, y, self._predictive_mean(outputs), sample_weight=weights)
         return self.get_metrics_result()
 
     def get_config(self) -> dict:
@@ -278,6 +283,14 @@ class BayesianModel(keras.Model):
         given = {k: v for k, v in restored.items() if k not in ("loss", "loss_weights")}
         self.compile(**given)
         self.optimizer.build(self.trainable_variables)
+
+
+def _lower_is_better(callbacks: Any) -> None:
+    """Tells callbacks that watch nll or kl, and leave the mode to Keras, which one it is."""
+    for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
+        watched = str(getattr(callback, "monitor", "")).removeprefix("val_")
+        if watched in ("nll", "kl") and getattr(callback, "mode", None) == "auto":
+            callback.mode = "min"
 
 
 def _serving(network: keras.Model) -> Estimator:

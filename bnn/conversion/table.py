@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-
 _ALL = 5  # of `bnn.estimators`, but for those that combine others
 
 

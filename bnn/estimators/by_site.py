@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Mapping
 
 import gin
+import keras
 import tensorflow as tf
 
 from bnn.estimators.baselines import Baseline, NoBaseline
@@ -15,6 +16,7 @@ from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class BySite(Estimator):
     """Chooses an estimator for each site by pattern; the surrogate stays right for any mixture.

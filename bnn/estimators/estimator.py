@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from bnn.described import Described
 from bnn.estimators.baselines import Baseline, NoBaseline
 from bnn.noise import Noise
 from bnn.operators import Operator
@@ -44,7 +45,7 @@ def one_tensor(operator: Operator, weights: tf.Tensor, **terms: Any) -> Realisat
     return Realisation(lambda inputs: operator(inputs, weights), weights, **terms)
 
 
-class Estimator(abc.ABC):
+class Estimator(Described, abc.ABC):
     """Estimates E_q[f(op(x, w))] and its gradient at a site. Stateless; chosen per draw.
 
     An estimator sees the operator, the inputs, the posterior and the noise, nothing else: it works

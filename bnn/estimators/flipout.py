@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gin
+import keras
 import tensorflow as tf
 
 from bnn.estimators.estimator import Estimator, Realisation
@@ -11,6 +12,7 @@ from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class Flipout(Estimator):
     """yₙ = op(xₙ, μ) + sₙ ∘ op(rₙ ∘ xₙ, Δ), Δ = w − μ, w ~ q (Wen et al. 2018, equation 4).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gin
+import keras
 import tensorflow as tf
 
 from bnn.estimators.estimator import Estimator, Realisation
@@ -11,6 +12,7 @@ from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class LocalReparameterization(Estimator):
     """y = m + √v ε, m = op(x, μ), v = op(x², σ²), ε ~ N(0, 1) per output (Kingma et al. 2015).

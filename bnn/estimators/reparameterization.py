@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gin
+import keras
 import tensorflow as tf
 
 from bnn.estimators.estimator import Estimator, Realisation, one_tensor
@@ -11,6 +12,7 @@ from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class Reparameterization(Estimator):
     """y = op(x, w), w = g(ε, φ) ~ q: one weight sample for the whole batch.

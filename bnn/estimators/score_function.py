@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import gin
+import keras
 import tensorflow as tf
 
+from bnn.described import Described
 from bnn.estimators.baselines import Baseline, NoBaseline
 from bnn.estimators.estimator import Estimator, Realisation, one_tensor
 from bnn.noise import Noise
@@ -16,8 +18,9 @@ from bnn.posteriors import Posterior
 _COMPONENT = 15
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
-class DefensiveMixture:
+class DefensiveMixture(Described):
     """The proposal r(w) = α q(w) + (1 − α) q_wide(w) for importance sampling (Hesterberg 1995).
 
     q_wide(w) = k⁻ᴰ q(μ + (w − μ) / k) is q widened k-fold about its mean μ. The weight q/r never
@@ -53,6 +56,7 @@ class DefensiveMixture:
         return -tf.reduce_logsumexp(tf.stack([log_alpha, log_rest + log_ratio]))
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class ScoreFunction(Estimator):
     """∇_φ E_q[f(w)] = E_q[(f(w) − b) ∇_φ log q(w)] (Williams 1992).

@@ -7,15 +7,17 @@ import math
 from typing import Any
 
 import gin
+import keras
 import tensorflow as tf
 
+from bnn.described import Described
 from bnn.estimators import Estimator, Realisation, Reparameterization, ScoreFunction, one_tensor
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
-class BoundGradient(abc.ABC):
+class BoundGradient(Described, abc.ABC):
     """A rule for the gradient of L in the posterior's parameters φ.
 
     Attributes:
@@ -24,7 +26,7 @@ class BoundGradient(abc.ABC):
 
     path_only = False
 
-    def check(self, num_samples: int) -> None:  # noqa: B027  (any number unless overridden)
+    def check(self, num_samples: int) -> None:
         """Raises ValueError for a number of samples that the rule cannot use."""
 
     @abc.abstractmethod
@@ -45,6 +47,7 @@ class BoundGradient(abc.ABC):
         """
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class Plain(BoundGradient):
     """Automatic differentiation through reparameterized weights: ∇L = Σₛ ṽₛ ∇ log vₛ.
@@ -65,6 +68,7 @@ class Plain(BoundGradient):
         return log_mean_exp(log_weights)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class DoublyReparameterized(BoundGradient):
     """∇_φ L = Σₛ [(1 − λ) ṽₛ + λ ṽₛ²] (∂ log vₛ / ∂wₛ) (∂wₛ / ∂φ): DReG.
@@ -94,6 +98,7 @@ class DoublyReparameterized(BoundGradient):
         return tf.stop_gradient(log_mean_exp(log_weights)) + weighted - tf.stop_gradient(weighted)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class VIMCO(BoundGradient):
     """∇L = Σₛ (L − L₋ₛ) ∇ log q(wₛ) + Σₛ ṽₛ ∇ log vₛ, w without gradient (Mnih & Rezende 2016).

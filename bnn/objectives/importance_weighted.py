@@ -16,6 +16,7 @@ from bnn.objectives.densities import log_ratios
 from bnn.objectives.negative_elbo import NegativeELBO, Sampled, Terms
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class ImportanceWeightedBound(NegativeELBO):
     """−(1/N) log (1/S) Σₛ exp(log vₛ), log vₛ = (N/B) Σ_b log p(y_b | x_b, wₛ) + log p(wₛ)/q(wₛ).

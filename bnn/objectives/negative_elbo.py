@@ -9,6 +9,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from bnn.described import Described
 from bnn.divergences import KLChoice
 from bnn.draw import Draw
 from bnn.estimators import Estimator
@@ -56,8 +57,9 @@ class Sampled(NamedTuple):
     regularization: tf.Tensor
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
-class NegativeELBO:
+class NegativeELBO(Described):
     """−ELBO / N = −(1/B) Σ_b E_q[log p(y_b | x_b, w)] + λ KL(q ‖ p) / N  (SGVB).
 
     Kingma & Welling 2014, equation 8, with weights as latent variables: an unbiased estimate of

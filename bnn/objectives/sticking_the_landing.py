@@ -12,6 +12,7 @@ from bnn.objectives.densities import log_ratios, require_pathwise
 from bnn.objectives.negative_elbo import NegativeELBO
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class StickingTheLanding(NegativeELBO):
     """The negative ELBO with KL ≈ (1/S) Σₛ [log q(wₛ; stop φ) − log p(wₛ)], w = g(ε, φ).
