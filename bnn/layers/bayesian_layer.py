@@ -95,8 +95,8 @@ class BayesianLayer(keras.layers.Layer):
         if posterior.deterministic and any(v.trainable for v in prior.variables):
             raise ValueError(
                 f"{name}_prior of layer {self.name!r} must not be learned where {name}_posterior "
-                f"is {type(posterior).__name__}(): −log p(w) falls without bound as the prior closes "
-                "in on w. Use MeanFieldNormal(), or a prior with trainable=False."
+                f"is {type(posterior).__name__}(): −log p(w) falls without bound as the prior "
+                "closes in on w. Use MeanFieldNormal(), or a prior with trainable=False."
             )
         site = Site(self, name, operator, posterior, prior)
         self._sites = (*self._sites, site)
@@ -144,4 +144,4 @@ def _own(given: Any, kind: type, default: Callable[[], Any]) -> Any:
             f"expected a bnn {kind.__name__.lower()} object or None, got {given!r}; pass for "
             f"example bnn.{kind.__name__.lower()}s.{type(default()).__name__}()."
         )
-    return given.clone()
+    return given.clone()  # type: ignore[attr-defined]
