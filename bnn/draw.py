@@ -221,10 +221,10 @@ class Draw:
                 "computed again after its draw is closed, with other weights. Build Bayesian "
                 "layers outside of the RematScope."
             )
-        graph = _graph()
+        graph = current = _graph()
         while graph is not None and graph is not self._graph:
             graph = enclosing_control_flow(graph)
-        if graph is self._graph:
+        if graph is self._graph and (graph is None) == (current is None):
             return
         raise RuntimeError(
             "this Draw was opened outside of the tf.function that now calls a layer in it: its "

@@ -119,7 +119,7 @@ def sites(model: keras.layers.Layer) -> dict[str, Site]:
     return {
         f"{number}_{type(layer).__name__.lower()}/{site.name}": site
         for number, layer in enumerate(layers)
-        for site in layer.sites  # type: ignore[attr-defined]
+        for site in layer.sites
     }
 
 

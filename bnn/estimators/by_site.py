@@ -23,8 +23,8 @@ class BySite(Estimator):
 
     Args:
       rules: shell-style patterns, tried in order, to estimators. A site has two labels,
-        `"<class>/<site>"` and `"<layer name>/<site>"`, such as `"conv2d/kernel"` and
-        `"features/kernel"`; a rule applies where either matches.
+        `"<class>/<site>"` and `"@<layer name>/<site>"`, such as `"conv2d/kernel"` and
+        `"@features/kernel"`; a rule applies where either matches.
       default: for the sites no rule matches.
     """
 

@@ -148,4 +148,4 @@ def _own(given: Any, kind: type, default: Callable[[], Any]) -> Any:
             f"expected a bnn {kind.__name__.lower()} object or None, got {given!r}; pass for "
             f"example bnn.{kind.__name__.lower()}s.{type(default()).__name__}()."
         )
-    return given.clone()
+    return given.clone()  # type: ignore[attr-defined]

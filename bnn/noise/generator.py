@@ -89,6 +89,13 @@ def halves(value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.cast(wide, tf.uint32), tf.cast(high, tf.uint32)
 
 
-def fold(low: Any, high: Any) -> Any:
-    """One word of two: the lower one itself where the higher is 0, another one elsewhere."""
-    return _xor(low, high * np.array(0x9E3779B9, np.uint32))
+def fold(low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
+    """One word of two: the lower one itself where the higher is 0, another one elsewhere.
+
+    The higher word passes MurmurHash3's finaliser (Appleby 2011), a bijection that keeps 0: by a
+    linear map, such as a product, −1 and 2³² + 1 would be one word.
+    """
+    for places, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        high = _xor(high, tf.bitwise.right_shift(high, tf.constant(places, tf.uint32)))
+        high = high * np.array(factor, np.uint32)
+    return _xor(low, _xor(high, tf.bitwise.right_shift(high, tf.constant(16, tf.uint32))))
