@@ -24,17 +24,12 @@ def sites(model: keras.layers.Layer) -> dict[str, Site]:
 
     A name is `"<number>_<class>/<site>"`, such as `"0_dense/kernel"`: the number counts the
     Bayesian layers in the model's order, and does not depend on Keras's automatic layer names,
-    which change from process to process.
+    which change from process to process. Empty for a model without random tensors.
 
     Raises:
-      ValueError: if the model has no Bayesian layer, or one that is not built.
+      ValueError: if a Bayesian layer is not built.
     """
     layers = _bayesian_layers(model, set())
-    if not layers:
-        raise ValueError(
-            f"model {model.name!r} has no Bayesian layer; use bnn.layers.Dense or Conv2D for the "
-            "layers whose weights should be random."
-        )
     for layer in layers:
         if not layer.built:
             raise ValueError(

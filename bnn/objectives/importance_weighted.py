@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bnn.estimators import Estimator
 from bnn.likelihoods import Likelihood
+from bnn.noise import Noise
 from bnn.objectives.bound_gradients import BoundGradient, Plain
 from bnn.objectives.densities import log_ratios
 from bnn.objectives.negative_elbo import NegativeELBO, Terms
@@ -33,8 +34,8 @@ class ImportanceWeightedBound(NegativeELBO):
 
     def __init__(
         self,
-        likelihood: Likelihood,
-        num_train: int,
+        likelihood: Likelihood | None = None,
+        num_train: Any = None,
         num_samples: int = 5,
         gradient: BoundGradient | None = None,
     ) -> None:
@@ -49,7 +50,8 @@ class ImportanceWeightedBound(NegativeELBO):
         targets: tf.Tensor,
         *,
         estimator: Estimator,
-        seed: Any,
+        noise: Noise | None = None,
+        seed: Any = None,
         step: Any = 0,
         replica: Any = 0,
         example_offset: Any = 0,
@@ -60,6 +62,9 @@ class ImportanceWeightedBound(NegativeELBO):
 
         `Terms.nll` and `Terms.kl` are plain averages over the samples, not weighted ones.
         """
+        if noise is not None:
+            seed, step = noise.seed, noise.step
+            replica, example_offset = noise.replica, noise.example_offset
         coordinates = {"step": step, "replica": replica, "example_offset": example_offset}
         prepared = self.gradient.prepare(estimator)
         sampled = self.sample(model, inputs, targets, prepared, seed, training, coordinates)

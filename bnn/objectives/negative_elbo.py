@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
+import gin
 import keras
 import tensorflow as tf
 
@@ -11,6 +13,7 @@ from bnn.draw import Draw
 from bnn.estimators import Estimator
 from bnn.kl import ledger
 from bnn.likelihoods import Likelihood
+from bnn.noise import Noise
 from bnn.objectives.surrogate import surrogate
 
 
@@ -46,6 +49,7 @@ class Sampled(NamedTuple):
     regularization: tf.Tensor
 
 
+@gin.register(module="bnn.objectives")
 class NegativeELBO:
     """−ELBO / N = −(1/B) Σ_b E_q[log p(y_b | x_b, w)] + λ KL(q ‖ p) / N  (SGVB).
 
@@ -54,20 +58,44 @@ class NegativeELBO:
     is a tempered posterior and must be reported as such.
 
     Args:
-      likelihood: p(y | outputs).
+      likelihood: p(y | outputs); None for a description, which `bind` completes.
       num_train: N, number of training examples, which alone divides the KL; int or scalar tensor
-        (of a member of a `bnn.training.Stack`).
+        (of a member of a `bnn.training.Stack`). None for a description.
       num_samples: S, weight samples per evaluation.
       antithetic: draw the samples in antithetic pairs, see `bnn.Draw`; S must be even.
     """
 
     def __init__(
         self,
-        likelihood: Likelihood,
-        num_train: Any,
+        likelihood: Likelihood | None = None,
+        num_train: Any = None,
         num_samples: int = 1,
         antithetic: bool = False,
     ) -> None:
+        if not isinstance(num_samples, int) or num_samples < 1:
+            raise ValueError(
+                f"num_samples must be at least 1, got {num_samples!r}; it is a number of weight "
+                "samples, 1 is usual."
+            )
+        if antithetic and num_samples % 2:
+            raise ValueError(
+                f"num_samples must be even for antithetic pairs, got {num_samples}; use "
+                f"{num_samples + 1}."
+            )
+        self.num_samples = int(num_samples)
+        self.antithetic = bool(antithetic)
+        self.likelihood: Any = None
+        self.num_train: Any = None
+        if likelihood is not None or num_train is not None:
+            self._bind(likelihood, num_train)
+
+    def bind(self, likelihood: Likelihood, num_train: Any) -> NegativeELBO:
+        """A copy of this objective for a likelihood and a number of training examples."""
+        bound = copy.copy(self)
+        bound._bind(likelihood, num_train)
+        return bound
+
+    def _bind(self, likelihood: Any, num_train: Any) -> None:
         if not isinstance(likelihood, Likelihood):
             raise ValueError(
                 f"likelihood must be a bnn likelihood object, got {likelihood!r}; pass for example "
@@ -77,18 +105,9 @@ class NegativeELBO:
             raise ValueError(
                 f"num_train must be the number of training examples, at least 1, got {num_train}."
             )
-        if int(num_samples) < 1:
-            raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
-        if antithetic and num_samples % 2:
-            raise ValueError(
-                f"num_samples must be even for antithetic pairs, got {num_samples}; use "
-                f"{num_samples + 1}."
-            )
         self.likelihood = likelihood
         as_tensor = tf.is_tensor(num_train)
         self.num_train = tf.cast(num_train, tf.float32) if as_tensor else int(num_train)
-        self.num_samples = int(num_samples)
-        self.antithetic = bool(antithetic)
 
     def __call__(
         self,
@@ -97,7 +116,8 @@ class NegativeELBO:
         targets: tf.Tensor,
         *,
         estimator: Estimator,
-        seed: Any,
+        noise: Noise | None = None,
+        seed: Any = None,
         step: Any = 0,
         replica: Any = 0,
         example_offset: Any = 0,
@@ -111,6 +131,7 @@ class NegativeELBO:
           inputs: `[B, …]`.
           targets: `[B]` or `[B, D]`.
           estimator: how the expectation and its gradient are estimated.
+          noise: of the step, replica and example offset included; in place of the next four.
           seed: int or integer tensor.
           step: training step, selects the noise.
           replica: see `bnn.Draw`.
@@ -118,6 +139,9 @@ class NegativeELBO:
           kl_weight: λ.
           training: passed to the model; baselines take note of the values only if True.
         """
+        if noise is not None:
+            seed, step = noise.seed, noise.step
+            replica, example_offset = noise.replica, noise.example_offset
         coordinates = {"step": step, "replica": replica, "example_offset": example_offset}
         sampled = self.sample(model, inputs, targets, estimator, seed, training, coordinates)
         values = -tf.reduce_mean(sampled.log_likelihoods, axis=1)
@@ -132,7 +156,7 @@ class NegativeELBO:
         if training:
             baseline.update(values)
         kl_by_site = self.kl_by_site(model, sampled.draws, seed, step)
-        kl = tf.add_n(list(kl_by_site.values()))
+        kl = tf.add_n(list(kl_by_site.values())) if kl_by_site else tf.constant(0.0)
         loss = expected + kl_weight * kl / self.num_train + sampled.regularization
         return Terms(loss, tf.stop_gradient(expected), kl, kl_by_site, sampled.regularization)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bnn import figures, metrics
-from bnn.predictions import Predictions
+from bnn.runs.prediction_file import Predictions
 from bnn.report.derived import components
 from bnn.report.document import Figure
 from bnn.report.groups import Group
