@@ -17,7 +17,7 @@ from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
 from bnn.experiment import run
 from bnn.inference import GradientNoiseProbe, VariationalInference
-from bnn.predictions import load_predictions
+from bnn.runs.prediction_file import load_predictions
 from bnn.schedules import Constant, LinearWarmup
 from bnn.tracking import Tracker, WandB, read_jsonl
 from bnn.training import FolderInUseError, InterruptedRunError, NonFiniteLossError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.configuration import parse as parse_files
+from bnn.runs.configuration import parse as parse_files
 from bnn.training import Plan
 
 CONFIGS = Path(__file__).parents[1] / "gin_configs"

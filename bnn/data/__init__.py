@@ -1,6 +1,7 @@
 """Data sets as numpy arrays, and the order in which training visits them."""
 
 from bnn.data.assemble import classification_dataset, regression_dataset
+from bnn.data.batches import Batch, Batches, ResidentBatches, StackedBatches
 from bnn.data.batching import batch_indices
 from bnn.data.dataset import Dataset
 from bnn.data.idx import read_idx
@@ -11,7 +12,11 @@ from bnn.data.tfds_sets import tfds
 from bnn.data.uci_sets import uci, uci_num_splits
 
 __all__ = [
+    "Batch",
+    "Batches",
     "Dataset",
+    "ResidentBatches",
+    "StackedBatches",
     "batch_indices",
     "classification_dataset",
     "diabetes",

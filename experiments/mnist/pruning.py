@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from bnn import metrics
-from bnn.kl import sites
+from bnn.sites import sites
 from bnn.posteriors import MeanFieldNormal
-from bnn.restore import TrainedRun, restore
+from bnn.runs.finished import Run
+from bnn.runs.restore import restore
 from bnn.training import write_json
 
 FILENAME = "pruning.json"

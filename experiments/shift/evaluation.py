@@ -11,8 +11,9 @@ import numpy as np
 
 from bnn import metrics
 from bnn.data.image_sets import load_images
-from bnn.provenance import git_revision, versions
-from bnn.restore import TrainedRun, restore
+from bnn.runs.provenance import git_revision, versions
+from bnn.runs.finished import Run
+from bnn.runs.restore import restore
 from bnn.training import write_json
 from experiments.shift.jobs import FOREIGN
 from experiments.shift.shifts import SHIFTS

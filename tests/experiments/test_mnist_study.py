@@ -10,8 +10,8 @@ import pytest
 
 import bnn
 from bnn import metrics
-from bnn.predictions import Predictions
-from bnn.restore import TrainedRun
+from bnn.runs.prediction_file import Predictions
+from bnn.runs.finished import Run
 from experiments.image_runs import Job
 from experiments.mnist import pruning, run
 from experiments.mnist.candidates import CANDIDATES

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bnn.session import Session
-from bnn.training import Averages, Steps
+from bnn.runs.session import Session
+from bnn.training import TrainingSteps
+
+_NAMES = {"nll": "NLL", "kl": "KL"}
+_UNITS = {"nll": " nats per example", "kl": " nats"}
 
 
 def replay(session: Session, step: int) -> dict[str, Any]:
     """Replays the step of a prepared session.
 
     Returns:
-      `text`, the report; `finite`, whether loss, KL and gradients are; `loss`, `nll`, `kl`, nats;
-      `kl_by_site`, nats; `gradient_norms` by variable; `start`, the step of the checkpoint it began
+      `text`, the report; `finite`, whether loss, metrics and gradients are; `loss` and `metrics`
+      by name, nats; `gradient_norms` by variable; `start`, the step of the checkpoint it began
       from; `first_non_finite`, the operation where NaN checks stopped, or None.
 
     Raises:
@@ -27,7 +30,7 @@ def replay(session: Session, step: int) -> dict[str, Any]:
     if not 0 <= step < total:
         raise ValueError(f"step must be from 0 to {total - 1}, the run's last step, got {step}.")
     steps = session.training_steps()
-    checkpoints = session.checkpoints(Averages())
+    checkpoints = session.checkpoints(session.averages(), same_run=False)
     start = checkpoints.restore(at_most=step) or 0
     position = start
     while position < step:
@@ -36,17 +39,15 @@ def replay(session: Session, step: int) -> dict[str, Any]:
         position += count
     state = [v for part in session.state().values() for v in part]
     before = [tf.identity(v.value) for v in state]
-    terms, gradients = steps.gradients(step)
+    info, gradients = steps.gradients(step)
     for variable, value in zip(state, before, strict=True):
         variable.assign(value)  # looking has moved baselines
     trained = session.trained()
     report: dict[str, Any] = {
         "step": step,
         "start": start,
-        "loss": float(terms.loss),
-        "nll": float(terms.nll),
-        "kl": float(terms.kl),
-        "kl_by_site": {name: float(kl) for name, kl in terms.kl_by_site.items()},
+        "loss": float(info.loss),
+        "metrics": {name: float(value) for name, value in info.metrics.items()},
         "gradient_norms": {
             name: None if g is None else float(tf.norm(tf.convert_to_tensor(g)))
             for name, g in zip(trained, gradients, strict=True)
@@ -54,14 +55,14 @@ def replay(session: Session, step: int) -> dict[str, Any]:
         "norms": {name: float(tf.norm(v.value)) for name, v in trained.items()},
     }
     report["first_non_finite"] = _first_non_finite(steps, step)
-    numbers = [report["loss"], report["nll"], *report["kl_by_site"].values()]
+    numbers = [report["loss"], *report["metrics"].values()]
     numbers += [n for n in report["gradient_norms"].values() if n is not None]
     report["finite"] = bool(np.isfinite(numbers).all())
     report["text"] = _text(report, session.plan.epoch(step), session.data.num_train)
     return report
 
 
-def _first_non_finite(steps: Steps, step: int) -> str | None:
+def _first_non_finite(steps: TrainingSteps, step: int) -> str | None:
     """The operation that first gave NaN or infinity, and the line of the program it is of."""
     tf.debugging.enable_check_numerics(stack_height_limit=60, path_length_limit=200)
     try:
@@ -84,16 +85,23 @@ def _operation(message: str) -> str:
 
 def _text(report: dict[str, Any], epoch: float, num_train: int) -> str:
     begun = f"checkpoint of step {report['start']}" if report["start"] else "initial weights"
+    metrics = report["metrics"]
+    said = [f"loss {report['loss']:.8g}"]
+    said += [
+        f"{_NAMES.get(name, name)} {value:.8g}{_UNITS.get(name, '')}"
+        for name, value in metrics.items()
+        if not name.startswith("kl/")
+    ]
     lines = [
         f"step {report['step']}, epoch {epoch:.4g}; from the {begun}, "
         f"{report['step'] - report['start']} steps on",
-        f"loss {report['loss']:.8g}, NLL {report['nll']:.8g} nats per example; KL "
-        f"{report['kl']:.8g} nats",
+        ", ".join(said),
         "",
         f"{'site':<32}{'KL, nats':>14}{'KL / N':>14}",
         *(
-            f"{name:<32}{kl:>14.6g}{kl / num_train:>14.6g}"
-            for name, kl in report["kl_by_site"].items()
+            f"{name.removeprefix('kl/'):<32}{kl:>14.6g}{kl / num_train:>14.6g}"
+            for name, kl in metrics.items()
+            if name.startswith("kl/")
         ),
         "",
         f"{'variable':<56}{'norm':>14}{'gradient norm':>16}",

@@ -26,7 +26,7 @@ def git_revision() -> str:
 
     `unknown` outside of git.
     """
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         clean = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,8 +10,10 @@ import gin
 import keras
 import tensorflow as tf
 
+from bnn.data import Batch
 from bnn.estimators import Estimator
-from bnn.inference.method import Method, Problem
+from bnn.methods.variational_inference import VariationalInference
+from bnn.noise import Noise
 
 
 class GradientNoise(NamedTuple):
@@ -20,7 +21,8 @@ class GradientNoise(NamedTuple):
 
     Attributes:
       variance: trace of the gradient's covariance by group of variables.
-      snr: ‖mean gradient‖ / √variance by group.
+      snr: ‖mean gradient‖ / √variance by group; the squared norm is unbiased, and 0 where that
+        estimate is negative.
       seconds: per gradient, compiled, in this run.
     """
 
@@ -29,7 +31,7 @@ class GradientNoise(NamedTuple):
     seconds: float
 
 
-@gin.register(module="bnn.inference")
+@gin.register(module="bnn.methods")
 class GradientNoiseProbe:
     """Compares estimators at identical parameters while a run trains.
 
@@ -61,27 +63,38 @@ class GradientNoiseProbe:
         """Whether to measure at the report of this number, counted from 1."""
         return report % self.every == 0
 
+    def check(self, method: Any) -> None:
+        """Raises ValueError for a method whose steps have no estimator to compare."""
+        if not isinstance(method, VariationalInference):
+            raise ValueError(
+                f"probe compares the estimators of VariationalInference, got method "
+                f"{type(method).__name__}; use run.probe = None."
+            )
+
     def measure(
         self,
-        method: Method,
-        problem: Problem,
+        method: VariationalInference,
         groups: Mapping[str, Sequence[keras.Variable]],
-        inputs: tf.Tensor,
-        targets: tf.Tensor,
+        batch: Batch,
         step: int,
     ) -> dict[str, float]:
         """Values for the metrics.
+
+        Args:
+          method: built.
+          groups: names to variables, whose gradients are taken together.
+          batch: of the step.
+          step: selects noise and schedules.
 
         Returns:
           `probe/<estimator>/<group>/variance`, `…/snr` and `…/variance_x_seconds`, and
           `probe/<estimator>/seconds`.
         """
         values: dict[str, float] = {}
-        for number, estimator in enumerate((problem.estimator, *self.alternatives)):
+        for number, estimator in enumerate((method.estimator, *self.alternatives)):
             if number not in self._functions:
-                chosen = dataclasses.replace(problem, estimator=estimator)
-                self._functions[number] = _moments(method, chosen, groups)
-            noise = _measure(self._functions[number], groups, inputs, targets, step, self.num_draws)
+                self._functions[number] = _moments(method, estimator, groups)
+            noise = _measure(self._functions[number], groups, batch, step, self.num_draws)
             label = f"probe/{type(estimator).__name__}"
             label = label if f"{label}/seconds" not in values else f"{label}_{number}"
             values[f"{label}/seconds"] = noise.seconds
@@ -95,30 +108,33 @@ class GradientNoiseProbe:
 def _measure(
     function: Any,
     groups: Mapping[str, Sequence[keras.Variable]],
-    inputs: tf.Tensor,
-    targets: tf.Tensor,
+    batch: Batch,
     step: int,
     num_draws: int,
 ) -> GradientNoise:
     position = tf.constant(step, tf.int64)
-    function(inputs, targets, position, tf.constant(2))  # compiles; not timed
+    function(batch, position, tf.constant(2))  # compiles; not timed
     started = time.perf_counter()
-    variances, means = (
-        part.numpy() for part in function(inputs, targets, position, tf.constant(num_draws))
+    variances, squares = (
+        part.numpy() for part in function(batch, position, tf.constant(num_draws))
     )
     seconds = (time.perf_counter() - started) / num_draws
     variance = {name: float(v) for name, v in zip(groups, variances, strict=True)}
-    norm = dict(zip(groups, means, strict=True))
-    snr = {name: float(norm[name]) / max(v, 1e-30) ** 0.5 for name, v in variance.items()}
+    square = {
+        # E ‖mean of n‖² = ‖E g‖² + tr Cov / n: without the last part pure noise has 1/√n.
+        name: max(float(s) - variance[name] / num_draws, 0.0)
+        for name, s in zip(groups, squares, strict=True)
+    }
+    snr = {name: (square[name] / max(v, 1e-30)) ** 0.5 for name, v in variance.items()}
     return GradientNoise(variance, snr, seconds)
 
 
 def _moments(
-    method: Method,
-    problem: Problem,
+    method: VariationalInference,
+    estimator: Estimator,
     groups: Mapping[str, Sequence[keras.Variable]],
 ) -> Any:
-    """A function of (inputs, targets, step, n) for trace of covariance and norm of mean by group.
+    """A function of (batch, step, n): trace of covariance and squared norm of the mean by group.
 
     Deviations are taken from the first draw, so that a small variance beside a large mean is not
     lost to rounding: Var = [Σ‖dᵢ‖² − ‖Σdᵢ‖² / n] / (n − 1) with dᵢ = gᵢ − g₁.
@@ -127,21 +143,19 @@ def _moments(
     # Membership as a matrix: XLA has no segment sum on CPUs.
     members = [[float(any(v is w for w in group)) for v in variables] for group in groups.values()]
 
-    def gradients(inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor, draw: tf.Tensor) -> list:
-        seed = tf.cast(problem.seed, tf.int64) + 1 + tf.cast(draw, tf.int64)
+    def gradients(batch: Batch, step: tf.Tensor, draw: tf.Tensor) -> list:
+        seed = tf.cast(method.problem.seed, tf.int64) + 1 + tf.cast(draw, tf.int64)
         with tf.GradientTape() as tape:
-            one = dataclasses.replace(problem, seed=seed)
-            loss = method.loss(one, inputs, targets, step, training=False).loss
+            noise = Noise(seed, step)
+            loss = method.loss(batch, noise, training=False, estimator=estimator).loss
         return tape.gradient(loss, variables, unconnected_gradients="zero")
 
-    def run(
-        inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor, count: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Trace of covariance and norm of mean, `[groups]` each, of `count` draws."""
-        first = gradients(inputs, targets, step, tf.constant(0))
+    def run(batch: Batch, step: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Trace of covariance and squared norm of the mean, `[groups]` each, of `count` draws."""
+        first = gradients(batch, step, tf.constant(0))
 
         def body(draw: tf.Tensor, total: list, squares: tf.Tensor) -> tuple:
-            now = gradients(inputs, targets, step, draw)
+            now = gradients(batch, step, draw)
             shifted = [g - f for g, f in zip(now, first, strict=True)]
             return (
                 draw + 1,
@@ -156,6 +170,6 @@ def _moments(
         trace = (squares - of_sum / n) / (n - 1.0)
         mean = [f + t / n for f, t in zip(first, total, strict=True)]
         norms = tf.stack([tf.reduce_sum(tf.square(m)) for m in mean])
-        return tf.linalg.matvec(members, trace), tf.sqrt(tf.linalg.matvec(members, norms))
+        return tf.linalg.matvec(members, trace), tf.linalg.matvec(members, norms)
 
-    return tf.function(run, autograph=False, jit_compile=problem.jit_compile)
+    return tf.function(run, autograph=False, jit_compile=method.problem.jit_compile)

@@ -7,14 +7,15 @@ themselves, which are large, go along where they fit.
 from __future__ import annotations
 
 import dataclasses
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
+
+from bnn.training import write_arrays
 
 _FORMAT = 1
 # All samples of 32 weights on the ten classes of 10,000 images are 12.8 MB in float32.
@@ -42,7 +43,7 @@ class Predictions:
       inputs: `[B]`, where an input is one number, in its own units.
     """
 
-    task: Literal["classification", "regression"]
+    task: str
     num_samples: int
     targets: np.ndarray
     losses: Mapping[str, np.ndarray]
@@ -89,16 +90,7 @@ class Predictions:
         }
         if self.inputs is not None:
             arrays["inputs"] = self.inputs
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with beside.open("wb") as file:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_arrays(path, arrays)
 
 
 def _fitting(samples: Mapping[str, np.ndarray | None], max_bytes: int) -> dict[str, np.ndarray]:
@@ -145,7 +137,7 @@ def load_predictions(path: str | Path) -> Predictions:
         # Rounding took the sum of the probabilities off 1.
         log_probs = log_softmax(log_probs.astype(np.float32), axis=-1)
     return Predictions(
-        task=str(arrays["task"]),  # type: ignore[arg-type]
+        task=str(arrays["task"]),
         num_samples=int(arrays["num_samples"]),
         targets=arrays["targets"],
         losses=_under("loss/", arrays),

@@ -6,7 +6,7 @@ from bnn import metrics
 from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
 from bnn.likelihoods import Categorical, Normal
-from bnn.run_figures import draw_figures
+from bnn.runs.figures import draw_figures
 
 RECORDS = [{"step": 1, "epoch": 1.0, "loss": 2.0, "nll": 1.0, "kl": 10.0}]
 

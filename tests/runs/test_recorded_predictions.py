@@ -7,8 +7,8 @@ from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
 from bnn.inference import evaluate
 from bnn.likelihoods import Categorical, HeteroscedasticNormal, Normal
-from bnn.predictions import load_predictions
-from bnn.run_predictions import write_out_of_distribution, write_predictions
+from bnn.runs.prediction_file import load_predictions
+from bnn.runs.recorded_predictions import write_out_of_distribution, write_predictions
 
 
 def test_classification(tmp_path, rng):

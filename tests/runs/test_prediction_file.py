@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax
 
 from bnn import metrics
-from bnn.predictions import Predictions, load_predictions
+from bnn.runs.prediction_file import Predictions, load_predictions
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.configuration import parse as _parse
+from bnn.runs.configuration import parse as _parse
 from bnn.inference import evaluate
-from bnn.restore import restore
+from bnn.runs.restore import restore
 
 BINDINGS = [
     "run.epochs = 2",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_SHIPPED = Path(__file__).resolve().parents[1] / "gin_configs"
+_SHIPPED = Path(__file__).resolve().parents[2] / "gin_configs"
 
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
@@ -47,3 +49,30 @@ def start_devices() -> None:
     except ValueError:  # not bound: one device
         return
     copy.deepcopy(reference)  # how gin itself makes an object of a reference
+
+
+def check_recorded(text: str, imports: Sequence[str], path: Path) -> None:
+    """Raises ValueError for a recorded configuration that would run code of other modules.
+
+    Args:
+      text: of the configuration.
+      imports: modules that the caller allows, each with what is below it.
+      path: of the file, for the error.
+    """
+    allowed = ("bnn", *imports)
+    for line in text.splitlines():
+        words = re.match(r"\s*(import|from|include)\b\s*(\S*)", line)
+        if words is None:
+            continue
+        kind, name = words[1], words[2].strip("'\"")
+        if kind == "include" or name == "__gin__":
+            raise ValueError(
+                f"{path} must be a recorded configuration, which has no line {line.strip()!r}; it "
+                "was changed by hand. Give it to bnn.run as --gin_file if you trust it."
+            )
+        below = any(name == module or name.startswith(f"{module}.") for module in allowed)
+        if not below and name not in sys.modules:
+            raise ValueError(
+                f"{path} imports the module {name}, which would run its code; if you trust it, "
+                f"allow it with --import={name}, or imports=[{name!r}] in Python."
+            )

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from bnn.training.folder import RunFolder
+from bnn.runs.folder import RunFolder
 
 
 def model_files(folder: RunFolder) -> dict[str, Path]:
-    """The newest checkpoint, the configuration and the results: path within the folder to file.
+    """The newest checkpoint, what the run is, and the results: path within the folder to file.
 
     Copied to another folder under the same paths they are a run's folder of their own.
 
@@ -27,6 +27,8 @@ def model_files(folder: RunFolder) -> dict[str, Path]:
         folder.checkpoints / "checkpoint",  # which one is the newest
         *sorted(folder.checkpoints.glob(f"{Path(newest).name}.*")),
         folder.config,
+        folder.arguments,
+        folder.data,
         folder.results,
     ]
     return {str(part.relative_to(folder.path)): part for part in parts if part.exists()}

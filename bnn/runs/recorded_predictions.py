@@ -7,56 +7,37 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from bnn import metrics
 from bnn.data import Dataset
-from bnn.inference import own_units
+from bnn.evaluation import Judged, judged
 from bnn.likelihoods import Classification, Likelihood
-from bnn.predictions import Predictions
+from bnn.runs.prediction_file import Predictions
 
 
-def write_predictions(
-    folder: Path, likelihood: Likelihood, samples: tf.Tensor, data: Dataset
-) -> None:
+def write_predictions(folder: Path, likelihood: Likelihood, test: Judged, data: Dataset) -> None:
     """Writes `predictions/test.npz` into a run's folder.
 
     Args:
       folder: of the run.
       likelihood: of the model's task.
-      samples: outputs `[S, B, …]` for the test inputs.
+      test: of the test part.
       data: the data set.
     """
-    predictions_of_test(likelihood, samples, data).save(folder / "predictions" / "test.npz")
+    predictions_of_test(likelihood, test, data).save(folder / "predictions" / "test.npz")
 
 
-def predictions_of_test(likelihood: Likelihood, samples: tf.Tensor, data: Dataset) -> Predictions:
-    """The predictions of the test part, with losses and scores of every example.
-
-    Args:
-      likelihood: of the model's task.
-      samples: outputs `[S, B, …]` for the test inputs.
-      data: the data set.
-    """
-    if isinstance(likelihood, Classification):
-        log_probs = likelihood.log_probs(samples).numpy()
-        return Predictions(
-            task="classification",
-            num_samples=len(log_probs),
-            targets=data.y_test,
-            losses=metrics.classification_losses(log_probs, data.y_test),
-            scores=metrics.uncertainty_scores(log_probs),
-            log_probs=log_probs,
-        )
-    loc, scale, targets = own_units(likelihood, samples, data.y_test, data)
-    variance = metrics.predictive_variance(loc, scale).total
+def predictions_of_test(likelihood: Likelihood, test: Judged, data: Dataset) -> Predictions:
+    """The predictions of the test part, with losses and scores of every example."""
+    samples = dict(test.samples or {})
+    if "scale" in samples:
+        samples["scale"] = _compact(samples["scale"])
     return Predictions(
-        task="regression",
-        num_samples=len(loc),
-        targets=targets,
-        losses=metrics.regression_losses(loc, scale, targets),
-        scores={"predictive_std": np.sqrt(variance.mean(axis=-1))},
-        loc=loc,
-        scale=_compact(scale),
-        inputs=_own_inputs(data) if data.input_shape == (1,) else None,
+        task=likelihood.task,
+        num_samples=test.num_samples,
+        targets=test.examples["targets"],
+        losses=_under("loss/", test),
+        scores=_under("score/", test),
+        inputs=_own_inputs(data) if _one_input(data) else None,
+        **samples,
     )
 
 
@@ -80,15 +61,23 @@ def write_out_of_distribution(
             "out-of-distribution scores need a likelihood of classes, got "
             f"{type(likelihood).__name__}; leave the other data sets out for a regression."
         )
-    log_probs = likelihood.log_probs(samples).numpy()
+    other = judged(likelihood, samples, None, None)
     Predictions(
-        task="classification",
-        num_samples=len(log_probs),
+        task=likelihood.task,
+        num_samples=other.num_samples,
         targets=np.zeros(0, np.int32),
         losses={},
-        scores=metrics.uncertainty_scores(log_probs),
-        log_probs=log_probs,
+        scores=_under("score/", other),
+        **dict(other.samples or {}),
     ).save(folder / "predictions" / "out_of_distribution" / f"{name}.npz")
+
+
+def _under(prefix: str, judged: Judged) -> dict[str, np.ndarray]:
+    return {
+        name.removeprefix(prefix): values
+        for name, values in judged.examples.items()
+        if name.startswith(prefix)
+    }
 
 
 def _compact(scale: np.ndarray) -> np.ndarray:
@@ -98,6 +87,10 @@ def _compact(scale: np.ndarray) -> np.ndarray:
         if (scale == first).all():
             scale = first
     return scale
+
+
+def _one_input(data: Dataset) -> bool:
+    return data.task == "regression" and data.input_shape == (1,)
 
 
 def _own_inputs(data: Dataset) -> np.ndarray:
