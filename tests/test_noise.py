@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bnn.noise import Noise, Purpose, as_noise, threefry
-from bnn.noise import generator
+from bnn.noise import Noise, Purpose, as_noise, generator, threefry
 
 # Random123's kat_vectors, "threefry2x32 20": key, counter, cipher.
 KNOWN_ANSWERS = [

@@ -314,7 +314,7 @@ def test_sites_before_and_after_build():
     layer.build((None, 5, 5, 3))
     kernel, bias = layer.sites
     assert (kernel.name, bias.name) == ("kernel", "bias")
-    assert kernel.labels == ("conv2d/kernel", "features/kernel")
+    assert kernel.labels == ("conv2d/kernel", "@features/kernel")
     assert kernel.posterior.shape == (2, 2, 3, 4)
     assert bias.posterior.shape == (4,)
     unbiased = bnn.layers.Dense(2, use_bias=False)
