@@ -191,7 +191,9 @@ class NegativeELBO:
                 "noise=bnn.Noise(seed, step). The step must count up in a training loop, or every "
                 "step trains the same weight sample."
             )
-        given = as_noise(seed if noise is None else noise, step=step)
+        given = (
+            as_noise(seed, step=step) if noise is None else as_noise(noise, seed=seed, step=step)
+        )
         return given.at(antithetic=self.antithetic)
 
     def sample(
