@@ -112,7 +112,7 @@ def test_noise_or_seed_and_step():
     value = kl(layer, seed=3, step=4)
     assert kl(layer, noise=Noise(3, 4)) == value
     # the objective's coordinates change nothing: they are the ledger's own to choose
-    moved = Noise(3, 4, sample=7, purpose=Purpose.PREDICTION, antithetic=True)
+    moved = Noise(3, 4, sample=7, replica=2, purpose=Purpose.PREDICTION, antithetic=True)
     assert kl(layer, noise=moved) == value
 
 

@@ -311,7 +311,8 @@ def test_dropout_masks_differ_between_samples(data):
 
     class Watch(keras.layers.Layer):
         def call(self, inputs):
-            seen.append(inputs.numpy())
+            if hasattr(inputs, "numpy"):  # not while Keras works out shapes
+                seen.append(inputs.numpy())
             return inputs
 
     layers = [keras.layers.Dropout(0.5, seed=1), Watch(), bnn.layers.Dense(2)]
