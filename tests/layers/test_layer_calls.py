@@ -217,7 +217,7 @@ def test_small_scales_do_not_underflow_in_float16():
     )
     with bnn.Draw(0, LocalReparameterization()):
         y = layer(tf.ones((64, 4)))
-    assert 1e-4 < np.std(y) < 4e-4
+    assert 1e-4 < np.std(np.float32(y)) < 4e-4  # in float16 the squares underflow
 
 
 @POLICIES

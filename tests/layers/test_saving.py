@@ -58,7 +58,7 @@ def build():
                 kernel_posterior=MeanFieldNormal(0.2),
                 bias_posterior=Point(),
                 kernel_prior=ScaleMixture(0.25, 1.0, 0.1),
-                bias_prior=Normal(1.0, 2.0, trainable=True),
+                bias_prior=Normal(1.0, 2.0),
             ),
         ]
     )
