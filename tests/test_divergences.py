@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import scipy.integrate
-import scipy.stats
 import tensorflow as tf
+from kl_cases import MIXTURES, PLACES, WithoutEntropy, constant, dense, kl, moments
 from tensorflow_probability import distributions as tfd
 
 import bnn
@@ -12,47 +11,7 @@ from bnn import divergences
 from bnn.divergences import MonteCarlo, Quadrature, estimate_at, kl_terms, register_kl
 from bnn.noise import Noise, Purpose
 from bnn.posteriors import Exponential, MeanFieldNormal, Point
-from bnn.priors import Normal, Prior, ScaleMixture
-
-MIXTURES = [ScaleMixture(0.25, 1.0, 0.2), ScaleMixture(0.6, 2.0, 0.05), ScaleMixture()]
-PLACES = [(0.0, 0.3), (0.7, 0.1), (-1.5, 0.02)]
-
-
-def dense(posterior=None, prior=None, shape=(3, 2), rng=None):
-    """A built layer without bias; with `rng`, every element has a mean and scale of its own."""
-    layer = bnn.layers.Dense(
-        shape[1], use_bias=False, kernel_posterior=posterior, kernel_prior=prior
-    )
-    layer.build((None, shape[0]))
-    if rng is not None:
-        for variable in layer.trainable_variables:
-            variable.assign_add(rng.normal(size=variable.shape))
-    return layer
-
-
-def kl(layer, **options):
-    return float(bnn.ledger(layer, **options)["0_dense/kernel"])
-
-
-def constant(m, s, prior, shape=(3, 2)):
-    """A layer whose elements are all N(m, s²)."""
-    layer = dense(MeanFieldNormal(s), prior, shape)
-    layer.kernel_posterior._loc.assign(np.full(shape, m))
-    return layer
-
-
-def moments(m, s, prior):
-    """E[ln p], E[(ln p)²] and KL of one element N(m, s²), by trapezoids on a fine grid."""
-    w = np.linspace(m - 12 * s, m + 12 * s, 200_001)
-    log_q = scipy.stats.norm.logpdf(w, m, s)
-    log_p = np.logaddexp(
-        np.log(prior.weight) + scipy.stats.norm.logpdf(w, 0, prior.wide_scale),
-        np.log1p(-prior.weight) + scipy.stats.norm.logpdf(w, 0, prior.narrow_scale),
-    )
-    return (
-        scipy.integrate.trapezoid(np.exp(log_q) * f, w) for f in (log_p, log_p**2, log_q - log_p)
-    )
-
+from bnn.priors import Normal, ScaleMixture
 
 # --- Closed forms -----------------------------------------------------------------------------
 
@@ -184,19 +143,6 @@ def test_one_antithetic_pair_is_the_default():
     assert kl(layer, seed=5) != kl(layer, seed=5, kl=MonteCarlo(2, antithetic=False))
 
 
-class WithoutEntropy(MeanFieldNormal):
-    """A family that has log_prob and sample alone."""
-
-    def distribution(self):
-        raise NotImplementedError
-
-    def log_prob(self, weights):
-        return tf.reduce_sum(tfd.Normal(self.mean, self.scale).log_prob(weights))
-
-    def entropy(self):
-        raise NotImplementedError("no closed form")
-
-
 def test_without_an_entropy_the_density_is_sampled_too():
     layer = dense(WithoutEntropy(0.3), Normal(0.5, 2.0))
     [site] = layer.sites
@@ -204,88 +150,6 @@ def test_without_an_entropy_the_density_is_sampled_too():
     samples = [site.posterior.sample(noise.at(sample=k)) for k in range(2)]
     ratios = [site.posterior.log_prob(w) - tf.reduce_sum(site.prior.log_prob(w)) for w in samples]
     assert kl(layer, seed=5) == pytest.approx(float(np.mean(ratios)), rel=1e-5)
-
-
-# --- Quadrature ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("prior", "place"),
-    [
-        (MIXTURES[0], (0.7, 0.1)),
-        (MIXTURES[1], (-1.5, 0.02)),
-        (ScaleMixture(0.5, 1.0, 0.3), PLACES[0]),
-    ],
-)
-def test_quadrature_against_a_grid(prior, place):
-    """Where the log-density is smooth on the scale of q."""
-    *_, expected = moments(*place, prior)
-    value = kl(constant(*place, prior), kl=Quadrature(100))
-    assert value == pytest.approx(6 * expected, rel=2e-3)
-
-
-def test_quadrature_of_a_polynomial_is_exact(rng):
-    """ln p of a normal prior has degree 2: two nodes do, whatever the closed form says."""
-    layer = dense(MeanFieldNormal(0.5), Normal(0.7, 2.0), rng=rng)
-    [site] = layer.sites
-    for nodes in (2, 5, 64):
-        shares = Quadrature(nodes).negative_expected_log_prior(site.posterior, site.prior, None)
-        total = tf.reduce_sum(shares) - tf.reduce_sum(site.posterior.entropy())
-        assert float(total) == pytest.approx(kl(layer), rel=1e-4)
-
-
-def test_quadrature_has_no_noise_and_the_right_gradient():
-    prior, m, s, h = ScaleMixture(0.5, 1.0, 0.3), 0.2, 0.1, 1e-4
-    layer = constant(m, s, prior, (1, 1))
-    assert kl(layer, seed=1, kl=Quadrature()) == kl(layer, seed=2, kl=Quadrature())
-    with tf.GradientTape() as tape:
-        value = bnn.ledger(layer, kl=Quadrature())["0_dense/kernel"]
-    loc, rho = (float(g[0, 0]) for g in tape.gradient(value, [v.value for v in layer.variables]))
-
-    def exact(m, log_s):
-        *_, value = moments(m, np.exp(log_s), prior)
-        return value
-
-    log_s = np.log(s)
-    assert loc == pytest.approx((exact(m + h, log_s) - exact(m - h, log_s)) / (2 * h), rel=1e-3)
-    assert rho == pytest.approx((exact(m, log_s + h) - exact(m, log_s - h)) / (2 * h), rel=1e-3)
-
-
-class Dependent(MeanFieldNormal):
-    factorized = False
-
-
-class NotNormal(MeanFieldNormal):
-    normal = False
-
-
-@pytest.mark.parametrize("kind", [Dependent, NotNormal])
-def test_quadrature_needs_independent_normal_elements(kind):
-    message = f"quadrature needs a posterior of independent normal elements, got {kind.__name__}; "
-    with pytest.raises(ValueError, match=message + r"use bnn\.divergences\.MonteCarlo\(\)"):
-        kl(dense(kind(0.3), ScaleMixture()), kl=Quadrature())
-
-
-class Joint(Prior):
-    """A prior of the whole tensor."""
-
-    def distribution(self):
-        return tfd.Independent(tfd.Normal(tf.zeros((3, 2)), 1.0), 2)
-
-    def get_config(self):
-        return {}
-
-
-def test_quadrature_needs_a_prior_of_independent_elements():
-    message = r"quadrature needs a prior of independent elements, got Joint; use bnn\.div"
-    with pytest.raises(ValueError, match=message):
-        kl(dense(MeanFieldNormal(0.3), Joint()), kl=Quadrature())
-
-
-def test_quadrature_needs_an_entropy():
-    message = r"WithoutEntropy has no entropy in closed form, which Quadrature needs; use .*Monte"
-    with pytest.raises(ValueError, match=message):
-        kl(dense(WithoutEntropy(0.3), ScaleMixture()), kl=Quadrature())
 
 
 # --- The registry -------------------------------------------------------------------------------
@@ -372,11 +236,3 @@ def test_odd_number_of_samples_in_pairs():
     message = "num_samples must be even for antithetic pairs, got 3; use 4, or antithetic=False"
     with pytest.raises(ValueError, match=message):
         MonteCarlo(3)
-
-
-@pytest.mark.parametrize("num_nodes", [0, 201, 2.0])
-def test_unusable_num_nodes(num_nodes):
-    with pytest.raises(
-        ValueError, match=f"num_nodes must be an integer from 1 to 200, got {num_nodes}"
-    ):
-        Quadrature(num_nodes)
