@@ -242,4 +242,4 @@ class NegativeELBO:
 
 def _call_state(model: keras.Model) -> list[keras.Variable]:
     """What a call changes, but for the states of seed generators, which have to move on."""
-    return [v for v in model.non_trainable_variables if v.dtype.startswith("float")]
+    return [v for v in model.non_trainable_variables if "float" in v.dtype]
