@@ -9,6 +9,7 @@ import tensorflow as tf
 import bnn
 from bnn import prediction
 from bnn.estimators import Reparameterization
+from bnn.noise import Noise, Purpose
 from bnn.posteriors import MeanFieldNormal, Point
 
 
@@ -38,7 +39,7 @@ def test_sample_s_is_the_draw_with_the_same_coordinates(x):
     samples = predict(model, x, seed=5)
     assert samples.shape == (3, 6, 2)
     for s in range(3):
-        with bnn.Draw(5, Reparameterization(), sample=s):
+        with bnn.Draw(Noise(5, sample=s, purpose=Purpose.PREDICTION), Reparameterization()):
             np.testing.assert_allclose(samples[s], model(x), rtol=1e-5, atol=1e-5)
 
 
@@ -89,7 +90,7 @@ def test_the_seed_selects_the_functions(model, x):
 
 @pytest.mark.parametrize("seed", [2**64 - 1, 2**63, -1, np.int64(7)])
 def test_every_seed_that_a_draw_takes(model, x, seed):
-    with bnn.Draw(seed, Reparameterization()):
+    with bnn.Draw(Noise(seed, purpose=Purpose.PREDICTION), Reparameterization()):
         expected = model(x)
     np.testing.assert_allclose(predict(model, x, seed=seed)[0], expected, rtol=1e-5, atol=1e-5)
 

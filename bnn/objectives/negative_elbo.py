@@ -215,7 +215,9 @@ class NegativeELBO(Described):
                 "noise=bnn.Noise(seed, step). The step must count up in a training loop, or every "
                 "step trains the same weight sample."
             )
-        given = as_noise(seed if noise is None else noise, step=step)
+        given = (
+            as_noise(seed, step=step) if noise is None else as_noise(noise, seed=seed, step=step)
+        )
         return given.at(antithetic=self.antithetic)
 
     def sample(
@@ -270,4 +272,4 @@ class NegativeELBO(Described):
 
 def _call_state(model: keras.Model) -> list[keras.Variable]:
     """What a call changes, but for the states of seed generators, which have to move on."""
-    return [v for v in model.non_trainable_variables if v.dtype.startswith("float")]
+    return [v for v in model.non_trainable_variables if "float" in v.dtype]
