@@ -10,8 +10,11 @@ from typing import Any
 import gin
 import keras
 
-from bnn import gin_externals  # noqa: F401  (registers Keras's optimizers)
-from bnn import methods, objectives  # noqa: F401  (register themselves)
+from bnn import (  # noqa: F401  (register themselves)
+    gin_externals,
+    methods,
+    objectives,
+)
 from bnn.data import Dataset
 from bnn.likelihoods import Likelihood
 from bnn.methods import GradientNoiseProbe, Method

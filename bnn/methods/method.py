@@ -74,7 +74,7 @@ class Method(Stepper, abc.ABC):
         assert self.problem.optimizer is not None
         self.problem.optimizer.apply(list(gradients), list(self.trained))
 
-    def finish(self, batches: Batches) -> None:  # noqa: B027  (most methods end with training)
+    def finish(self, batches: Batches) -> None:
         """What happens after training: a curvature, the statistics of averaged weights.
 
         Args:

@@ -3,8 +3,8 @@
 from bnn.training.archive import Archive
 from bnn.training.checkpoint_contents import CheckpointMismatchError
 from bnn.training.checkpoints import Checkpoints, DamagedCheckpointError
-from bnn.training.fit import Averages, fit
 from bnn.training.files import write_arrays, write_json, write_text, write_whole
+from bnn.training.fit import Averages, fit
 from bnn.training.interrupt import InterruptedRunError, StopRequest
 from bnn.training.nonfinite import NonFiniteLossError, is_finite, locate, snapshot
 from bnn.training.plan import Plan

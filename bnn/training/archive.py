@@ -48,7 +48,9 @@ class Archive:
         """Gives all workers the chief's entries."""
         (count,) = workers.from_chief([len(self.entries)])
         if not workers.is_chief:
-            self.entries = [[np.zeros_like(v.numpy()) for v in self.variables] for _ in range(count)]
+            self.entries = [
+                [np.zeros_like(v.numpy()) for v in self.variables] for _ in range(count)
+            ]
         for entry in self.entries:
             places = [tf.Variable(value, trainable=False) for value in entry]
             workers.broadcast(places)

@@ -7,7 +7,6 @@ import dataclasses
 import itertools
 import math
 
-
 MOST_STEPS = 2**32 - 1  # numbers of steps have 32 bits in the noise
 MOST_REPORTS = 1_000_000
 

@@ -158,7 +158,9 @@ class Pass:
         flat = [None if r is None else tf.convert_to_tensor(r) for r in tf.nest.flatten(results)]
         # All scalars travel as one tensor.
         self._scalars = [
-            i for i, r in enumerate(flat) if r is not None and (r.shape, r.dtype) == ((), tf.float32)
+            i
+            for i, r in enumerate(flat)
+            if r is not None and (r.shape, r.dtype) == ((), tf.float32)
         ]
         self._like = tf.nest.map_structure(lambda r: None if r is None else 0, results)
         others = [r for i, r in enumerate(flat) if i not in self._scalars and r is not None]
@@ -173,4 +175,3 @@ class Pass:
             for i, r in enumerate(like)
         ]
         return tf.nest.pack_sequence_as(self._like, flat)
-
