@@ -12,10 +12,13 @@ if "bnn.run" in sys.orig_argv:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from bnn import estimators, layers, likelihoods, models, objectives, posteriors, priors, schedules
+from bnn.conversion import convert, moped, to_keras
 from bnn.draw import Draw
-from bnn.kl import ledger, sites
+from bnn.keras_model import BayesianModel
+from bnn.ledger import ledger
 from bnn.noise import Noise
 from bnn.prediction import predict
+from bnn.sites import sites
 
 # What takes longer to import, or needs more, is imported when it is first asked for: a package, or
 # a name of a module.
@@ -34,9 +37,11 @@ _LATER = {
 }
 
 __all__ = [
+    "BayesianModel",
     "Draw",
     "Noise",
     "__version__",
+    "convert",
     "data",
     "diagnostics",
     "estimators",
@@ -50,6 +55,7 @@ __all__ = [
     "methods",
     "metrics",
     "models",
+    "moped",
     "objectives",
     "posteriors",
     "predict",
@@ -57,6 +63,7 @@ __all__ = [
     "restore",
     "schedules",
     "sites",
+    "to_keras",
     "tracking",
     "training",
 ]

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from bnn.draw import Draw
 from bnn.estimators import Reparameterization
-from bnn.noise import Noise
+from bnn.noise import Noise, Purpose
 
 # XLA's gain is in small passes, whose operations take as long to start as to run. Where inputs no
 # longer stay in caches the products decide, and a graph, which computes everything else on all
@@ -55,7 +55,8 @@ class Draws(Functions):
 
     def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
         """A draw by reparameterization."""
-        return Draw(arguments, Reparameterization(), sample=sample)
+        noise = Noise(arguments, purpose=Purpose.PREDICTION, sample=sample)
+        return Draw(noise, Reparameterization())
 
 
 def predict(

@@ -8,11 +8,11 @@ import gin
 
 from bnn.data import Batch
 from bnn.estimators import Mean
-from bnn.kl import sites
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
+from bnn.sites import sites
 from bnn.training import Info
 
 

@@ -9,12 +9,12 @@ import keras
 
 from bnn.data import Batch
 from bnn.estimators import Estimator
-from bnn.kl import sites
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
 from bnn.schedules import Constant, Schedule
+from bnn.sites import sites
 from bnn.training import Info
 
 MOST_SAMPLES = 1000
@@ -86,7 +86,7 @@ class VariationalInference(Method):
             )
         for site in found.values():
             if not site.posterior.deterministic:
-                self.estimator.at(site.labels).check(site.posterior)
+                self.estimator.at(site.labels).check(site.posterior, site.operator)
         super().build(problem)
 
     def loss(
@@ -113,6 +113,7 @@ class VariationalInference(Method):
             noise=noise,
             kl_weight=self.kl_weight(self.progress(noise)),
             training=training,
+            weights=getattr(batch, "weights", None),
         )
         by_site = {f"kl/{name}": kl for name, kl in terms.kl_by_site.items()}
         return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl, **by_site})

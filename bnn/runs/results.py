@@ -13,7 +13,9 @@ from typing import Any
 
 from bnn.diagnostics import ledger_report
 from bnn.evaluation import Judged, evaluation_of, judge
-from bnn.kl import ledger, sites
+from bnn.divergences import MonteCarlo
+from bnn.ledger import ledger
+from bnn.sites import sites
 from bnn.methods import Problem
 from bnn.runs.figures import draw_figures
 from bnn.runs.model_files import model_files
@@ -80,7 +82,7 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
     """
     problem, data = session.problem, session.data
     step = problem.total_steps
-    values = ledger(problem.model, seed=problem.seed, step=step, num_samples=_KL_SAMPLES)
+    values = ledger(problem.model, seed=problem.seed, step=step, kl=MonteCarlo(_KL_SAMPLES))
     kl = {name: float(value) for name, value in values.items()}
     return {
         "data": data.name,

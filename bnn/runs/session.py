@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from bnn.data import Batches, Dataset, ResidentBatches
-from bnn.kl import sites
+from bnn.sites import sites
 from bnn.methods import GradientNoiseProbe, Method, Problem
 from bnn.runs.folder import Identity, RunFolder, arguments_text
 from bnn.training import (

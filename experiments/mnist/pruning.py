@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bnn import metrics
-from bnn.kl import sites
+from bnn.sites import sites
 from bnn.posteriors import MeanFieldNormal
 from bnn.runs.finished import Run
 from bnn.runs.restore import restore
