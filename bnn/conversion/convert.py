@@ -108,6 +108,8 @@ class _Converter:
         pairs: list[tuple[keras.layers.Layer, keras.layers.Layer]] = []
 
         def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+            if not isinstance(layer, keras.layers.Layer):  # an operation of keras.ops
+                return type(layer).from_config(layer.get_config())
             new = self._layer(layer, prefix + layer.name)
             pairs.append((layer, new))
             return new

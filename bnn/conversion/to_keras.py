@@ -49,6 +49,8 @@ def _plain(model: keras.Model, values: dict[Site, np.ndarray]) -> keras.Model:
     pairs: list[tuple[keras.layers.Layer, keras.layers.Layer]] = []
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if not isinstance(layer, keras.layers.Layer):  # an operation of keras.ops
+            return type(layer).from_config(layer.get_config())
         if isinstance(layer, WeightSpace):
             return _unwrapped(layer, values)
         if isinstance(layer, keras.Model) and any(s.layer is not layer for s in values):
