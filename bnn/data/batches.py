@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -121,12 +122,8 @@ class ResidentBatches(Batches):
         """Every training example once, in the order of the arrays."""
         for first in range(0, self.num_train, self.batch_size):
             part = slice(first, first + self.batch_size)
-            yield Batch(
-                *(
-                    tf.nest.map_structure(lambda a: a[part], self._arrays[name])
-                    for name in ("inputs", "targets")
-                )
-            )
+            found = tf.nest.map_structure(operator.itemgetter(part), self._arrays)
+            yield Batch(found["inputs"], found["targets"])
 
 
 class StackedBatches(Batches):

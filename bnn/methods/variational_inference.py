@@ -17,13 +17,15 @@ from bnn.schedules import Constant, Schedule
 from bnn.sites import sites
 from bnn.training import Info
 
+MOST_SAMPLES = 1000
+
 
 @gin.register(module="bnn.methods")
 class VariationalInference(Method):
     """φ ← optimizer(∇_φ L), L = −(1/B) Σ_b E_q[log p(y_b | x_b, w)] + λ KL(q_φ ‖ p) / N.
 
-    Minimises the negative ELBO (Kingma & Welling 2014, equation 8; Blundell et al. 2015), or another
-    `objective`, over posteriors, learned priors and learned noise φ.
+    Minimises the negative ELBO (Kingma & Welling 2014, equation 8; Blundell et al. 2015), or
+    another `objective`, over posteriors, learned priors and learned noise φ.
 
     Args:
       estimator: of the expectation and its gradient; in gin `@Flipout()`.
@@ -70,6 +72,11 @@ class VariationalInference(Method):
         Raises:
           ValueError: a model without random weights, or an estimator that cannot serve one.
         """
+        if self.objective.num_samples > MOST_SAMPLES:
+            raise ValueError(
+                f"num_samples must be at most {MOST_SAMPLES}, got {self.objective.num_samples}: "
+                "the samples of a step are unrolled; 1 is usual."
+            )
         found = sites(problem.model)
         if not found:
             raise ValueError(

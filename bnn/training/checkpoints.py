@@ -205,9 +205,9 @@ class Checkpoints:
                     shutil.rmtree(entry, ignore_errors=True)
                 elif _HALF_FILE.fullmatch(entry.name) and entry.is_file():
                     entry.unlink()
-                elif (part := _PART.fullmatch(entry.name)) and entry.is_file():
-                    if part[1] not in whole or part[2]:
-                        entry.unlink()
+                part = _PART.fullmatch(entry.name)
+                if part and entry.is_file() and (part[1] not in whole or part[2]):
+                    entry.unlink()
 
     def _save(self, folder: Path, step: int, keep: int) -> Path:
         self._step.assign(step)

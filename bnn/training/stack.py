@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.training.vectorization import register_bitcast
+from bnn.compat import register_bitcast
 
 register_bitcast()
 

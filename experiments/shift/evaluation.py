@@ -82,7 +82,7 @@ def evaluate_run(
     return result
 
 
-def _log_probs(run: TrainedRun, images: np.ndarray, num_samples: int) -> np.ndarray:
+def _log_probs(run: Run, images: np.ndarray, num_samples: int) -> np.ndarray:
     """Log-probabilities `[S, N, C]` of raw images."""
     samples = run.predict(run.data.prepare_inputs(images), num_samples)
     return run.problem.likelihood.log_probs(samples).numpy()

@@ -6,7 +6,7 @@ from scipy import special, stats
 from bnn import metrics
 from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
-from bnn.inference import evaluate, headline, own_units
+from bnn.evaluation import evaluate, evaluation_of, headline, judge, judged
 from bnn.likelihoods import Categorical, HeteroscedasticNormal, Normal
 
 
@@ -74,7 +74,8 @@ LIKELIHOODS = {"one_scale": Normal(0.3), "scale_by_input": HeteroscedasticNormal
 def test_regression_is_the_metrics_of_components_in_own_units(rng, values, likelihood):
     likelihood.build(2)
     samples = tf.constant(rng.normal(size=(6, 15, likelihood.num_outputs(2))), tf.float32)
-    loc, scale, targets = own_units(likelihood, samples, values.y_test, values)
+    test = judged(likelihood, samples, values.y_test, values)
+    loc, scale, targets = test.samples["loc"], test.samples["scale"], test.examples["targets"]
     assert loc.shape == scale.shape == (6, 15, 2)
     standard_loc, standard_scale = (a.numpy() for a in likelihood.parameters(samples))
     np.testing.assert_allclose(
@@ -150,3 +151,58 @@ def test_headline_metrics_of_values(rng, values):
     everything = evaluate(likelihood, samples, values.y_test, values)
     got = headline(likelihood, samples, values.y_test, values)
     assert got == {name: everything[name] for name in ("nll", "rmse")}
+
+
+def block_by_block(likelihood, samples, data, monkeypatch, size):
+    """The evaluation of the same samples in blocks of so many inputs."""
+    outputs = samples.shape[2]
+    monkeypatch.setattr("bnn.evaluation.blocks._BLOCK", 4 * len(samples) * outputs * size)
+    seen = []
+
+    def predict(inputs):
+        first = sum(seen)
+        seen.append(len(inputs))
+        return samples[:, first : first + len(inputs)]
+
+    options = {"num_samples": len(samples), "num_outputs": outputs}
+    test = judge(predict, likelihood, data.x_test, data.y_test, data, **options)
+    assert max(seen) <= size
+    return test
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_blocks_of_labels_are_the_whole(rng, classes, monkeypatch, size):
+    samples = tf.constant(rng.normal(size=(5, 8, 3)), tf.float32)
+    test = block_by_block(Categorical(), samples, classes, monkeypatch, size)
+    whole = judged(Categorical(), samples, classes.y_test, classes)
+    got = evaluation_of(Categorical()).metrics(test.examples)
+    expected = evaluate(Categorical(), samples, classes.y_test, classes)
+    assert got == pytest.approx(expected, rel=1e-6)  # float32 of other vector lengths
+    np.testing.assert_allclose(
+        test.samples["log_probs"], whole.samples["log_probs"], rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS.values(), ids=LIKELIHOODS)
+def test_blocks_of_values_are_the_whole(rng, values, likelihood, monkeypatch):
+    likelihood.build(2)
+    samples = tf.constant(rng.normal(size=(6, 15, likelihood.num_outputs(2))), tf.float32)
+    test = block_by_block(likelihood, samples, values, monkeypatch, 4)
+    got = evaluation_of(likelihood).metrics(test.examples)
+    assert got == pytest.approx(evaluate(likelihood, samples, values.y_test, values), rel=1e-12)
+
+
+def test_samples_that_are_too_large_are_not_kept(rng, classes, monkeypatch):
+    samples = tf.constant(rng.normal(size=(5, 8, 3)), tf.float32)
+    monkeypatch.setattr("bnn.evaluation.blocks._KEPT", 4 * 5 * 8 * 3 - 1)
+    test = block_by_block(Categorical(), samples, classes, monkeypatch, 3)
+    assert test.samples is None
+    assert test.examples["score/entropy"].shape == (8,)
+
+
+def test_a_task_without_an_evaluation_is_named():
+    class Other(Categorical):
+        task = "ranking"
+
+    with pytest.raises(ValueError, match=r"Other is for 'ranking', which has no evaluation; there"):
+        evaluation_of(Other())

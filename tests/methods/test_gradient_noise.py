@@ -1,7 +1,6 @@
 """The probe against the closed form of a quadratic: f(w) = Σ (w − t)² / 2, w ~ N(μ, σ²)."""
 
 import dataclasses
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -9,24 +8,23 @@ import pytest
 import tensorflow as tf
 
 from bnn import Draw, estimators, layers, likelihoods, posteriors
-from bnn.inference import GradientNoiseProbe, Method, Problem
+from bnn.data import Batch
+from bnn.methods import MAP, GradientNoiseProbe, Info, Method, Problem
 
 SCALE = 0.5
 
 
-class Terms(NamedTuple):
-    loss: tf.Tensor
-
-
 class Quadratic(Method):
-    def loss(self, problem, inputs, targets, step, training=True):
-        assert not training  # the probe only looks
-        with Draw(problem.seed, problem.estimator, step=step):
-            outputs = problem.model(inputs)
-        return Terms(0.5 * tf.reduce_sum(tf.square(outputs - targets)))
+    uses_optimizer = False
 
-    def predict(self, problem, inputs, num_samples, seed):
-        raise NotImplementedError
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def loss(self, batch, noise, training=True, estimator=None):
+        assert not training  # the probe only looks
+        with Draw(noise.seed, estimator, step=noise.step):
+            outputs = self.problem.model(batch.inputs)
+        return Info(0.5 * tf.reduce_sum(tf.square(outputs - batch.targets)), {})
 
     def describe(self):
         return {}
@@ -40,7 +38,6 @@ def problem():
     return Problem(
         model=model,
         likelihood=likelihoods.Normal(),
-        estimator=estimators.Reparameterization(),
         num_train=1,
         total_steps=1,
         seed=3,
@@ -48,11 +45,11 @@ def problem():
     )
 
 
-def measure(problem, probe):
-    layer = problem.model.layers[0]
-    groups = {"loc": [layer.kernel_loc]}
-    inputs, targets = tf.ones((1, 1)), tf.zeros((1, 6))
-    return probe.measure(Quadratic(), problem, groups, inputs, targets, 7)
+def measure(problem, probe, estimator=None, target=0.0):
+    method = Quadratic(estimator or estimators.Reparameterization())
+    method.build(problem)
+    groups = {"loc": [problem.model.layers[0].kernel_loc]}
+    return probe.measure(method, groups, Batch(tf.ones((1, 1)), tf.fill((1, 6), target)), 7)
 
 
 def test_moments_are_those_of_the_closed_form(problem):
@@ -71,10 +68,45 @@ def test_moments_are_those_of_the_closed_form(problem):
     assert product == pytest.approx(variance * seconds)
 
 
+def test_the_squared_signal_to_noise_is_unbiased_with_few_draws(problem, assert_mean):
+    """snr² · variance over many probes of 4 draws has the mean ‖μ‖²; before, ‖μ‖² + tr / 4.
+
+    The mean is large enough against the noise that no estimate is clamped at zero.
+    """
+    layer, start = problem.model.layers[0], problem.model.layers[0].kernel_loc.numpy()
+    layer.kernel_loc.assign(np.full((1, 6), 0.8))
+    try:
+        probe, squares = GradientNoiseProbe(num_draws=4), []
+        for seed in range(400):
+            if seed == 0:
+                moving = keras.Variable(0, dtype="int64", trainable=False)
+                own = dataclasses.replace(problem, seed=moving)
+            moving.assign(1000 * seed)
+            values = measure(own, probe)
+            name = "probe/Reparameterization/loc"
+            squares.append(values[f"{name}/snr"] ** 2 * values[f"{name}/variance"])
+    finally:
+        layer.kernel_loc.assign(start)
+    assert min(squares) > 0
+    expected = 6 * 0.8**2
+    assert_mean(squares, expected)
+    biased = np.mean(squares) + 6 * SCALE**2 / 4
+    assert abs(biased - expected) > 6 * np.std(squares) / 20, "the test could not see the bias"
+
+
+def test_pure_noise_is_seen_as_none(problem):
+    """At the optimum the mean gradient is 0: half of the estimates are clamped, none is 1/√n."""
+    layer, start = problem.model.layers[0], problem.model.layers[0].kernel_loc.numpy()
+    layer.kernel_loc.assign(np.zeros((1, 6)))
+    try:
+        values = measure(problem, GradientNoiseProbe(num_draws=1000))
+    finally:
+        layer.kernel_loc.assign(start)
+    assert values["probe/Reparameterization/loc/snr"] < 1 / np.sqrt(1000)
+
+
 def test_an_estimator_without_noise_has_no_variance(problem):
-    values = measure(
-        dataclasses.replace(problem, estimator=estimators.Mean()), GradientNoiseProbe(num_draws=8)
-    )
+    values = measure(problem, GradientNoiseProbe(num_draws=8), estimators.Mean())
     assert values["probe/Mean/loc/variance"] == 0.0
 
 
@@ -91,6 +123,11 @@ def test_alternatives_are_measured_beside_the_run_s_own(problem):
 def test_turns():
     probe = GradientNoiseProbe(every=3)
     assert [probe.due(report) for report in range(1, 7)] == [False, False, True] * 2
+
+
+def test_a_method_without_estimators_is_refused():
+    with pytest.raises(ValueError, match=r"estimators of VariationalInference, got method MAP"):
+        GradientNoiseProbe().check(MAP())
 
 
 @pytest.mark.parametrize(

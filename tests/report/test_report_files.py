@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.runs.configuration import parse as _parse
 from bnn.report import build, build_report
 from bnn.report.command import write
 from bnn.report.document import Figure, Heading, Items, Paragraph, Table
 from bnn.report.html import to_html
 from bnn.report.markdown import to_markdown
+from bnn.runs.configuration import parse as _parse
 
 CONFIGS = Path(__file__).parents[2] / "gin_configs"
 

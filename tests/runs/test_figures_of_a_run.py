@@ -5,6 +5,7 @@ import tensorflow as tf
 from bnn import metrics
 from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
+from bnn.evaluation import judged
 from bnn.likelihoods import Categorical, Normal
 from bnn.runs.figures import draw_figures
 
@@ -33,7 +34,8 @@ def test_classification_draws_the_reliability_of_the_mixture(tmp_path, rng, draw
     y = rng.integers(0, 3, 9).astype(np.int32)
     data = Dataset("toy", x, y, x[:0], y[:0], x, y, num_classes=3)
     samples = tf.constant(rng.normal(size=(4, 9, 3)), tf.float32)
-    paths = draw_figures(tmp_path / "figures", RECORDS, Categorical(), samples, data)
+    test = judged(Categorical(), samples, y, data)
+    paths = draw_figures(tmp_path / "figures", RECORDS, Categorical(), test.examples, data)
     assert paths == {
         "learning_curve": tmp_path / "figures" / "learning_curve.png",
         "reliability": tmp_path / "figures" / "reliability.png",
@@ -61,7 +63,8 @@ def test_regression_draws_the_central_interval_in_own_units(
     likelihood = Normal(0.5)
     likelihood.build(1)
     samples = tf.constant(rng.normal(size=(4, 10, 1)), tf.float32)
-    paths = draw_figures(tmp_path / "figures", RECORDS, likelihood, samples, data)
+    test = judged(likelihood, samples, data.y_test, data)
+    paths = draw_figures(tmp_path / "figures", RECORDS, likelihood, test.examples, data)
     assert set(paths) == {"learning_curve", "predictive_band"}
     assert set(drawn) == {"learning_curve", figure}
     *first, targets, mean, lower, upper, path = drawn[figure][0]

@@ -5,7 +5,7 @@ import subprocess
 
 import tensorflow as tf
 
-from bnn import provenance
+from bnn.runs import provenance
 
 
 def test_versions_of_what_decides_the_numbers():
@@ -37,8 +37,8 @@ def git(folder, *arguments):
 
 
 def test_the_revision_is_the_commit_and_says_whether_files_differ(tmp_path, monkeypatch):
-    source = tmp_path / "bnn" / "provenance.py"
-    source.parent.mkdir()
+    source = tmp_path / "bnn" / "runs" / "provenance.py"
+    source.parent.mkdir(parents=True)
     source.write_text("first")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")

@@ -5,7 +5,7 @@ import tensorflow as tf
 from bnn import metrics
 from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
-from bnn.inference import evaluate
+from bnn.evaluation import evaluate, judged
 from bnn.likelihoods import Categorical, HeteroscedasticNormal, Normal
 from bnn.runs.prediction_file import load_predictions
 from bnn.runs.recorded_predictions import write_out_of_distribution, write_predictions
@@ -16,7 +16,8 @@ def test_classification(tmp_path, rng):
     y = rng.integers(0, 3, 9).astype(np.int32)
     data = Dataset("toy", x, y, x[:0], y[:0], x, y, num_classes=3)
     samples = tf.constant(rng.normal(size=(4, 9, 3)), tf.float32)
-    write_predictions(tmp_path, Categorical(), samples, data)
+    test = judged(Categorical(), samples, y, data)
+    write_predictions(tmp_path, Categorical(), test, data)
     read = load_predictions(tmp_path / "predictions" / "test.npz")
     assert (read.task, read.num_samples) == ("classification", 4)
     np.testing.assert_array_equal(read.targets, y)
@@ -35,7 +36,8 @@ def test_regression_in_own_units(tmp_path, rng, likelihood, num_features):
     data = regression_dataset("toy", (x[:20], y[:20]), (x[20:], y[20:]))
     likelihood.build(2)
     samples = tf.constant(rng.normal(size=(5, 10, likelihood.num_outputs(2))), tf.float32)
-    write_predictions(tmp_path, likelihood, samples, data)
+    test = judged(likelihood, samples, data.y_test, data)
+    write_predictions(tmp_path, likelihood, test, data)
     read = load_predictions(tmp_path / "predictions" / "test.npz")
     results = evaluate(likelihood, samples, data.y_test, data)
     assert read.losses["nll"].mean() == pytest.approx(results["nll"], rel=1e-12)

@@ -8,7 +8,7 @@ import pytest
 
 from bnn import experiment
 from bnn.runs.configuration import parse as _parse
-from bnn.inference import evaluate
+from bnn.evaluation import evaluate
 from bnn.runs.restore import restore
 
 BINDINGS = [
@@ -19,7 +19,7 @@ BINDINGS = [
     "run.seed = 3",
     "mlp.hidden = (5,)",
 ]
-CONFIG = pathlib.Path(__file__).parents[1] / "gin_configs" / "digits.gin"
+CONFIG = pathlib.Path(__file__).parents[2] / "gin_configs" / "digits.gin"
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +77,13 @@ def test_a_checkpoint_of_another_model_is_refused(finished, tmp_path, clean_gin)
     for hidden in ("(6,)", "(5, 5)"):
         config.write_text(text.replace("hidden = (5,)", f"hidden = {hidden}"))
         assert config.read_text() != text
-        with pytest.raises(ValueError, match=r"must hold the variables of the model that config"):
+        with pytest.raises(ValueError, match=r"is of another model; name a new folder"):
             restore(folder)
 
 
 def test_an_artifact_of_the_run_restores_elsewhere(finished, tmp_path, clean_gin):
-    from bnn.training import RunFolder, model_files
+    from bnn.runs.folder import RunFolder
+    from bnn.runs.model_files import model_files
 
     for inside, file in model_files(RunFolder(finished)).items():
         target = tmp_path / inside

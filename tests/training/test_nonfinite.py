@@ -86,7 +86,9 @@ INFINITE_KL = (
 )
 
 
-@pytest.mark.parametrize(("change", "what"), [NAN_NLL, INFINITE_KL, OTHER], ids=["nll", "kl", "other"])
+@pytest.mark.parametrize(
+    ("change", "what"), [NAN_NLL, INFINITE_KL, OTHER], ids=["nll", "kl", "other"]
+)
 @pytest.mark.parametrize("at", [0, 6])
 def test_a_bad_loss_names_step_and_term_and_keeps_the_state_before(
     make_job, assert_kept, toy, change, what, at

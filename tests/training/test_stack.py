@@ -158,9 +158,7 @@ def quadratic(factor=1.0, steps_per_call=12):
     steps = StackedSteps(
         loss,
         stack,
-        StackedBatches(
-            padded([x for x, _ in data]), padded([y for _, y in data]) * scale, order
-        ),
+        StackedBatches(padded([x for x, _ in data]), padded([y for _, y in data]) * scale, order),
         optimizer(),
         steps_per_call=steps_per_call,
         jit_compile=False,

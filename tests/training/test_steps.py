@@ -184,7 +184,5 @@ def test_a_reduction_sees_the_function_of_the_gradients(make_job):
 
     info = job.steps.stepper.step(batch, noise, doubled)
     assert float(info.loss) > 0
-    for variable, start, gradient in zip(
-        job.toy.trained.values(), before, gradients, strict=True
-    ):
+    for variable, start, gradient in zip(job.toy.trained.values(), before, gradients, strict=True):
         np.testing.assert_allclose(variable, start - 2 * gradient.numpy(), rtol=1e-5)
