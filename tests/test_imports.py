@@ -12,8 +12,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "bnn"
 # A unit, that is a module or package directly under bnn, imports units of earlier rows only.
 ROWS = [
     {"distributions"},
-    {"noise", "operators", "variables", "schedules", "likelihoods"},
-    {"posteriors", "priors"},
+    {"noise", "operators", "variables", "schedules"},
+    {"posteriors", "priors", "likelihoods"},
     {"estimators"},
     {"draw"},
     {"layers"},
