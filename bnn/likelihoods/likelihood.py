@@ -14,7 +14,7 @@ class Likelihood(abc.ABC):
 
     Attributes:
       task: what is predicted, which decides the metrics that apply: `"classification"`,
-        `"regression"`, or another that `bnn.likelihoods.TASKS` describes.
+        `"regression"`, `"multilabel"`, `"counts"`, `"survival"` or `"heads"`.
       neutral_target: a number that every target may be: stands in for masked ones.
     """
 
