@@ -10,8 +10,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "bnn"
 # A unit, that is a module or package directly under bnn, imports units of earlier rows only.
 ROWS = [
     {"compat", "described", "distributions", "keras_data"},
-    {"noise", "operators", "schedules", "likelihoods"},
-    {"posteriors", "priors"},
+    {"noise", "operators", "schedules"},
+    {"posteriors", "priors", "likelihoods"},
     {"divergences", "estimators"},
     {"draw"},
     {"sites"},

@@ -16,7 +16,7 @@ from bnn.estimators import Estimator
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise, as_noise
-from bnn.objectives.checks import require_per_example, require_tracked, require_weights
+from bnn.objectives.checks import require_tracked, require_weights
 from bnn.objectives.surrogate import surrogate
 
 _Self = TypeVar("_Self", bound="NegativeELBO")
@@ -244,7 +244,7 @@ class NegativeELBO(Described):
                 outputs = model(inputs, training=training)
             draws.append(draw)
             structures.append(outputs)
-            log_likelihood = require_per_example(self.likelihood, outputs, targets)
+            log_likelihood = self.likelihood.checked_log_prob(outputs, targets)
             if weights is not None:
                 log_likelihood = log_likelihood * require_weights(weights, log_likelihood)
             log_likelihoods.append(log_likelihood)

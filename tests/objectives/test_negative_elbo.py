@@ -190,6 +190,7 @@ def test_activity_regularizers_are_averaged_over_the_samples(data):
 def test_every_variable_gets_a_gradient(data, estimator):
     model = build(kernel_prior=Normal(trainable=True))
     likelihood = bnn.likelihoods.Normal(trainable=True)
+    likelihood.build(1)
     variables = [v.value for v in model.trainable_variables + likelihood.trainable_variables]
     assert len(variables) == 2 * (2 + 2 + 1) + 1
     with tf.GradientTape() as tape:
