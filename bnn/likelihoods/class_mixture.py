@@ -9,9 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.likelihoods.targets import class_labels, nan_outside
-from bnn.noise import Noise
-
-_OUTCOMES = 2**16 - 1  # the site that no layer has: labels must not reuse the noise of weights
+from bnn.noise import Noise, Purpose
 
 
 class ClassMixture:
@@ -92,7 +90,7 @@ class ClassMixture:
             raise ValueError(f"num_samples must be an integer of at least 1, got {num_samples!r}.")
         size = tf.stack([num_samples, tf.shape(self.log_probs)[0]])
         below = tf.cumsum(self.probs, axis=-1)
-        uniform = tf.cast(Noise(seed, site=_OUTCOMES).uniform(size), tf.float64)
+        uniform = tf.cast(Noise(seed, purpose=Purpose.OUTCOMES).uniform(size), tf.float64)
         pick = uniform[..., tf.newaxis] * below[:, -1:]
         return tf.reduce_sum(tf.cast(pick > below[:, :-1], tf.int32), axis=-1)
 

@@ -10,12 +10,10 @@ import tensorflow as tf
 from bnn.likelihoods.root_finding import bisect
 from bnn.likelihoods.scores import crps_of_counts, crps_of_points
 from bnn.likelihoods.targets import in_support, same_examples, target_columns
-from bnn.noise import Noise
+from bnn.noise import Noise, Purpose
 
 if TYPE_CHECKING:
     from bnn.likelihoods.columns import Columns
-
-_OUTCOMES = 2**16 - 1  # the site that no layer has: targets must not reuse the noise of weights
 
 
 class Mixture:
@@ -121,7 +119,7 @@ class Mixture:
                 f"num_samples must be an integer of at least 1, got {num_samples!r}; "
                 "quantile and interval need no samples."
             )
-        noise = Noise(seed, site=_OUTCOMES)
+        noise = Noise(seed, purpose=Purpose.OUTCOMES)
         size = [num_samples, *tf.unstack(tf.shape(self.parameters[0])[1:3])]
         below = tf.cumsum(tf.exp(self.log_weights), axis=0)
         pick = _as_float64(noise.uniform(tf.stack(size[:2]), 0)) * below[-1]
