@@ -1,9 +1,16 @@
-"""Reads the file in which W&B records a run."""
+"""Reads the file in which W&B records a run.
+
+Example:
+  python tests/tracking/wandb_file.py runs/tracking/offline-0/wandb/*/run-*.wandb
+
+As a command it prints the rows of metrics of each file, one JSON list a line.
+"""
 
 from __future__ import annotations
 
 import json
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,3 +72,8 @@ def _records(path: Path) -> Iterator[Any]:
             record.ParseFromString(parts)
             yield record
             parts = b""
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        print(json.dumps(read_run_file(Path(argument))["history"]))

@@ -1,12 +1,11 @@
 """Kills a run at random moments and starts it again, until it ends.
 
 Example:
-  python -m experiments.distribution.kills --kills=20 --workdir=runs/kills
+  python tests/distribution/kills.py --kills=20 --workdir=runs/kills
 
 The moments are counted in the run's own lines, and in time after them, so that a quick machine does
 not end the run before it was killed often enough; they fall into starting, restoring, training,
-saving and reporting. The folder must end with
-the bits of a run that nothing stopped, times aside.
+saving and reporting. The folder must end with the bits of a run that nothing stopped, times aside.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ import numpy as np
 import tensorflow as tf
 
 ROOT = Path(__file__).resolve().parents[2]
+# Of a whole run, seconds: on a busy machine a start alone takes minutes.
+TIMEOUT = 1800
 # 1,437 examples, 10 × 64 weights; a checkpoint after every call, of at most ten steps.
 _BINDINGS = {
     "run.batch_size": "48",
@@ -67,7 +68,7 @@ def start(workdir: Path, options: Sequence[str] = (), module: str = "bnn.run") -
     )
 
 
-def finish(workdir: Path, options: Sequence[str] = (), timeout: float = 900) -> str:
+def finish(workdir: Path, options: Sequence[str] = (), timeout: float = TIMEOUT) -> str:
     """Runs to the end; the output. RuntimeError where the process fails."""
     process = start(workdir, options)
     out, _ = process.communicate(timeout=timeout)
@@ -149,18 +150,16 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=TIMEOUT)
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--output", type=Path)
     chosen = parser.parse_args()
     options = mirrored(chosen.replicas) if chosen.replicas > 1 else []
     finish(chosen.workdir / "whole", options)
-    hit: dict[str, Any] = kill_often(
-        chosen.workdir / "killed", chosen.kills, chosen.seed, options, chosen.seconds
-    )
+    hit: dict[str, Any] = {"replicas": chosen.replicas}
+    hit |= kill_often(chosen.workdir / "killed", chosen.kills, chosen.seed, options, chosen.seconds)
     hit["same metrics"] = lines(chosen.workdir / "whole") == lines(chosen.workdir / "killed")
     hit["same state"] = state(chosen.workdir / "whole") == state(chosen.workdir / "killed")
-    hit |= {"replicas": chosen.replicas, "seed": chosen.seed}
     if chosen.output is not None:
         chosen.output.write_text(json.dumps(hit))
     print(hit)

@@ -1,9 +1,17 @@
-"""A W&B server on loopback that can be made to fail."""
+"""A W&B server on loopback that can be made to fail.
+
+Example:
+  python tests/tracking/wandb_server.py 500
+
+As a command it prints its address, gives the named answer, and takes a new one from every line of
+its standard input, whose end is its own. `closed` names a port on which nothing listens.
+"""
 
 from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -99,3 +107,21 @@ def closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def main() -> None:
+    """Serves until the standard input ends."""
+    answer = sys.argv[1]
+    if answer == "closed":
+        print(f"http://127.0.0.1:{closed_port()}", flush=True)
+        return
+    server = Server()
+    server.answer = answer
+    print(server.url, flush=True)
+    for line in sys.stdin:
+        server.answer = line.strip()
+    server.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """Losses of every estimator on one number of replicas: one process per number.
 
 Example:
-  python -m experiments.distribution.agreement --replicas=4 --output=four.json
+  python tests/distribution/agreement.py --replicas=4 --output=four.json
 
 The same model, data and global batches whatever the number of replicas, with shared noise: the
 losses and final weights must agree to float tolerance.
