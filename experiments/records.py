@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bnn.provenance import git_revision, versions
+from bnn.runs.provenance import git_revision, versions
 from bnn.training import write_json, write_text
 
 __all__ = ["git_revision", "versions", "write_json", "write_text"]  # the studies' way to them

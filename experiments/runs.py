@@ -113,7 +113,7 @@ class Job:
 
 def estimator(name: str) -> tuple[str, ...]:
     """Bindings of an estimator."""
-    return (f"run.estimator = @{name}()",)
+    return (f"VariationalInference.estimator = @{name}()",)
 
 
 def fixed_weights(network: str) -> tuple[str, ...]:

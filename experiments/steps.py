@@ -6,12 +6,12 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from bnn.data import batch_indices
+from bnn.data import Batch, ResidentBatches
 from bnn.estimators import Estimator
+from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
-from bnn.training import TrainingSteps
+from bnn.training import Descent, Info, TrainingSteps
 
 
 def training_steps(
@@ -40,11 +40,11 @@ def training_steps(
       **options: `steps_per_call` and `jit_compile`.
     """
 
-    def loss(inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> Any:
-        return objective(model, inputs, targets, estimator=estimator, seed=seed, step=step)
-
-    def indices(steps: tf.Tensor) -> tf.Tensor:
-        return batch_indices(steps, batch_size=batch_size, num_train=len(data[0]), seed=seed)
+    def loss(batch: Batch, noise: Noise) -> Info:
+        terms = objective(model, batch.inputs, batch.targets, estimator=estimator, noise=noise)
+        return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl})
 
     variables = model.trainable_variables if trained is None else trained
-    return TrainingSteps(loss, indices, *data, optimizer, variables, **options)
+    batches = ResidentBatches(*data, batch_size=batch_size, seed=seed)
+    descent = Descent(loss, optimizer, variables)
+    return TrainingSteps(descent, batches, seed, **options)

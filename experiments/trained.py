@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from bnn.runs.finished import Run
 
 from bnn import metrics
-from bnn.restore import TrainedRun, restore
+from bnn.runs.restore import restore
 
-__all__ = ["TrainedRun", "restore"]  # the studies' way to them
+__all__ = ["Run", "restore"]  # the studies' way to them
 
 METRICS = ("error", "nll", "brier", "ece")
 
 
-def log_probs(run: TrainedRun, images: np.ndarray, num_samples: int) -> np.ndarray:
+def log_probs(run: Run, images: np.ndarray, num_samples: int) -> np.ndarray:
     """Log-probabilities `[S, N, C]` of prepared images."""
     likelihood: Any = run.problem.likelihood
     return likelihood.log_probs(run.predict(images, num_samples)).numpy()

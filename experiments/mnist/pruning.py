@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bnn.kl import sites
 from bnn.posteriors import MeanFieldNormal
+from bnn.sites import sites
 from experiments.records import recorded
-from experiments.trained import TrainedRun, log_probs, restore, scores
+from experiments.trained import Run, log_probs, restore, scores
 
 FILENAME = "pruning.json"
 SHARES = (0.0, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99)
@@ -74,7 +74,7 @@ def _prune(
     return result
 
 
-def _moments(run: TrainedRun) -> tuple[np.ndarray, np.ndarray | None]:
+def _moments(run: Run) -> tuple[np.ndarray, np.ndarray | None]:
     """μ and σ of all weights, one after another; no σ of fixed ones."""
     posteriors = [site.posterior for site in sites(run.problem.model).values()]
     means = np.concatenate([p.mean.numpy().ravel() for p in posteriors])
@@ -83,7 +83,7 @@ def _moments(run: TrainedRun) -> tuple[np.ndarray, np.ndarray | None]:
     return means, np.concatenate([np.sqrt(p.variance.numpy()).ravel() for p in posteriors])
 
 
-def _remove(run: TrainedRun, removed: np.ndarray) -> None:
+def _remove(run: Run, removed: np.ndarray) -> None:
     """Sets the chosen weights to 0 with certainty, for good."""
     begin = 0
     for layer in run.problem.model.layers:

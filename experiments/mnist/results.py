@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bnn.predictions import load_predictions
+from bnn import load_predictions
 from experiments.mnist.cases import Case
 from experiments.trained import METRICS, scores
 
