@@ -40,6 +40,8 @@ class Predictions:
       loc: means `[S, B, D]` in target units; None for a classification, or where too large.
       scale: standard deviations of the observation noise, broadcastable to `loc`.
       inputs: `[B]`, where an input is one number, in its own units.
+      rows: integers `[B]`, which row of the data each example is: the same for the same example in
+        every split; None where nobody knows.
     """
 
     task: Literal["classification", "regression"]
@@ -51,6 +53,7 @@ class Predictions:
     loc: np.ndarray | None = None
     scale: np.ndarray | None = None
     inputs: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
     @property
     def has_samples(self) -> bool:
@@ -87,8 +90,7 @@ class Predictions:
             **{f"score/{name}": values for name, values in self.scores.items()},
             **_fitting({name: getattr(self, name) for name in _SAMPLES}, max_bytes),
         }
-        if self.inputs is not None:
-            arrays["inputs"] = self.inputs
+        arrays |= {n: a for n in ("inputs", "rows") if (a := getattr(self, n)) is not None}
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
@@ -154,6 +156,7 @@ def load_predictions(path: str | Path) -> Predictions:
         loc=arrays.get("loc"),
         scale=arrays.get("scale"),
         inputs=arrays.get("inputs"),
+        rows=arrays.get("rows"),
     )
 
 

@@ -7,8 +7,30 @@ from collections.abc import Sequence
 from bnn.report.document import Block, Paragraph, Table
 from bnn.report.groups import Group
 from bnn.report.numbers import MISSING, show_difference, show_interval
-from bnn.report.pairing import LOSSES, losses_by_test_set, over_examples, over_runs, pair_runs
-from bnn.report.verdicts import verdict
+from bnn.report.pairing import (
+    losses_by_test_set,
+    losses_of,
+    not_finite,
+    over_examples,
+    over_runs,
+    pair_runs,
+)
+from bnn.report.verdicts import verdict, verdict_of_not_finite
+
+_ABOUT = (
+    "Difference from the metrics {about}: below zero is better. The first interval is a paired "
+    "bootstrap over the rows of the test data, given the trained models (2,000 resamples, seed 0): "
+    "a row that several splits test is drawn once, with all that was measured on it. The second is "
+    "a paired t interval over runs with the same seed and split. Splits share training examples: "
+    "there the variance is raised after Nadeau and Bengio (2003) by num_test/num_train, which is "
+    "right where differences belong to the rows and too wide where they do not, and the "
+    "uncorrected p-value is in brackets."
+)
+_UNKNOWN_OVERLAP = (
+    "Some runs did not keep which rows of the data their test sets hold, so that nobody knows "
+    "which examples these share: there is no interval over test examples for them, and the "
+    "corrected t interval alone decides."
+)
 
 
 def compare(groups: Sequence[Group], baseline: Group) -> list[Block]:
@@ -19,7 +41,7 @@ def compare(groups: Sequence[Group], baseline: Group) -> list[Block]:
     """
     blocks: list[Block] = []
     rows: list[list[str]] = []
-    compared = 0
+    unknown: list[Group] = []
     for group in groups:
         if group is baseline:
             continue
@@ -27,21 +49,18 @@ def compare(groups: Sequence[Group], baseline: Group) -> list[Block]:
         if reason:
             blocks.append(Paragraph(f"Not compared: {group.name}, because {reason}."))
             continue
-        rows += _rows(baseline, group)
-        compared += 1
+        found, overlap_is_known = _rows(baseline, group)
+        rows += found
+        unknown += [] if overlap_is_known else [group]
     if not rows:
         return blocks
     headings = ["model", "KL weight", "metric", "difference", "S"]
     about = f"of {baseline.name} ({baseline.first.posterior}, S = {baseline.first.num_samples})"
     intervals = ["95 %, test examples", "95 %, seeds or splits", "p", "verdict"]
-    text = (
-        f"Difference from the metrics {about}: below zero is better. The first interval is a "
-        "paired bootstrap over test examples, given the trained models (2,000 resamples, seed 0); "
-        "the second a paired t interval over runs with the same seed and split. Splits share "
-        "training examples: there the variance is raised after Nadeau and Bengio (2003) by "
-        "num_test/num_train, and the uncorrected p-value is in brackets."
-    )
-    if compared * len(LOSSES[baseline.first.task]) > 1:
+    text = _ABOUT.format(about=about)
+    if unknown:
+        text += " " + _UNKNOWN_OVERLAP
+    if len(rows) > 1:
         text += f" Nothing is adjusted for there being {len(rows)} comparisons."
     columns = [*headings, *intervals]
     return [Paragraph(text), Table(columns, rows, 3, text_columns=["verdict"]), *blocks]
@@ -57,13 +76,22 @@ def _obstacle(baseline: Group, group: Group) -> str:
     return ""
 
 
-def _rows(baseline: Group, group: Group) -> list[list[str]]:
+def _rows(baseline: Group, group: Group) -> tuple[list[list[str]], bool]:
+    """The rows of the table, and whether it is known which test examples the runs share."""
     pairs = pair_runs(baseline, group)
-    losses = LOSSES[baseline.first.task]
-    strata = losses_by_test_set(pairs, [loss.loss for loss in losses if loss.loss])
+    losses = losses_of(baseline.first)
+    measured = losses_by_test_set(pairs, [loss.loss for loss in losses if loss.loss])
+    labels = [group.name, group.first.posterior]
     rows = []
     for loss in losses:
-        points = over_examples(strata.get(loss.loss), loss)
+        lost = not_finite(pairs, loss)
+        if any(lost):
+            sign = (lost[1] > 0) - (lost[0] > 0)
+            difference = {1: "+∞", -1: "−∞", 0: MISSING}[sign]
+            cells = [difference, str(group.first.num_samples), MISSING, MISSING, MISSING]
+            rows.append([*labels, loss.heading, *cells, verdict_of_not_finite(*lost, len(pairs))])
+            continue
+        points = over_examples(measured, loss)
         runs, plain = over_runs(pairs, loss, splits=baseline.has_splits)
         best = points or runs
         if best is None:
@@ -73,8 +101,7 @@ def _rows(baseline: Group, group: Group) -> list[list[str]]:
             p_value += f" ({plain.p_value:.2g})"
         rows.append(
             [
-                group.name,
-                group.first.posterior,
+                *labels,
                 loss.heading,
                 show_difference(best, loss.factor),
                 str(group.first.num_samples),
@@ -84,7 +111,7 @@ def _rows(baseline: Group, group: Group) -> list[list[str]]:
                 verdict(points, runs, "splits" if baseline.has_splits else "seeds"),
             ]
         )
-    return rows
+    return rows, not measured.losses or measured.rows is not None
 
 
 def choose_baseline(groups: dict[str, list[Group]], name: str | None) -> dict[str, Group]:

@@ -50,7 +50,12 @@ class Run:
     @property
     def task(self) -> str:
         """Classification or regression."""
-        return "regression" if "rmse" in self.test else "classification"
+        return "regression" if "rmse" in self.test or self.targets else "classification"
+
+    @property
+    def targets(self) -> list[str]:
+        """Names of the targets where a regression has several: metrics of each are by its name."""
+        return [name.partition("/")[2] for name in self.test if name.startswith("rmse/")]
 
     @property
     def num_samples(self) -> int:
