@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bnn import metrics
 from bnn.data import Dataset
-from bnn.inference import own_units
+from bnn.inference import own_units, target_names
 from bnn.likelihoods import Classification, Likelihood
 from bnn.predictions import Predictions
 
@@ -45,19 +45,25 @@ def predictions_of_test(likelihood: Likelihood, samples: tf.Tensor, data: Datase
             losses=metrics.classification_losses(log_probs, data.y_test),
             scores=metrics.uncertainty_scores(log_probs),
             log_probs=log_probs,
+            rows=_rows(data),
         )
     loc, scale, targets = own_units(likelihood, samples, data.y_test, data)
-    variance = metrics.predictive_variance(loc, scale).total
     return Predictions(
         task="regression",
         num_samples=len(loc),
         targets=targets,
-        losses=metrics.regression_losses(loc, scale, targets),
-        scores={"predictive_std": np.sqrt(variance.mean(axis=-1))},
+        losses=metrics.regression_losses(loc, scale, targets, target_names(data)),
+        scores=metrics.regression_scores(loc, scale, target_names(data)),
         loc=loc,
         scale=_compact(scale),
         inputs=_own_inputs(data) if data.input_shape == (1,) else None,
+        rows=_rows(data),
     )
+
+
+def _rows(data: Dataset) -> np.ndarray | None:
+    """Which rows of its source the test examples are, where the data set knows."""
+    return getattr(data, "rows_test", None)
 
 
 def write_out_of_distribution(

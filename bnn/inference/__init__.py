@@ -1,6 +1,6 @@
 """Inference methods, and the evaluation they share."""
 
-from bnn.inference.evaluation import evaluate, headline, own_units
+from bnn.inference.evaluation import evaluate, headline, own_units, target_names
 from bnn.inference.gradient_noise import GradientNoise, GradientNoiseProbe
 from bnn.inference.method import Method, Problem
 from bnn.inference.variational import VariationalInference
@@ -14,4 +14,5 @@ __all__ = [
     "evaluate",
     "headline",
     "own_units",
+    "target_names",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -20,7 +22,8 @@ def evaluate(
     the mean predictive, aleatoric and epistemic entropies (nats). Regression, in the target's own
     units: nll, log_likelihood (nats per example), rmse, crps, coverage_50 and coverage_95 of the
     central intervals, quantile_calibration_error (a fraction), sharpness, aleatoric_std and
-    epistemic_std.
+    epistemic_std; of several targets the likelihood is joint, and everything else is of each by its
+    name, `rmse/<target>`.
 
     Args:
       likelihood: of the model's task.
@@ -30,7 +33,7 @@ def evaluate(
     """
     if isinstance(likelihood, Classification):
         return _classification(likelihood.log_probs(samples).numpy(), targets)
-    return _regression(*own_units(likelihood, samples, targets, data))
+    return _regression(*own_units(likelihood, samples, targets, data), target_names(data))
 
 
 def _classification(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -72,21 +75,30 @@ def own_units(
     return loc, np.broadcast_to(scale.numpy(), loc.shape), data.to_own_units(targets)
 
 
-def _regression(loc: np.ndarray, scale: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+def target_names(data: Dataset) -> Sequence[str] | None:
+    """Names of the targets, where the data set has them."""
+    return getattr(data, "target_names", None)
+
+
+def _regression(
+    loc: np.ndarray, scale: np.ndarray, targets: np.ndarray, names: Sequence[str] | None
+) -> dict[str, float]:
     log_likelihood = metrics.log_likelihood(loc, scale, targets)
     variance = metrics.predictive_variance(loc, scale)
-    return {
-        "nll": -log_likelihood,
-        "log_likelihood": log_likelihood,
+    of_each = {
         "rmse": metrics.rmse(loc, targets),
         "crps": metrics.crps(loc, scale, targets),
         "coverage_50": metrics.interval_coverage(loc, scale, targets, 0.5),
         "coverage_95": metrics.interval_coverage(loc, scale, targets, 0.95),
         "quantile_calibration_error": metrics.quantile_calibration_error(loc, scale, targets),
-        "sharpness": float(np.sqrt(np.mean(variance.total))),
-        "aleatoric_std": float(np.sqrt(np.mean(variance.aleatoric))),
-        "epistemic_std": float(np.sqrt(np.mean(variance.epistemic))),
+        "sharpness": metrics.sharpness(loc, scale),
+        "aleatoric_std": np.sqrt(np.mean(variance.aleatoric, axis=0)),
+        "epistemic_std": np.sqrt(np.mean(variance.epistemic, axis=0)),
     }
+    found = {"nll": -log_likelihood, "log_likelihood": log_likelihood}
+    for name, values in of_each.items():
+        found |= metrics.by_target(name, np.atleast_1d(values), names)
+    return found
 
 
 def headline(
@@ -103,5 +115,7 @@ def headline(
     loc, scale, own_targets = own_units(likelihood, samples, targets, data)
     return {
         "nll": -metrics.log_likelihood(loc, scale, own_targets),
-        "rmse": metrics.rmse(loc, own_targets),
+        **metrics.by_target(
+            "rmse", np.atleast_1d(metrics.rmse(loc, own_targets)), target_names(data)
+        ),
     }

@@ -179,7 +179,13 @@ def _rows(test_sets: Sequence[Predictions]) -> list[np.ndarray] | None:
         rows = test_sets[0].rows
         return [np.arange(test_sets[0].num_examples) if rows is None else rows]
     rows_of_all = [each.rows for each in test_sets if each.rows is not None]
-    return rows_of_all if len(rows_of_all) == len(test_sets) else None
+    if len(rows_of_all) < len(test_sets):
+        return None
+    # Numbers that name different examples in different splits identify nothing.
+    numbers = np.concatenate(rows_of_all)
+    targets = np.concatenate([each.targets.reshape(len(each.targets), -1) for each in test_sets])
+    _, first, place = np.unique(numbers, return_index=True, return_inverse=True)
+    return rows_of_all if np.array_equal(targets, targets[first][place]) else None
 
 
 def _shape(targets: np.ndarray) -> str:
