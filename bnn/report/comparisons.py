@@ -28,8 +28,8 @@ _ABOUT = (
     "a paired t interval over runs with the same seed and split. Splits share training examples: "
     "there the variance is raised after Nadeau and Bengio (2003) by num_test/num_train, which is "
     "right where differences belong to the rows and too wide where they do not, and the "
-    "uncorrected p-value is in brackets. Whether training had ended is told by the slope of the loss "
-    "over the last fifth of the reports."
+    "uncorrected p-value is in brackets. Whether training had ended is told by the slope of the "
+    "loss over the last fifth of the reports."
 )
 _UNKNOWN_OVERLAP = (
     "Some runs did not keep which rows of the data their test sets hold, so that nobody knows "
@@ -115,9 +115,8 @@ def _rows(baseline: Group, group: Group) -> tuple[list[list[str]], bool]:
             sign = (lost[1] > 0) - (lost[0] > 0)
             difference = {1: "+∞", -1: "−∞", 0: MISSING}[sign]
             cells = [difference, str(group.first.num_samples), MISSING, MISSING, MISSING]
-            rows.append(
-                [*labels, loss.heading, *cells, verdict_of_not_finite(*lost, len(pairs)), ended]
-            )
+            words = verdict_of_not_finite(*lost, len(pairs))
+            rows.append([*labels, loss.heading, *cells, words, ended])
             continue
         points = over_examples(measured, loss)
         runs, plain = over_runs(pairs, loss, splits=baseline.has_splits)

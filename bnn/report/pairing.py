@@ -168,10 +168,9 @@ def losses_by_test_set(pairs: Pairs, names: Sequence[str]) -> Measured:
 
 
 def _same_examples(first: Predictions, second: Predictions) -> bool:
-    known = first.rows is not None and second.rows is not None
-    return np.array_equal(first.targets, second.targets) and (
-        not known or np.array_equal(first.rows, second.rows)
-    )
+    if first.rows is None or second.rows is None:
+        return np.array_equal(first.targets, second.targets)
+    return np.array_equal(first.targets, second.targets) and np.array_equal(first.rows, second.rows)
 
 
 def _rows(test_sets: Sequence[Predictions]) -> list[np.ndarray] | None:

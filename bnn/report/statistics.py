@@ -204,14 +204,17 @@ def _by_row(
     transform: Transform,
 ) -> tuple[FloatArray, FloatArray]:
     """`D` and `C` of every distinct row, as in `paired_bootstrap`."""
-    distinct, place = np.unique(np.concatenate(rows), return_inverse=True)
+    distinct, place = np.unique(np.concatenate(list(rows)), return_inverse=True)
     differences, weights = [], []
     for a, b in strata:
         pseudo = transform.pseudo_values(b) - transform.pseudo_values(a)
         differences.append(pseudo.sum(axis=0) / a.shape[1])
         weights.append(np.full(a.shape[1], len(a) / a.shape[1]))
-    sums = np.bincount(place, np.concatenate(differences), len(distinct))
-    return sums, np.bincount(place, np.concatenate(weights), len(distinct))
+    sums, counts = (
+        np.bincount(place, np.concatenate(each), len(distinct)).astype(np.float64)
+        for each in (differences, weights)
+    )
+    return sums, counts
 
 
 def _stretch(number: float, probability: float) -> float:

@@ -9,7 +9,7 @@ import pytest
 from bnn import experiment
 from bnn.configuration import parse as _parse
 from bnn.predictions import load_predictions
-from bnn.report import build, build_report
+from bnn.report import build_report, sections
 from bnn.report.out_of_distribution import out_of_distribution_file, predict_other_sets
 from bnn.report.runs import read_runs
 from bnn.restore import restore
@@ -44,7 +44,7 @@ def trained(tmp_path, monkeypatch, cheap_runs, clean_gin):
 
 
 def test_other_sets_are_predicted_once_as_the_runs_own(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "joint_figures", lambda *args: [])
+    monkeypatch.setattr(sections, "joint_figures", lambda *args: [])
     build_report([trained], tmp_path / "out", out_of_distribution=["kmnist", "mnist"])
     markdown = (tmp_path / "out" / "report.md").read_text()
     assert "### Out of distribution" in markdown
@@ -66,13 +66,13 @@ def test_other_sets_are_predicted_once_as_the_runs_own(trained, tmp_path, monkey
 
 
 def test_a_set_that_is_not_there(trained):
-    runs, _ = read_runs([trained])
+    runs, _, _ = read_runs([trained])
     with pytest.raises(FileNotFoundError, match="klingon"):
         predict_other_sets(runs, ["klingon"])
 
 
 def test_regressions_have_none(write_run):
-    runs, _ = read_runs([write_run("a", make=write_run.regression)])
+    runs, _, _ = read_runs([write_run("a", make=write_run.regression)])
     with pytest.raises(
         ValueError, match=r"^out_of_distribution needs runs that classify, got regressions only; le"
     ):

@@ -164,8 +164,8 @@ def test_bad_strata():
     stratum = (np.zeros(3), np.zeros(3))
     with pytest.raises(
         ValueError,
-        match=r"^rows must say which examples the 2 test sets share, got none; pass the identity of "
-        r"every example, or compare by paired_t with its overlap\.$",
+        match=r"^rows must say which examples the 2 test sets share, got none; pass the identity "
+        r"of every example, or compare by paired_t with its overlap\.$",
     ):
         paired_bootstrap([stratum, stratum])
     for rows in ([[0, 1]], [[0, 1, 1]], [[0.0, 1.0, 2.0]], [[0, 1, 2], [3, 4, 5]]):
