@@ -19,18 +19,33 @@ ERRORS = (ValueError, OSError, RuntimeError, TypeError, SyntaxError, ImportError
 
 
 def start(argv: Sequence[str]) -> bool:
-    """Takes note of the data folder; False, and said why, where there is an argument too many."""
+    """Takes note of the data folder; False, and said why, where it or an argument is wrong."""
     if len(argv) > 1:
         print(f"error: unexpected argument {argv[1]!r}; options start with --", file=sys.stderr)
         return False
-    use_data_dir()
+    try:
+        use_data_dir()
+    except FileNotFoundError as missing:
+        print(f"error: {missing}", file=sys.stderr)
+        return False
     return True
 
 
 def use_data_dir() -> None:
-    """Has --data_dir win over the environment's variable."""
-    if _DATA_DIR.value is not None:
-        os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
+    """Has --data_dir win over the environment's variable.
+
+    Raises:
+      FileNotFoundError: the folder does not exist.
+    """
+    if _DATA_DIR.value is None:
+        return
+    folder = os.path.expanduser(_DATA_DIR.value)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"--data_dir={_DATA_DIR.value} does not exist; create it and put the data sets there, "
+            "or correct the path."
+        )
+    os.environ["BNN_DATA_DIR"] = folder
 
 
 def wants_traceback() -> bool:

@@ -38,9 +38,12 @@ flags.adopt_module_key_flags(command_line)
 
 def main(argv: Sequence[str]) -> int:
     """Reads the flags and writes the report; the process's exit code."""
-    command_line.use_data_dir()
     from bnn.report.command import write
 
+    try:
+        command_line.use_data_dir()
+    except FileNotFoundError as missing:
+        return command_line.explain(missing)
     return write(
         argv[1:],
         _OUTPUT.value,

@@ -23,11 +23,20 @@ def write(paths: Sequence[str], output: str, traceback: bool = False, **options:
         print(f"error: name at least one run or sweep: {usage}", file=sys.stderr)
         return 1
     try:
-        page = build_report(paths, output, **options)
+        page = build_report(paths, output, say=_say, **options)
     except (ValueError, OSError) as error:
         if traceback:
             raise
-        print(f"error: {error}\n(--traceback shows where)", file=sys.stderr)
+        _say(f"error: {error}\n(--traceback shows where)")
         return 1
-    print(page)
+    print(_printable(str(page)))
     return 0
+
+
+def _say(line: str) -> None:
+    print(_printable(line), file=sys.stderr, flush=True)
+
+
+def _printable(text: str) -> str:
+    """The text, with a replacement for what a folder's name has that is no text."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -10,7 +10,7 @@ import pytest
 
 import bnn
 from bnn import metrics
-from bnn.predictions import Predictions
+from bnn.runs.prediction_file import Predictions
 from experiments.mnist import pruning, run
 from experiments.mnist.candidates import CANDIDATES
 from experiments.mnist.cases import BEST, CASES, GOALS, PRIORS, mlp

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bnn.draw import Draw
 from bnn.estimators import BySite, Estimator, Flipout, Reparameterization
-from bnn.keras_data import num_examples, steps_an_epoch
+from bnn.keras_model.data import num_examples, steps_an_epoch
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise, Purpose
