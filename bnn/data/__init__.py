@@ -5,6 +5,7 @@ from bnn.data.batching import batch_indices
 from bnn.data.dataset import Dataset
 from bnn.data.idx import read_idx
 from bnn.data.image_sets import fashion_mnist, kmnist, load_images, mnist
+from bnn.data.scaling import Scaling, TargetScaling
 from bnn.data.sklearn_sets import diabetes, digits
 from bnn.data.splits import split_validation
 from bnn.data.tfds_sets import tfds
@@ -12,6 +13,8 @@ from bnn.data.uci_sets import uci, uci_num_splits
 
 __all__ = [
     "Dataset",
+    "Scaling",
+    "TargetScaling",
     "batch_indices",
     "classification_dataset",
     "diabetes",
