@@ -186,12 +186,11 @@ def _check_names(data: Dataset) -> None:
         shape = data.input_shape
         flat = isinstance(shape, tuple) and len(shape) == 1 and isinstance(shape[0], int)
         expected.append(("feature_names", data.feature_names, shape[0] if flat else None))
-    classes = _by_target(data, data.num_classes)
-    for (_, names), (_, size) in zip(
-        nests.leaves("", _by_target(data, data.class_names)), nests.leaves("", classes), strict=True
-    ):
+    named = data.class_names if isinstance(data.y_train, dict) else {"": data.class_names}
+    classes = data.num_classes if isinstance(data.y_train, dict) else {"": data.num_classes}
+    for key, names in (named or {}).items():
         if names is not None:
-            expected.append(("class_names", names, size))
+            expected.append(("class_names", names, (classes or {}).get(key)))
     for what, names, size in expected:
         texts = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
         if not texts or len(names) != size or len(set(names)) != len(names):
