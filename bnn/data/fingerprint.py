@@ -17,6 +17,7 @@ def fingerprint(arrays: list[tuple[str, np.ndarray]], about: Any) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(about, sort_keys=True).encode())
     for name, values in sorted(arrays, key=lambda pair: pair[0]):
+        values = np.atleast_1d(values)
         little = values.dtype.newbyteorder("<")
         digest.update(f"\n{name} {little.str} {values.shape}\n".encode())
         for part in memory.blocks(values):

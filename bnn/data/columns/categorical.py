@@ -60,7 +60,8 @@ class CategoricalColumn(Column):
                 kinds = ("texts", "a number") if self.text else ("numbers", "a text")
                 raise ValueError(
                     f"{label} must hold {kinds[0]}, as in the training part, got "
-                    f"{as_category(value)!r}, {kinds[1]}, in row {row}; give the column as the source has it."
+                    f"{as_category(value)!r}, {kinds[1]}, in row {row}; give the column "
+                    f"as the source has it."
                 )
             place = places.get(as_category(value))
             if place is not None:
