@@ -79,8 +79,9 @@ class _Flat:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if multiprocessing.parent_process() is not None:
-            threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            threading.Thread(target=_end_with, args=(parent.pid,), daemon=True).start()
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         return {
@@ -91,7 +92,7 @@ class _Flat:
         }
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int | None) -> None:
     """Ends this worker when its parent was killed: nobody else would."""
     while os.getppid() == parent:
         time.sleep(1.0)
