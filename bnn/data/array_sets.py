@@ -11,6 +11,7 @@ import gin
 import numpy as np
 
 from bnn.data import memory, nests, scales
+from bnn.data.array_streams import stream_scales, train_stream
 from bnn.data.build import build
 from bnn.data.dataset import Dataset
 from bnn.data.nests import Nest
@@ -32,6 +33,7 @@ def arrays(
     validation_fraction: float = 0.0,
     seed: int = 0,
     standardize: Standardize = None,
+    stream: bool = False,
     class_names: Any = None,
     target_names: tuple[str, ...] | None = None,
     feature_names: tuple[str, ...] | None = None,
@@ -56,6 +58,8 @@ def arrays(
       standardize: "columns": subtract the training part's mean of every column of `[N, F]` and
         divide by its standard deviation; "all": one number each of all training values; None: as
         they are. Token numbers never are.
+      stream: read training inputs when they are needed, for sets larger than memory; only from
+        `.npy` files. Targets, validation and test part stay in memory.
       class_names: as in `Dataset`.
       target_names: as in `Dataset`.
       feature_names: as in `Dataset`.
@@ -77,19 +81,34 @@ def arrays(
         sources = {part: given for part in PARTS}
     else:
         sources, rows = _own_parts(path, found, validation_fraction, seed)
-    x = _read_parts(sources, rows, "x", standardize)
-    x, loc, scale = _standardized(name, x, standardize)
     y = _read_parts(sources, rows, "y", "targets")
     targets = prepared_targets(name, y, num_classes, target_kinds)
     weights = _read_parts(sources, rows, "weights", None)
+    source = None
+    loc = scale = None
+    if stream:
+        files, train = sources["train"]["x"], rows["train"]
+        if standardize is not None:
+            loc, scale = stream_scales(files, train, standardize)
+        source = train_stream(
+            name, files, targets.parts["train"], weights["train"], train, loc, scale
+        )
+        targets.parts["train"] = nests.mapped(lambda values: values[:0], targets.parts["train"])
+        weights["train"] = None
+        rows = {**rows, "train": train[:0]}
+    x = _read_parts(sources, rows, "x", standardize)
+    if not stream and standardize is not None:
+        loc, scale = _scales(name, x["train"], standardize)
+    x = {part: _standardized(x[part], loc, scale) for part in PARTS}
     return build(
         name,
         x,
         targets,
-        rows=None if given["x"] is None else rows,
+        rows=None if given["x"] is None or stream else rows,
         weights=weights,
         input_loc=loc,
         input_scale=scale,
+        train_source=source,
         class_names=class_names,
         target_names=target_names,
         feature_names=feature_names,
@@ -185,12 +204,8 @@ def _convert(dtype: np.dtype, mode: str | None) -> Callable[[np.ndarray], np.nda
     return lambda block: block.astype(np.float32)
 
 
-def _standardized(
-    name: str, x: dict[str, Nest], mode: Standardize
-) -> tuple[dict[str, Nest], Nest, Nest]:
-    """Standardised inputs of every part, location and scale."""
-    if mode is None:
-        return x, None, None
+def _scales(name: str, x: Nest, mode: str) -> tuple[Nest, Nest]:
+    """Location and scale of the training inputs."""
     fit = scales.columns if mode == "columns" else scales.all_values
 
     def fitted(values: np.ndarray) -> tuple[Any, Any]:
@@ -200,14 +215,15 @@ def _standardized(
             raise ValueError(f"{name}: standardize needs training examples, got none; add some.")
         return fit(values)
 
-    both = nests.mapped(fitted, x["train"])
-    loc = nests.mapped(lambda _, pair: pair[0], x["train"], both)
-    scale = nests.mapped(lambda _, pair: pair[1], x["train"], both)
+    both = nests.mapped(fitted, x)
+    loc = nests.mapped(lambda _, pair: pair[0], x, both)
+    return loc, nests.mapped(lambda _, pair: pair[1], x, both)
 
+
+def _standardized(x: Nest, loc: Nest, scale: Nest) -> Nest:
     def apply(values: np.ndarray, loc: Any, scale: Any) -> np.ndarray:
         if values.dtype == np.float32:
             return scales.standardize_in_place(values, loc, scale)
-        return values if loc is None else scales.standardize(values, loc, scale)
+        return values if values.dtype == np.int32 else scales.standardize(values, loc, scale)
 
-    done = {part: nests.mapped(apply, x[part], loc, scale) for part in PARTS}
-    return done, loc, scale
+    return nests.mapped(apply, x, loc, scale)

@@ -33,6 +33,7 @@ class GrainWorkers:
         self._num_workers = num_workers
         self._iterator: Any = None
         self._next: int | None = None
+        self._processes: set[Any] = set()
 
     def at(self, step: int) -> Example:
         """Returns the batch of a step; the steps after it are read meanwhile.
@@ -40,6 +41,7 @@ class GrainWorkers:
         Raises:
           RuntimeError: a worker process died.
         """
+        others = None
         if self._iterator is None or self._next != step:
             self.close()
             options = self._grain.MultiprocessingOptions(
@@ -47,9 +49,12 @@ class GrainWorkers:
             )
             read = self._grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
             steps = self._steps[step:].to_iter_dataset(read)
+            others = set(multiprocessing.active_children())
             self._iterator = iter(steps.mp_prefetch(options))
         try:
             flat = next(self._iterator)
+            if others is not None:
+                self._processes = set(multiprocessing.active_children()) - others
         except RuntimeError as error:
             self.close()
             if "terminated unexpectedly" not in str(error):
@@ -63,9 +68,11 @@ class GrainWorkers:
 
     def close(self) -> None:
         """Ends the processes."""
+        for process in self._processes:
+            process.kill()  # they hold nothing; asked to end, each would take seconds
         if self._iterator is not None:
             self._iterator.close()
-        self._iterator = None
+        self._iterator, self._processes = None, set()
 
 
 class _Flat:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnn.data import arrays, split_validation
+from bnn.data import Scaling, arrays, split_validation, training_batches
 
 
 @pytest.fixture
@@ -178,3 +178,31 @@ def test_bad_files_are_named(tmp_path, table):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"toy.npz, x.npy: damaged \(Bad CRC-32"):
         arrays(path)
+
+
+@pytest.mark.parametrize("standardize", [None, "columns", "all"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_a_streamed_table_gives_the_batches_of_the_resident_one(tmp_path, standardize, dtype):
+    random = np.random.RandomState(0)
+    x = random.uniform(0, 200, (80, 5)).astype(dtype)
+    x[:, 3] = 7
+    table = {"x": x, "y": random.normal(size=(80, 2)), "weights": random.uniform(size=80)}
+    folder = _folder(tmp_path, table)
+    given = {"standardize": standardize, "validation_fraction": 0.1}
+    resident, streamed = arrays(folder, **given), arrays(folder, stream=True, **given)
+    assert (streamed.num_train, len(streamed.x_train)) == (58, 0)
+    for step in (0, 9):
+        one, other = (training_batches(data, 7, 3).at(step) for data in (resident, streamed))
+        np.testing.assert_allclose(one.inputs, other.inputs, rtol=1e-6, atol=1e-7)
+        np.testing.assert_array_equal(one.targets, other.targets)
+        np.testing.assert_array_equal(one.weights, other.weights)
+    np.testing.assert_allclose(streamed.x_test, resident.x_test, rtol=1e-6, atol=1e-7)
+    scaling = Scaling.from_json(streamed.scaling.to_json())
+    raw = x[resident.rows("test")].astype(np.float64)
+    raw = raw / np.float32(255) if dtype == np.uint8 else raw
+    np.testing.assert_allclose(scaling.prepare_inputs(raw), resident.x_test, atol=1e-5)
+
+
+def test_an_archive_cannot_be_streamed(tmp_path, table):
+    with pytest.raises(ValueError, match=r"to stream, arrays must be .npy files in a folder, got"):
+        arrays(_save(tmp_path, table), stream=True)
