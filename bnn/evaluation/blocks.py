@@ -73,10 +73,9 @@ def judge(
             share = sum(a.size for a in samples.values()) * number / len(inputs[block])
             if 4 * share > _KEPT:
                 kept = None
+    drawn = len(next(iter(samples.values())))  # a method may have fewer functions than asked for
     return Judged(
-        join(examples, axis=0),
-        None if kept is None else join(kept, axis=1),
-        num_samples,
+        join(examples, axis=0), None if kept is None else join(kept, axis=1), drawn
     )
 
 

@@ -15,6 +15,8 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     """Reads the gin files.
 
     Their includes are looked for in the file's folder, the one above, and among the shipped files.
+    Modules that they import may stand in the file's own folder, which is the last place that Python
+    looks in.
     """
     import gin
     from absl import logging
@@ -24,6 +26,8 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
             raise FileNotFoundError(
                 f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
             )
+    own = [str(Path(file).resolve().parent) for file in files]
+    sys.path += [folder for folder in dict.fromkeys(own) if folder not in sys.path]
     folders = [str(folder) for file in files for folder in list(Path(file).resolve().parents)[:2]]
     # Gin's own order has the current folder first, and there it takes any folder named `data` or
     # `model` for a Python package, and fails.

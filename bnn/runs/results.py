@@ -87,7 +87,7 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
     return {
         "data": data.name,
         "test": evaluation_of(problem.likelihood).metrics(test.examples),
-        "num_predict_samples": test.num_samples,
+        "num_predict_samples": session.num_predict_samples,
         **session.method.describe(),
         "kl": {"total": sum(kl.values()), **kl},
         "num_train": data.num_train,

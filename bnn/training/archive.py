@@ -41,7 +41,9 @@ class Archive:
             self.entries.append([v.numpy() for v in self.variables])
 
     def stacked(self) -> list[np.ndarray]:
-        """All entries, `[entries, …]` for each variable."""
+        """All entries, `[entries, …]` for each variable; before the first, the current values."""
+        if not self.entries:
+            return [v.numpy()[np.newaxis] for v in self.variables]
         return [np.stack(column) for column in zip(*self.entries, strict=True)]
 
     def broadcast(self, workers: Workers) -> None:
