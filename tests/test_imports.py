@@ -100,9 +100,7 @@ def unit_of(path):
 def allowed(importer):
     """The units that a unit may import."""
     if importer in LEAVES:
-        return {"formatting"}  # numbers as text are one thing everywhere
-# Augmentation is as random as everything else: a pure function of named coordinates.
-LEAVES_MAY_IMPORT = {"data": {"noise"}}
+        return {"formatting", *LEAVES_MAY_IMPORT.get(importer, set())}
     [row] = [i for i, units in enumerate(ROWS) if importer in units]
     units = set().union(*ROWS[:row]) - {name for unit, name in NEVER if unit == importer}
     return units | LEAVES if importer in IMPORTERS_OF_LEAVES else units
