@@ -20,11 +20,13 @@ from tensorflow.python.ops.parallel_for import pfor
 __all__ = [
     "add_float32_weight",
     "adopt_reduced_gradients",
+    "all_layers",
     "call_is_training",
     "child_layers",
     "enclosing_control_flow",
     "entry_layer",
     "in_symbolic_scope",
+    "keras_mask",
     "recording_is_stopped",
     "register_bitcast",
     "substituted",
@@ -55,6 +57,16 @@ def child_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     Keras's recursion reverses the layers of nested models: recurse with this function instead.
     """
     return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layer and everything below it, depth first and in order; shared layers more than once."""
+    return [layer, *(below for child in child_layers(layer) for below in all_layers(child))]
+
+
+def keras_mask(tensor: Any) -> Any | None:
+    """The mask that a layer such as Masking or Embedding has attached to its outputs."""
+    return getattr(tensor, "_keras_mask", None)
 
 
 def entry_layer() -> keras.layers.Layer | None:

@@ -8,6 +8,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from bnn.compat import keras_mask
 from bnn.likelihoods.likelihood import Likelihood
 from bnn.likelihoods.targets import as_float, one_target
 
@@ -154,9 +155,9 @@ class Positions(Likelihood):
         masks = []
         if mask is not None:
             masks.append(tf.cast(tf.convert_to_tensor(mask), tf.bool))
-        keras_mask = getattr(outputs, "_keras_mask", None)
-        if keras_mask is not None:
-            masks.append(tf.cast(tf.convert_to_tensor(keras_mask), tf.bool))
+        attached = keras_mask(outputs)
+        if attached is not None:
+            masks.append(tf.cast(tf.convert_to_tensor(attached), tf.bool))
         positions = tf.TensorShape(getattr(outputs, "shape", [])[:-1])
         if self.ignore is not None:
             targets = tf.convert_to_tensor(targets)

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from bnn.compat import all_layers
+
 _VALUES = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -31,7 +33,7 @@ class Identity:
 
 def _parts(model: keras.Model) -> list[Any]:
     parts: list[Any] = []
-    for layer in model._flatten_layers(include_self=True, recursive=True):
+    for layer in all_layers(model):
         parts.append(layer)
         for name, value in vars(layer).items():
             if not name.startswith("_"):

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnn.runs.prediction_file import Predictions
 from bnn.report.groups import Group, part
 from bnn.report.runs import Run, metric
 from bnn.report.statistics import MEAN, ROOT, Difference, Transform, paired_bootstrap, paired_t
+from bnn.runs.prediction_file import Predictions
 
 
 class Loss(NamedTuple):

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bnn.runs.prediction_file import Predictions, load_predictions
 from bnn.report.bindings import ESTIMATOR, parse_bindings, short_value
 from bnn.report.derived import derived_metrics
 from bnn.report.results_file import is_number, read_results
+from bnn.runs.prediction_file import Predictions, load_predictions
 from bnn.tracking import read_jsonl
 
 

@@ -20,9 +20,7 @@ _COUNTS = {
         1, 2**31 - 1, "metrics of the posterior need samples, 32 is a good start"
     ),
     "steps_per_call": _Count(1, 10**6, "1000 is usual"),
-    "keep_checkpoints": _Count(
-        1, 10**6, "3 leaves two in case the newest is damaged"
-    ),
+    "keep_checkpoints": _Count(1, 10**6, "3 leaves two in case the newest is damaged"),
     "seed": _Count(0, 2**32 - 1, "give a fixed integer such as 0"),
 }
 

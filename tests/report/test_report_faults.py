@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from bnn.runs.prediction_file import Predictions, load_predictions
 from bnn.report import build_report, sections
 from bnn.report.groups import group_runs
 from bnn.report.runs import read_runs
+from bnn.runs.prediction_file import Predictions, load_predictions
 
 
 @pytest.fixture

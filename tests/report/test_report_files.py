@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.runs.configuration import parse as _parse
 from bnn.report import build_report, sections
 from bnn.report.command import write
 from bnn.report.document import Figure, Heading, Items, Paragraph, Table

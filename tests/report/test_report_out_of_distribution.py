@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.runs.configuration import parse as _parse
-from bnn.runs.prediction_file import load_predictions
 from bnn.report import build_report, sections
 from bnn.report.out_of_distribution import out_of_distribution_file, predict_other_sets
 from bnn.report.runs import read_runs

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from bnn import metrics
-from bnn.runs.prediction_file import Predictions
 from bnn.report import build_report
 from bnn.report.groups import group_runs
 from bnn.report.pairing import losses_of
 from bnn.report.runs import metric, read_runs
 from bnn.report.tables import CALIBRATION, QUALITY, summary_table
+from bnn.runs.prediction_file import Predictions
 
 NAMES = ("temperature", "pressure")
 UNITS = np.array([1.0, 1000.0])

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from bnn.runs.prediction_file import Predictions, load_predictions
 from bnn.report import build_report, sections
 from bnn.report.comparisons import compare, compare_all
 from bnn.report.convergence import convergence, slope
@@ -13,6 +12,7 @@ from bnn.report.document import Table
 from bnn.report.groups import group_runs
 from bnn.report.runs import read_runs
 from bnn.report.verdicts import verdict_of_not_finite
+from bnn.runs.prediction_file import Predictions, load_predictions
 
 
 def grouped(*folders):
