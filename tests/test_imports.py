@@ -197,8 +197,7 @@ x = tf.python, keras.src.backend, model._flatten_layers(), getattr(layer, "_laye
         "tensorflow.python.pywrap_tfe",
         "keras.src",
         "_flatten_layers",
-        "_keras_mask",
-    "_layers",
+        "_layers",
     }
     assert private_interfaces("import keras\nself._draw(keras.layers.Dense)") == set()
     assert private_interfaces((PACKAGE / "compat.py").read_text())
