@@ -14,7 +14,7 @@ import tensorflow as tf
 from bnn import distributions as tfd
 from bnn.noise import Noise, Purpose
 from bnn.posteriors import MeanFieldNormal, Posterior
-from bnn.priors import Normal, Prior
+from bnn.priors import Around, Normal, Prior
 
 # (posterior, prior) -> nats: of the tensor's shape where both are factorised, else of any shape
 # whose sum is the KL
@@ -182,8 +182,9 @@ def _negative_entropy(posterior: Posterior, noise: Noise, estimate: KLEstimate) 
     return tf.add_n([posterior.log_prob(w) for w in drawn]) / estimate.num_samples
 
 
+@register_kl(MeanFieldNormal, Around)
 @register_kl(MeanFieldNormal, Normal)
-def _normal_kl(posterior: MeanFieldNormal, prior: Normal) -> tf.Tensor:
+def _normal_kl(posterior: MeanFieldNormal, prior: Normal | Around) -> tf.Tensor:
     """½ [(σ/s)² + ((μ − m)/s)² − 1] − ln σ + ln s, element by element.
 
     TFP's formula with ln σ taken from the posterior, whose parameter it may be, and without the

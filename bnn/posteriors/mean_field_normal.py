@@ -7,6 +7,7 @@ from typing import Any
 
 import gin
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bnn import distributions as tfd
@@ -65,6 +66,14 @@ class MeanFieldNormal(Posterior):
                 self.scale_transform.inverse(self.initial_scale)
             ),
         )
+
+    def initialise(self, mean: Any, scale: Any = None) -> None:
+        """μ and, where it is given, σ."""
+        super().initialise(mean)
+        if scale is not None:
+            values = np.broadcast_to(np.asarray(scale, np.float64), self.shape)
+            inverse = np.vectorize(self.scale_transform.inverse, otypes=[np.float32])
+            self._unconstrained_scale.assign(inverse(values))
 
     @property
     def mean(self) -> tf.Tensor:

@@ -78,6 +78,23 @@ class Posterior(abc.ABC):
         self._variables += (variable,)
         return variable
 
+    def initialise(self, mean: Any, scale: Any = None) -> None:
+        """Gives q this mean, and standard deviation where the family has one by element.
+
+        Args:
+          mean: array of the tensor's shape, such as the weights of a trained network.
+          scale: positive number or array of the tensor's shape; as it is where None.
+
+        Raises:
+          ValueError: a scale for a family without one.
+        """
+        self._variables[0].assign(mean)
+        if scale is not None:
+            raise ValueError(
+                f"{type(self).__name__} has no scale by element to initialise; leave initial_scale "
+                "off, or use MeanFieldNormal."
+            )
+
     @property
     def variables(self) -> list[keras.Variable]:
         """The family's variables, in the order in which they were made; none before `build`."""

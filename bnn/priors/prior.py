@@ -40,6 +40,13 @@ class Prior(abc.ABC):
         self._variables += (variable,)
         return variable
 
+    def initialise(self, weights: Any) -> None:  # noqa: B027  (most priors know nothing of them)
+        """Takes note of trained weights, for priors that are made around them.
+
+        Args:
+          weights: array of the tensor's shape.
+        """
+
     @property
     def variables(self) -> list[keras.Variable]:
         """The prior's variables, in the order in which they were made."""
