@@ -179,5 +179,7 @@ def _conditioned(coupling: _Coupling, given: tf.Tensor) -> tuple[tf.Tensor, tf.T
 def _interleave(even: tf.Tensor, odd: tf.Tensor) -> tf.Tensor:
     """Elements of even and odd number in their places."""
     count = odd.shape[1]
+    if count == 0:
+        return even
     pairs = tf.reshape(tf.stack([even[:, :count], odd], axis=2), [-1, 2 * count])
     return pairs if even.shape[1] == count else tf.concat([pairs, even[:, -1:]], axis=1)
