@@ -155,12 +155,15 @@ def kl_terms(
 ) -> list[tf.Tensor]:
     """Tensors whose sums add up to KL(q ‖ p), nats; of one shape where both are factorised.
 
-    A `Point` posterior counts −log p(μ), see there. Then, in this order: a registered closed form,
-    one that TFP registers, the estimate.
+    A family without a density counts what it says itself, such as `Point` −log p(μ), see there.
+    Then, in this order: a registered closed form, one that TFP registers, the estimate.
     """
     closed_form = _CLOSED_FORMS.get((type(posterior), type(prior)))
     if closed_form is not None:
         return [closed_form(posterior, prior)]
+    own = posterior.own_kl(prior)
+    if own is not None:
+        return own
     if posterior.deterministic:
         return [-prior.log_prob(posterior.mean)]
     try:

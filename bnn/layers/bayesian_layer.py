@@ -86,7 +86,8 @@ class BayesianLayer(keras.layers.Layer):
           shape: of the tensor.
 
         Raises:
-          ValueError: a `Point` posterior with a learned prior, whose loss has no lower bound.
+          ValueError: a posterior without a density, such as `Point`, with a learned prior: the loss
+            has no lower bound.
         """
         posterior, prior = getattr(self, f"{name}_posterior"), getattr(self, f"{name}_prior")
         options = {part: getattr(self, f"{name}_{part}") for part in _KERAS_PARTS}
@@ -96,7 +97,8 @@ class BayesianLayer(keras.layers.Layer):
 
     def declare(self, name: str, operator: Operator, posterior: Posterior, prior: Prior) -> Site:
         """A site of a posterior and a prior that are built already; see `add_site`."""
-        if posterior.deterministic and any(v.trainable for v in prior.variables):
+        pointed = posterior.deterministic or not posterior.has_density
+        if pointed and not prior.bounded and any(v.trainable for v in prior.variables):
             raise ValueError(
                 f"{name}_prior of layer {self.name!r} must not be learned where {name}_posterior "
                 f"is {type(posterior).__name__}(): −log p(w) falls without bound as the prior "

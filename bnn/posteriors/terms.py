@@ -24,10 +24,17 @@ class Term(abc.ABC):
     """A random tensor of mean zero, independent of the posterior's other terms.
 
     Attributes:
-      normal: whether sums of its elements are normal, so that it has a local form.
+      normal: whether sums of its elements are normal.
+      has_flipped_form: whether random signs leave its law as it is.
     """
 
     normal = False
+    has_flipped_form = True
+
+    @property
+    def has_local_form(self) -> bool:
+        """Whether outputs can be sampled: a normal term by its moments, others if they say so."""
+        return self.normal
 
     @abc.abstractmethod
     def sample(self, noise: Noise) -> tf.Tensor:
