@@ -11,7 +11,6 @@ if "bnn.run" in sys.orig_argv:
     # happen before TensorFlow is imported, and the package is imported before its runner.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from bnn import closed_forms as _closed_forms  # noqa: F401  (registers them)
 from bnn import estimators, layers, likelihoods, models, objectives, posteriors, priors, schedules
 from bnn.conversion import convert, moped, to_keras
 from bnn.draw import Draw

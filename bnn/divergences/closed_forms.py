@@ -1,4 +1,4 @@
-"""Closed forms of KL(q ‖ p) beyond the mean field to the normal prior; `import bnn` reads them.
+"""Closed forms of KL(q ‖ p) beyond the mean field to the normal prior.
 
 For a posterior with entropy H, KL(q ‖ p) = −H[q] − E_q[ln p(w)], and a prior of independent
 elements needs of q no more than the elements' marginals.
@@ -13,14 +13,14 @@ import tensorflow as tf
 
 from bnn import posteriors as q
 from bnn import priors as p
-from bnn.divergences import register_kl
+from bnn.divergences.divergence import register_kl
 
 _posterior: Any
 # Independent normal elements, with `scale` and `log_scale`.
 _FACTORISED = (q.MeanFieldNormal, q.KTiedNormal, q.VariationalDropout)
 # Jointly normal elements with an entropy in closed form.
 _JOINT = (q.LowRankNormal, q.FullCovarianceNormal, q.MatrixNormal)
-# Registered in `bnn.divergences`.
+# Registered in `bnn.divergences.divergence`.
 _ELSEWHERE = {(q.MeanFieldNormal, p.Normal), (q.MeanFieldNormal, p.Around)}
 _NORMAL_PRIORS = (p.Normal, p.Around, p.ArrayNormal, p.FanInNormal, p.ARD)
 
