@@ -25,6 +25,7 @@ __all__ = [
     "in_symbolic_scope",
     "recording_is_stopped",
     "register_bitcast",
+    "replace_child",
     "vectorized_depth",
 ]
 _CONTROL_FLOW = ("WhileBodyFuncGraph", "WhileCondFuncGraph", "CondBranchFuncGraph")
@@ -52,6 +53,18 @@ def child_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     Keras's recursion reverses the layers of nested models: recurse with this function instead.
     """
     return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def replace_child(layer: keras.layers.Layer, attribute: str, child: keras.layers.Layer) -> None:
+    """Puts another layer in the place of one that Keras made, which is forgotten.
+
+    Args:
+      layer: holds the child; not locked yet, as in its `__init__` and `build`.
+      attribute: of the layer.
+      child: the new one.
+    """
+    layer._tracker.untrack(getattr(layer, attribute))
+    setattr(layer, attribute, child)
 
 
 def entry_layer() -> keras.layers.Layer | None:
