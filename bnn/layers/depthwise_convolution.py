@@ -140,9 +140,8 @@ class SeparableConvolution(Convolution):
         )
         shape = (*self.kernel_size, channels, self.depth_multiplier)
         self.depthwise = self.add_site("depthwise", first, shape)
-        ones = (1,) * self.rank
-        second = operators.Convolution(ones, "valid", self.data_format, ones)
-        shape = (*ones, channels * self.depth_multiplier, self.filters)
+        second = operators.Pointwise(self.data_format)
+        shape = (*[1] * self.rank, channels * self.depth_multiplier, self.filters)
         self.pointwise = self.add_site("pointwise", second, shape)
         self.bias = None
         if self.use_bias:

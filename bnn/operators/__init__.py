@@ -9,6 +9,7 @@ from bnn.operators.depthwise import DepthwiseConvolution
 from bnn.operators.einsum import Einsum, EinsumAxes
 from bnn.operators.lookup import Lookup, as_ids
 from bnn.operators.operator import Operator
+from bnn.operators.pointwise import Pointwise
 
 __all__ = [
     "Bias",
@@ -21,6 +22,7 @@ __all__ = [
     "Lookup",
     "Offset",
     "Operator",
+    "Pointwise",
     "Scale",
     "as_ids",
     "broadcast_shape",
