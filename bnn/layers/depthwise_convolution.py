@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import gin
 import keras
+import tensorflow as tf
 
 from bnn import operators
 from bnn.layers.checks import positive
@@ -147,9 +148,14 @@ class SeparableConvolution(Convolution):
         if self.use_bias:
             self.bias = self.add_site("bias", operators.Bias(self.data_format), (self.filters,))
 
-    def kernel(self, inputs: Any) -> Any:
-        """Both kernels, one after the other."""
-        return self.pointwise(self.depthwise(inputs))
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Activation of both kernels, one after the other, and the bias."""
+        del training
+        inputs = self.floating(inputs)
+        outputs = self.pointwise(self.depthwise(inputs))
+        if self.bias is not None:
+            outputs = outputs + self.bias(inputs)
+        return self.activation(outputs)
 
     def get_config(self) -> dict:
         """Keras configuration."""

@@ -27,6 +27,8 @@ class EinsumDense(AffineLayer):
       **kwargs: of `AffineLayer` but for `use_bias`.
     """
 
+    kernel_initializer: Any
+
     def __init__(
         self,
         equation: str,
@@ -57,10 +59,9 @@ class EinsumDense(AffineLayer):
                 f"{tuple(input_shape)} and output_shape={self.partial_output_shape}; give them."
             )
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape))
-        drawn = self.kernel_initializer
-        self.kernel_initializer = _with_axes(drawn, self.axes)
-        self.kernel = self.add_site("kernel", operators.Einsum(self.equation), shapes.weights)
-        self.kernel_initializer = drawn
+        initializer = _with_axes(self.kernel_initializer, self.axes)
+        operator = operators.Einsum(self.equation)
+        self.kernel = self.add_site("kernel", operator, shapes.weights, initializer)
         self.bias = None
         if self.bias_axes is not None:
             shape = _bias_shape(self.axes, self.bias_axes, shapes.outputs)

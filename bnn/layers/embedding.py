@@ -59,19 +59,19 @@ class Embedding(BayesianLayer):
             raise ValueError(
                 f"weights must have shape {(self.input_dim, self.output_dim)}, got {given.shape}."
             )
-        drawn, self.embeddings_initializer = self.embeddings_initializer, lambda *_, **__: given
-        self.build()
-        self.embeddings_initializer = drawn
+        self._create(lambda *_, **__: given)
+        self.built = True
 
     def build(self, input_shape: tuple | None = None) -> None:
-        """Creates the variables."""
+        """Creates the variables, unless `weights` did."""
         del input_shape
-        if self.built:
-            return
+        if not self.sites:
+            self._create()
+
+    def _create(self, initializer: Any = None) -> None:
         operator = operators.Lookup(self.compute_dtype)
         shape = (self.input_dim, self.output_dim)
-        self.embeddings = self.add_site("embeddings", operator, shape)
-        self.built = True
+        self.embeddings = self.add_site("embeddings", operator, shape, initializer)
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """The vectors of the ids."""

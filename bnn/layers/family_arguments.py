@@ -53,7 +53,7 @@ class FamilyArguments:
 
 def _own(name: str, given: Any) -> Any:
     """A copy of a description, or None."""
-    kind = _KINDS[name.rpartition("_")[2]]
+    kind: Any = _KINDS[name.rpartition("_")[2]]
     if given is None:
         return None
     if not isinstance(given, kind):

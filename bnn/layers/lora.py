@@ -123,4 +123,4 @@ class LoRA(BayesianLayer):
     def from_config(cls, config: dict) -> LoRA:
         """The layer that `get_config` described, with its posteriors and priors."""
         config = {**config, "layer": keras.saving.deserialize_keras_object(config["layer"])}
-        return super().from_config(config)  # type: ignore[return-value]
+        return super().from_config(config)

@@ -31,6 +31,7 @@ class Recurrent(FamilyArguments):
 
     family_sites: ClassVar = tuple(RecurrentCell.site_initializers)
     cell_type: ClassVar[type[RecurrentCell]]
+    cell: Any
 
     def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
         if kwargs.pop("use_cudnn", "auto") is True:
@@ -39,12 +40,10 @@ class Recurrent(FamilyArguments):
                 "cuDNN does not take one weight sample a sequence."
             )
         super().__init__(units, *args, **kwargs)
-        cell: Any = self.cell
-        config = {**cell.get_config(), **self.families()}
-        config["implementation"] = getattr(cell, "implementation", None)
-        if config["implementation"] is None:
-            del config["implementation"]
-        replace_child(self, "cell", self.cell_type(**config))  # type: ignore[arg-type]
+        config = {**self.cell.get_config(), **self.families()}
+        if hasattr(self.cell, "implementation"):
+            config["implementation"] = self.cell.implementation
+        replace_child(self, "cell", self.cell_type(**config))
         self.supports_jit = True
 
     def inner_loop(

@@ -30,6 +30,7 @@ class RecurrentCell(BayesianLayer):
         "bias": "zeros",
     }
     gates: ClassVar[int] = 1
+    bias_initializer: Any
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(units=units, **kwargs)
@@ -53,7 +54,7 @@ class RecurrentCell(BayesianLayer):
 
     def get_initial_state(self, batch_size: Any = None) -> Any:
         """Zeros; fixes the weights of the current draw for the scan that follows."""
-        states = super().get_initial_state(batch_size)  # type: ignore[misc]  (of the Keras cell)
+        states = super().get_initial_state(batch_size)
         self.realise(states[0])
         return states
 
@@ -137,12 +138,10 @@ class LSTMCell(RecurrentCell, keras.layers.LSTMCell):
 
     def add_bias(self) -> Site:
         """Declares the bias, at 1 for the forget gate where `unit_forget_bias`."""
-        given = self.bias_initializer
-        if self.unit_forget_bias:
-            self.bias_initializer = _forgetful(given, self.units)
-        site = super().add_bias()
-        self.bias_initializer = given
-        return site
+        shape = (self.gates * self.units,)
+        forgetful = self.unit_forget_bias
+        initializer = _forgetful(self.bias_initializer, self.units) if forgetful else None
+        return self.add_site("bias", operators.Offset(shape), shape, initializer)
 
     def call(self, inputs: Any, states: Any, training: Any = False) -> tuple:
         """Output and new states."""
@@ -180,8 +179,8 @@ class GRUCell(RecurrentCell, keras.layers.GRUCell):
 
     def add_bias(self) -> Site:
         """Declares the bias: of inputs and states, where the reset comes after the product."""
-        shape = (self.gates * self.units,)
-        shape = (2, *shape) if self.reset_after else shape
+        columns = self.gates * self.units
+        shape = (2, columns) if self.reset_after else (columns,)
         return self.add_site("bias", operators.Offset(shape), shape)
 
     def call(self, inputs: Any, states: Any, training: Any = False) -> tuple:
