@@ -29,6 +29,7 @@ __all__ = [
     "keras_mask",
     "recording_is_stopped",
     "register_bitcast",
+    "replace_child",
     "substituted",
     "vectorized_depth",
 ]
@@ -67,6 +68,18 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def keras_mask(tensor: Any) -> Any | None:
     """The mask that a layer such as Masking or Embedding has attached to its outputs."""
     return getattr(tensor, "_keras_mask", None)
+
+
+def replace_child(layer: keras.layers.Layer, attribute: str, child: keras.layers.Layer) -> None:
+    """Puts another layer in the place of one that Keras made, which is forgotten.
+
+    Args:
+      layer: holds the child; not locked yet, as in its `__init__` and `build`.
+      attribute: of the layer.
+      child: the new one.
+    """
+    layer._tracker.untrack(getattr(layer, attribute))
+    setattr(layer, attribute, child)
 
 
 def entry_layer() -> keras.layers.Layer | None:

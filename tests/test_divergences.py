@@ -157,7 +157,7 @@ def test_without_an_entropy_the_density_is_sampled_too():
 
 @pytest.fixture
 def own_registry(monkeypatch):
-    monkeypatch.setattr(divergences, "_CLOSED_FORMS", dict(divergences._CLOSED_FORMS))
+    monkeypatch.setattr(divergences.divergence, "_CLOSED_FORMS", dict(divergences.divergence._CLOSED_FORMS))
 
 
 class Wide(MeanFieldNormal):
@@ -180,7 +180,7 @@ def test_subclasses_do_not_inherit(own_registry):
     def wrong(posterior, prior):
         raise AssertionError("the closed form of another pair")
 
-    divergences._CLOSED_FORMS[MeanFieldNormal, Normal] = wrong
+    divergences.divergence._CLOSED_FORMS[MeanFieldNormal, Normal] = wrong
     expected = tfd.kl_divergence(tfd.Normal(tf.zeros((3, 2)), 0.3), tfd.Normal(0.0, 1.0))
     for layer in (constant(0.0, 0.3, Flat()), dense(Wide(0.3))):
         layer.kernel_posterior._loc.assign(np.zeros((3, 2)))

@@ -77,13 +77,16 @@ class BayesianLayer(keras.layers.Layer):
                 setattr(self, name, _own(given.get(name), kind, default))
         self._sites: tuple[Site, ...] = ()
 
-    def add_site(self, name: str, operator: Operator, shape: tuple[int, ...]) -> Site:
+    def add_site(
+        self, name: str, operator: Operator, shape: tuple[int, ...], initializer: Any = None
+    ) -> Site:
         """Builds posterior and prior of a random tensor; called in `build`.
 
         Args:
           name: one of `site_initializers`.
           operator: the map that the tensor enters.
           shape: of the tensor.
+          initializer: of the mean in place of the option `<name>_initializer`, or None.
 
         Raises:
           ValueError: a posterior without a density, such as `Point`, with a learned prior: the loss
@@ -91,6 +94,8 @@ class BayesianLayer(keras.layers.Layer):
         """
         posterior, prior = getattr(self, f"{name}_posterior"), getattr(self, f"{name}_prior")
         options = {part: getattr(self, f"{name}_{part}") for part in _KERAS_PARTS}
+        if initializer is not None:
+            options["initializer"] = initializer
         posterior.build(self, name, tuple(shape), **options)
         prior.build(self, name, tuple(shape))
         return self.declare(name, operator, posterior, prior)

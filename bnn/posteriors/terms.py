@@ -92,7 +92,8 @@ class Elementwise(Term):
 
     def local(self, operator: Operator, inputs: tf.Tensor, noise: Noise) -> tf.Tensor:
         """√op(x², Var) ε, ε ~ N(0, 1) per output."""
-        stddev = tf.cast(safe_sqrt(operator.variance(inputs, self._variance())), inputs.dtype)
+        stddev = safe_sqrt(operator.variance(inputs, self._variance()))
+        stddev = tf.cast(stddev, operator.output_dtype(inputs))
         shape = [n if n is not None else tf.shape(stddev)[i] for i, n in enumerate(stddev.shape)]
         epsilon = noise.normal(shape, per_example=True)
         return stddev * tf.cast(epsilon, stddev.dtype)
