@@ -19,33 +19,25 @@ ERRORS = (ValueError, OSError, RuntimeError, TypeError, SyntaxError, ImportError
 
 
 def start(argv: Sequence[str]) -> bool:
-    """Takes note of the data folder; False, and said why, where it or an argument is wrong."""
+    """Takes note of the data folder; False, and said why, where there is an argument too many."""
     if len(argv) > 1:
         print(f"error: unexpected argument {argv[1]!r}; options start with --", file=sys.stderr)
         return False
-    try:
-        use_data_dir()
-    except FileNotFoundError as missing:
-        print(f"error: {missing}", file=sys.stderr)
-        return False
+    use_data_dir()
     return True
 
 
 def use_data_dir() -> None:
-    """Has --data_dir win over the environment's variable.
+    """Has --data_dir win over the environment's variable."""
+    if _DATA_DIR.value is not None:
+        os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
 
-    Raises:
-      FileNotFoundError: the folder does not exist.
-    """
+
+def name_flag(message: str) -> str:
+    """The message, with the flag in the place of the variable where the flag was given."""
     if _DATA_DIR.value is None:
-        return
-    folder = os.path.expanduser(_DATA_DIR.value)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(
-            f"--data_dir={_DATA_DIR.value} does not exist; create it and put the data sets there, "
-            "or correct the path."
-        )
-    os.environ["BNN_DATA_DIR"] = folder
+        return message
+    return message.replace("the environment variable BNN_DATA_DIR", "--data_dir")
 
 
 def wants_traceback() -> bool:
@@ -61,6 +53,6 @@ def explain(error: BaseException) -> int:
     """
     if _TRACEBACK.value:
         raise error
-    message = re.sub(r" \(<(function|class) .*>\)", "", str(error))  # gin's addition
+    message = name_flag(re.sub(r" \(<(function|class) .*>\)", "", str(error)))  # gin's addition
     print(f"error: {message}\n(--traceback shows where)", file=sys.stderr)
     return 1

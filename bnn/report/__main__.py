@@ -40,14 +40,12 @@ def main(argv: Sequence[str]) -> int:
     """Reads the flags and writes the report; the process's exit code."""
     from bnn.report.command import write
 
-    try:
-        command_line.use_data_dir()
-    except FileNotFoundError as missing:
-        return command_line.explain(missing)
+    command_line.use_data_dir()
     return write(
         argv[1:],
         _OUTPUT.value,
         traceback=command_line.wants_traceback(),
+        rephrase=command_line.name_flag,
         baseline=_BASELINE.value,
         skip_unfinished=_SKIP.value,
         out_of_distribution=_OTHERS.value,

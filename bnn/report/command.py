@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bnn.report.build import build_report
 
 
-def write(paths: Sequence[str], output: str, traceback: bool = False, **options: Any) -> int:
+def write(
+    paths: Sequence[str],
+    output: str,
+    traceback: bool = False,
+    rephrase: Callable[[str], str] = str,
+    **options: Any,
+) -> int:
     """Writes the report, prints where it is or what was wrong; the process's exit code.
 
     Args:
       paths: of runs and sweeps.
       output: the report's folder.
       traceback: raise errors instead of printing them.
+      rephrase: what an error says, in the words of the command line.
       **options: of `build_report`.
     """
     if not paths:
@@ -27,7 +34,7 @@ def write(paths: Sequence[str], output: str, traceback: bool = False, **options:
     except (ValueError, OSError) as error:
         if traceback:
             raise
-        _say(f"error: {error}\n(--traceback shows where)")
+        _say(f"error: {rephrase(str(error))}\n(--traceback shows where)")
         return 1
     print(_printable(str(page)))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from bnn.report.constants import constant_in_words
 from bnn.report.convergence import convergence
 from bnn.report.document import Paragraph, code
 from bnn.report.groups import Group
@@ -55,7 +56,8 @@ def summary(
     if moving:
         said = "; ".join(f"{code(name)} {words}" for name, words in moving.items())
         sentences.append(f"Training had not ended: {said}. Verdicts on them may change.")
-    return Paragraph(" ".join(sentences))
+    flat = constant_in_words(groups)
+    return Paragraph(" ".join([*sentences, flat] if flat else sentences))
 
 
 def _all(verdicts: Mapping[str, str]) -> str:

@@ -112,8 +112,8 @@ def test_means_that_single_precision_has_rounded_away_are_refused():
         with pytest.raises(
             ValueError,
             match=r"^loc must be exact to a fraction of scale, got float32 means near 1e\+06, "
-            r"which are 0\.12 apart, with scale 0\.05 at index \(0, 0\)\. Bring standardised means into "
-            r"the target's unit in float64: loc\.astype\(numpy\.float64\) \* target_scale",
+            r"which are 0\.12 apart, with scale 0\.05 at index \(0, 0\)\. Bring standardised means "
+            r"into the target's unit in float64: loc\.astype\(numpy\.float64\) \* target_scale",
         ):
             metric(loc, 0.05, np.full(3, 1e6))
     metrics.log_likelihood(loc, 1.0, np.full(3, 1e6))  # fine enough for this noise
