@@ -1,7 +1,10 @@
 """Bayesian neural networks on TensorFlow and Keras 3, every estimator proved."""
 
+import importlib
+import importlib.metadata
 import os
 import sys
+from typing import Any
 
 if "bnn.run" in sys.orig_argv:
     # TensorFlow greets with a page of C++ log lines; the runner's output is for people. This has to
@@ -9,21 +12,74 @@ if "bnn.run" in sys.orig_argv:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from bnn import estimators, layers, likelihoods, models, objectives, posteriors, priors, schedules
+from bnn.conversion import convert, moped, to_keras
 from bnn.draw import Draw
-from bnn.kl import ledger, sites
+from bnn.keras_model import BayesianModel
+from bnn.ledger import ledger
+from bnn.noise import Noise
 from bnn.prediction import predict
+from bnn.sites import sites
+
+# What takes longer to import, or needs more, is imported when it is first asked for: a package, or
+# a name of a module.
+_LATER = {
+    "data": "bnn.data",
+    "diagnostics": "bnn.diagnostics",
+    "evaluation": "bnn.evaluation",
+    "experiment": "bnn.experiment",
+    "figures": "bnn.figures",
+    "load_predictions": "bnn.runs.prediction_file:load_predictions",
+    "methods": "bnn.methods",
+    "metrics": "bnn.metrics",
+    "restore": "bnn.runs.restore:restore",
+    "tracking": "bnn.tracking",
+    "training": "bnn.training",
+}
 
 __all__ = [
+    "BayesianModel",
     "Draw",
+    "Noise",
+    "__version__",
+    "convert",
+    "data",
+    "diagnostics",
     "estimators",
+    "evaluation",
+    "experiment",
+    "figures",
     "layers",
     "ledger",
     "likelihoods",
+    "load_predictions",
+    "methods",
+    "metrics",
     "models",
+    "moped",
     "objectives",
     "posteriors",
     "predict",
     "priors",
+    "restore",
     "schedules",
     "sites",
+    "to_keras",
+    "tracking",
+    "training",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The names that are imported when they are first asked for."""
+    if name == "__version__":
+        return importlib.metadata.version("bnn")
+    if name not in _LATER:
+        raise AttributeError(f"module 'bnn' has no attribute {name!r}")
+    module, _, inside = _LATER[name].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, inside) if inside else found
+
+
+def __dir__() -> list[str]:
+    """What users need."""
+    return list(__all__)

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from bnn.estimators import Estimate, Estimator, Mean
-from bnn.noise import Noise
-from bnn.operators import Operator
-from bnn.posteriors import Posterior
-from bnn.priors import Prior
+from bnn.compat import (
+    enclosing_control_flow,
+    entry_layer,
+    recording_is_stopped,
+    vectorized_depth,
+)
+from bnn.estimators import Estimator, Mean, Realisation
+from bnn.noise import as_noise
+
+if TYPE_CHECKING:
+    from bnn.sites import Site
 
 _ACTIVE = threading.local()
 _MEAN = Mean()
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Site:
-    """One random tensor of a layer.
-
-    Attributes:
-      name: `"kernel"` or `"bias"`.
-      labels: names for estimators that choose by site, see `bnn.estimators.BySite`.
-      operator: the bilinear map that the tensor enters.
-      posterior: q(w), built.
-      prior: p(w), built.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    operator: Operator
-    posterior: Posterior
-    prior: Prior
 
 
 class Draw:
@@ -46,23 +33,24 @@ class Draw:
     draw.score
     ```
 
-    Sites are numbered in the order in which the draw first meets them, that is the model's own
-    order; with the draw's coordinates this fixes every random number, in eager mode, in graphs and
-    under XLA. A layer that is called twice in a draw, or shared by two places of a model, has one
-    weight sample and counts once in `score`.
+    Sites are numbered in the model's own order, that of `bnn.sites`; with the draw's coordinates
+    this fixes every random number, in eager mode, in graphs and under XLA. A layer that is called
+    twice in a draw, at every step of a scan, or shared by two places of a model, has one weight
+    sample and counts once in `score`; an estimator that has no weight sample refuses it.
 
     A draw must be entered where its model is called: inside the `tf.function`, with the seed or
     step as an argument, because a draw that was open during the tracing would be frozen into it.
 
     Args:
-      seed: int or scalar integer tensor, 64 bits.
+      seed: int or scalar integer tensor, 64 bits; or a `bnn.Noise`, which is taken as it is.
       estimator: how every site is estimated.
-      step: training step, int or scalar integer tensor.
-      sample: number of the weight sample, int or scalar integer tensor.
-      replica: number of the replica; equal on all replicas that share a draw.
-      example_offset: position of the batch in the global batch, for replicas that share a draw.
+      step: training step, int or scalar integer tensor; 0 where None.
+      sample: number of the weight sample, int or scalar integer tensor; 0 where None.
       antithetic: make samples 2k and 2k + 1 an antithetic pair, w = μ ± σ ε (Hammersley & Morton
         1956): each is distributed as before, and errors of odd order in ε cancel in their mean.
+
+    Raises:
+      ValueError: unusable coordinates, or coordinates beside a `Noise`.
     """
 
     def __init__(
@@ -70,35 +58,31 @@ class Draw:
         seed: Any,
         estimator: Estimator,
         *,
-        step: Any = 0,
-        sample: Any = 0,
-        replica: Any = 0,
-        example_offset: Any = 0,
-        antithetic: bool = False,
+        step: Any = None,
+        sample: Any = None,
+        antithetic: bool | None = None,
     ) -> None:
         if not isinstance(estimator, Estimator):
             raise ValueError(
                 f"estimator must be an estimator object, got {estimator!r}; "
                 "pass for example bnn.estimators.Flipout(), with the parentheses."
             )
-        self._noise = Noise(
-            seed,
-            step,
-            sample=sample,
-            replica=replica,
-            antithetic=antithetic,
-            example_offset=example_offset,
-        )
-        self._noise.key()  # raises for unusable coordinates, before anything is computed
+        self.noise = as_noise(seed, step=step, sample=sample, antithetic=antithetic)
         self.estimator = estimator
-        self._numbers: dict[Posterior, int] = {}
-        self._estimates: dict[Posterior, Estimate] = {}
-        self._sites: dict[Posterior, Site] = {}
+        self._numbers: dict[Site, int] = {}
+        self._realised: dict[Site, Realisation] = {}
+        self._applied: set[Site] = set()
         self._graph: Any = None
+        self._depth = 0
+
+    def __repr__(self) -> str:
+        """Coordinates and estimator."""
+        return f"Draw({self.noise}, estimator={self.estimator.describe()})"
 
     def __enter__(self) -> Draw:
         """Makes this the current draw of the thread."""
         self._graph = tf.compat.v1.get_default_graph() if tf.inside_function() else None
+        self._depth = vectorized_depth()
         _stack().append(self)
         return self
 
@@ -107,34 +91,98 @@ class Draw:
         _stack().remove(self)
 
     def apply(self, site: Site, inputs: tf.Tensor) -> tf.Tensor:
-        """op(inputs, w) for this draw's realisation of a site; called by layers."""
-        self._require_same_function()
-        number = self._numbers.setdefault(site.posterior, len(self._numbers))
+        """op(inputs, w) for this draw's realisation of a site.
+
+        Raises:
+          ValueError: a second call, or one in a loop, with an estimator that has no weights to use
+            again.
+        """
+        realisation = self.realise(site, inputs)
+        if not realisation.reusable and (site in self._applied or self._inside_loop()):
+            where = "in a loop" if self._inside_loop() else "again"
+            name = type(self.estimator.at(site.labels)).__name__
+            raise ValueError(
+                f"site {site.label!r} is called {where} in one draw, but {name} samples outputs, "
+                "not weights: the calls would not be those of one function. Use Reparameterization "
+                "or Flipout for this layer, alone or by BySite."
+            )
+        self._applied.add(site)
+        return realisation.apply(inputs)
+
+    def realise(self, site: Site, like: tf.Tensor) -> Realisation:
+        """The site's realisation in this draw, made at the first call.
+
+        Args:
+          site: of a layer that is called in the draw.
+          like: the layer's inputs, or a tensor of their batch size and dtype.
+
+        Raises:
+          ValueError: an estimator that does not serve the posterior.
+          RuntimeError: in a function that this draw would be frozen into, or that is computed again
+            after the draw.
+        """
+        self._require_open_graph(site)
+        if site not in self._realised:
+            self._realised[site] = self._make(site, like)
+        return self._realised[site]
+
+    def _make(self, site: Site, like: tf.Tensor) -> Realisation:
         estimator: Estimator = _MEAN
         if not site.posterior.deterministic:
             estimator = self.estimator.at(site.labels)
-            estimator.check(site.posterior)
+            estimator.check(site.posterior, site.operator)
             self._require_pathwise_pairs(estimator)
-        noise = dataclasses.replace(self._noise, site=number)
-        estimate = estimator.estimate(site.operator, inputs, site.posterior, noise)
-        self._estimates[site.posterior] = estimate
-        self._sites[site.posterior] = site
-        return estimate.outputs
+        noise = self.noise.at(site=self._number(site))
+        with self._outside_of_loops(site, like) as like:
+            return estimator.realise(site.operator, site.posterior, noise, like)
+
+    def _number(self, site: Site) -> int:
+        """The site's place in the model that is being called; later ones outside of any."""
+        if site not in self._numbers:
+            model = entry_layer()
+            if model is not None:
+                from bnn.sites import sites  # which needs draws to call sites
+
+                for other in sites(model).values():
+                    self._numbers.setdefault(other, len(self._numbers))
+        return self._numbers.setdefault(site, len(self._numbers))
+
+    def _inside_loop(self) -> bool:
+        return _graph() is not self._graph or vectorized_depth() > self._depth
+
+    @contextlib.contextmanager
+    def _outside_of_loops(self, site: Site, like: tf.Tensor) -> Any:
+        """A context in the draw's own graph: what is made in a loop's body cannot leave it."""
+        if _graph() is self._graph:
+            yield like
+            return
+        if like.shape[0] is None:
+            raise ValueError(
+                f"site {site.label!r} is called in a loop with an unknown batch size; call "
+                "site.realise(inputs) before the loop, or give the model a fixed batch size."
+            )
+        with self._graph.as_default(), tf.control_dependencies(None):
+            yield tf.zeros([like.shape[0]] + [1] * (like.shape.rank - 1), like.dtype)
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The sites met so far."""
+        return tuple(self._realised)
 
     @property
     def score(self) -> tf.Tensor:
         """Σ log q(w) over the sites whose outputs do not carry the gradient; scalar, float32."""
-        return _total(e.score for e in self._estimates.values())
+        return _total(r.score for r in self._realised.values())
 
     @property
     def log_weight(self) -> tf.Tensor:
         """Σ log q(w) − log r(w) over the sites drawn from a proposal r; scalar, no gradient."""
-        return _total(e.log_weight for e in self._estimates.values())
+        return _total(r.log_weight for r in self._realised.values())
 
     @property
     def score_norm(self) -> tf.Tensor:
         """Σ ‖∇_w log q(w)‖² over the sites with a score, where their baseline asks for it."""
-        return _total(e.score_norm for e in self._estimates.values())
+        return _total(r.score_norm for r in self._realised.values())
 
     @property
     def weights(self) -> dict[Site, tf.Tensor]:
@@ -143,33 +191,41 @@ class Draw:
         Raises:
           ValueError: for a site whose estimator gives every example weights of its own.
         """
-        for posterior, estimate in self._estimates.items():
-            if estimate.weights is None:
-                site = self._sites[posterior]
+        for site, realisation in self._realised.items():
+            if realisation.weights is None:
                 raise ValueError(
                     f"estimator {type(self.estimator.at(site.labels)).__name__} does not realise "
-                    f"one weight tensor for the whole batch at site {site.labels[1]!r}; use "
+                    f"one weight tensor for the whole batch at site {site.label!r}; use "
                     "Reparameterization or ScoreFunction where weights are needed."
                 )
-        return {self._sites[p]: e.weights for p, e in self._estimates.items()}
+        return {site: r.weights for site, r in self._realised.items()}
 
     def _require_pathwise_pairs(self, estimator: Estimator) -> None:
-        if self._noise.antithetic and not estimator.pathwise:
+        if self.noise.antithetic and not estimator.pathwise:
             raise ValueError(
                 f"antithetic pairs need a pathwise estimator, got {type(estimator).__name__}: the "
                 "two samples of a pair are dependent, which a baseline made of the other samples "
                 "does not allow; set antithetic=False or use Reparameterization."
             )
 
-    def _require_same_function(self) -> None:
-        """Raises where a tf.function would freeze a draw that was opened outside of it."""
-        if not tf.inside_function():
+    def _require_open_graph(self, site: Site) -> None:
+        """Raises where a function would freeze this draw, or compute its weights again without it.
+
+        Loops and branches are parts of the function that they stand in; a `tf.function` is another
+        one, which is traced once for all draws.
+        """
+        if recording_is_stopped():
+            raise RuntimeError(
+                f"site {site.label!r} is called where gradients are not recorded, as under "
+                "keras.RematScope, tf.recompute_grad or tf.custom_gradient: the layer would be "
+                "computed again after its draw is closed, with other weights. Build Bayesian "
+                "layers outside of the RematScope."
+            )
+        graph = current = _graph()
+        while graph is not None and graph is not self._graph:
+            graph = enclosing_control_flow(graph)
+        if graph is self._graph and (graph is None) == (current is None):
             return
-        graph = tf.compat.v1.get_default_graph()
-        while graph is not None:
-            if graph is self._graph:
-                return
-            graph = getattr(graph, "outer_graph", None)
         raise RuntimeError(
             "this Draw was opened outside of the tf.function that now calls a layer in it: its "
             "seed would be frozen into the traced graph, and later draws ignored. Open the draw "
@@ -191,6 +247,11 @@ def _stack() -> list[Draw]:
     if not hasattr(_ACTIVE, "stack"):
         _ACTIVE.stack = []
     return _ACTIVE.stack
+
+
+def _graph() -> Any:
+    """The graph in which operations are being made; None in eager mode."""
+    return tf.compat.v1.get_default_graph() if tf.inside_function() else None
 
 
 def _total(parts: Any) -> tf.Tensor:

@@ -12,7 +12,6 @@ Exit codes: 0 the step is finite, 3 it is not, 1 error.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import app, flags
 
@@ -29,6 +28,11 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
     "Binding that wins over the run's configuration, such as 'run.strategy = @Mirrored()' for a "
     "run of several workers; repeatable.",
 )
+_IMPORT = flags.DEFINE_multi_string(
+    "import",
+    [],
+    "Module that the recorded configuration may import, beside those of bnn; repeatable.",
+)
 flags.adopt_module_key_flags(command_line)
 
 
@@ -36,22 +40,17 @@ def main(argv: Sequence[str]) -> int:
     """Reads the run's configuration, replays the step and prints the report; the exit code."""
     if not command_line.start(argv):
         return 2
-    from bnn import experiment, step_replay
-    from bnn.configuration import parse, start_devices
+    from bnn.runs import step_replay
+    from bnn.runs.recorded import prepare_recorded
 
     try:
-        config = Path(_WORKDIR.value) / "config.gin"
-        if not config.is_file():
-            raise FileNotFoundError(
-                f"workdir {_WORKDIR.value} holds no run: it has no config.gin; name the folder "
-                "that was given to bnn.run."
-            )
-        parse([str(config)], ["run.tracker = None", *_GIN_BINDINGS.value])
-        start_devices()
-        report = experiment.run(
-            workdir=_WORKDIR.value,
-            instead=lambda session: step_replay.replay(session, _STEP.value),
+        session = prepare_recorded(
+            _WORKDIR.value,
+            imports=_IMPORT.value,
+            bindings=_GIN_BINDINGS.value,
+            one_device=False,
         )
+        report = step_replay.replay(session, _STEP.value)
     except command_line.ERRORS as error:
         return command_line.explain(error)
     print(report["text"])

@@ -2,7 +2,7 @@
 
 Example:
   python -m bnn.run --gin_file=gin_configs/digits.gin --workdir=runs/digits
-    --gin_bindings="run.estimator = @Flipout()" --gin_bindings="run.seed = 1"
+    --gin_bindings="VariationalInference.estimator = @Flipout()" --gin_bindings="run.seed = 1"
 
 The same command continues a run that was stopped. The folder then holds config.gin, metrics.jsonl,
 results.json, ledger.md, checkpoints/ and figures/. Exit codes: 0 done, 1 error, 130 Ctrl-C,
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     if not command_line.start(argv):
         return 2
     from bnn import experiment
-    from bnn.configuration import parse, start_devices
+    from bnn.runs.configuration import parse, start_devices
     from bnn.training import InterruptedRunError
 
     try:

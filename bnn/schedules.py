@@ -9,8 +9,10 @@ import gin
 import keras
 import tensorflow as tf
 
+from bnn.described import Described
 
-class Schedule(abc.ABC):
+
+class Schedule(Described, abc.ABC):
     """A function of progress = step / total steps, from 0 to 1."""
 
     @abc.abstractmethod
@@ -37,6 +39,7 @@ class _LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         )
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.schedules")
 class Constant(Schedule):
     """One value throughout."""
@@ -50,6 +53,7 @@ class Constant(Schedule):
         return tf.constant(self.value)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.schedules")
 class LinearWarmup(Schedule):
     """Rises linearly from `start` to `value` over the first `fraction` of training, then stays.
@@ -68,6 +72,7 @@ class LinearWarmup(Schedule):
         return self.start + (self.value - self.start) * ramp
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.schedules")
 class Cyclical(Schedule):
     """`cycles` equal periods, each a linear warm-up followed by a plateau (Fu et al. 2019).
@@ -90,6 +95,7 @@ class Cyclical(Schedule):
         return self.value * tf.minimum(position / self.fraction, 1.0)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.schedules")
 class Cosine(Schedule):
     """Falls from `value` to `final` along half a cosine, after an optional linear warm-up.

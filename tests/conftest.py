@@ -88,20 +88,17 @@ def clean_gin():
 
 @contextlib.contextmanager
 def _cheap():
-    from bnn import Draw
-    from bnn.estimators import Reparameterization
-
-    def predict(model, inputs, num_samples=32, seed=0, **options):
+    def predict(model, inputs, num_samples=32, *, functions, **options):
         del options
         outputs = []
         for sample in range(num_samples):
-            with Draw(seed, Reparameterization(), sample=sample):
+            with functions.at(sample, functions.arguments):
                 outputs.append(model(inputs, training=False))
         return tf.stack(outputs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bnn.inference.variational.predict", predict)
-        patch.setattr("bnn.session.draw_figures", lambda *args: {})
+        patch.setattr("bnn.methods.method.predict", predict)
+        patch.setattr("bnn.runs.results.draw_figures", lambda *args: {})
         tf.config.run_functions_eagerly(True)
         try:
             yield

@@ -1,7 +1,9 @@
+import functools
 import importlib
 import json
 import os
 import re
+import shutil
 import signal
 
 import keras
@@ -12,15 +14,17 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 import bnn
-from bnn import run_results, session
 from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
 from bnn.experiment import run
-from bnn.inference import GradientNoiseProbe, VariationalInference
-from bnn.predictions import load_predictions
+from bnn.methods import MAP, GradientNoiseProbe, VariationalInference
+from bnn.runs import results as results_module
+from bnn.runs import session, train
+from bnn.runs.folder import FolderInUseError
+from bnn.runs.prediction_file import load_predictions
 from bnn.schedules import Constant, LinearWarmup
 from bnn.tracking import Tracker, WandB, read_jsonl
-from bnn.training import FolderInUseError, InterruptedRunError, NonFiniteLossError
+from bnn.training import Archive, Averages, InterruptedRunError, NonFiniteLossError
 from bnn.training.pace import Pace
 from bnn.variables import add_float32_weight
 
@@ -65,7 +69,7 @@ def arguments(**changes):
         "data": classes(),
         "model": linear,
         "likelihood": bnn.likelihoods.Categorical(),
-        "estimator": bnn.estimators.Reparameterization(),
+        "method": VariationalInference(bnn.estimators.Reparameterization()),
         "optimizer": keras.optimizers.Adam(0.05),
         "epochs": 4,
         "batch_size": 10,
@@ -178,7 +182,7 @@ def test_what_the_results_hold(whole_run):
 def test_a_finished_run_is_not_repeated(whole_run, monkeypatch, capsys):
     workdir, results = whole_run
     before = {p: p.stat().st_mtime_ns for p in workdir.rglob("*") if p.name != ".lock"}
-    monkeypatch.delattr(session.Session, "run")
+    monkeypatch.delattr(train, "_train")
     again = run(workdir, **arguments(data=classes(num_valid=5), jit_compile=True))
     assert again == results
     assert {p: p.stat().st_mtime_ns for p in workdir.rglob("*") if p.name != ".lock"} == before
@@ -257,7 +261,8 @@ def test_a_stopped_and_continued_run_has_the_bits_of_one_that_was_not(
 
 def test_the_state_of_a_baseline_survives_a_stop(tmp_path, cheap_runs, monkeypatch):
     def changes():
-        return {"estimator": bnn.estimators.ScoreFunction(bnn.estimators.RunningMean())}
+        estimator = bnn.estimators.ScoreFunction(bnn.estimators.RunningMean())
+        return {"method": VariationalInference(estimator)}
 
     run(tmp_path / "whole", **arguments(**changes()))
     stopped_and_continued(tmp_path / "stopped", monkeypatch, changes)
@@ -294,7 +299,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew(
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(session.Averages, "add", killed)
+        patch.setattr(Averages, "add", killed)
         with pytest.raises(KilledError):
             run(tmp_path, **arguments())
     (tmp_path / "metrics.jsonl").write_text('{"step": 3, "seconds": 1.0}\n{"st')
@@ -307,7 +312,7 @@ def test_a_run_killed_after_training_is_evaluated_without_training(
 ):
     workdir, expected = plain_run
     with monkeypatch.context() as patch:
-        patch.delattr(run_results, "git_revision")
+        patch.delattr(results_module, "git_revision")
         with pytest.raises(NameError):
             run(tmp_path, **arguments())
     monkeypatch.setattr(session.TrainingSteps, "__call__", None)
@@ -362,7 +367,7 @@ ESTIMATORS = ["Mean", "Reparameterization", "LocalReparameterization", "Flipout"
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_trains(tmp_path, cheap_runs, name):
     estimator = getattr(bnn.estimators, name)()
-    results = run(tmp_path, **arguments(estimator=estimator, epochs=1))
+    results = run(tmp_path, **arguments(method=VariationalInference(estimator), epochs=1))
     assert results["estimator"] == name
     assert np.isfinite(results["test"]["nll"])
     assert len(read_jsonl(tmp_path / "metrics.jsonl")) == 1
@@ -377,7 +382,7 @@ def test_every_estimator_trains(tmp_path, cheap_runs, name):
     ],
 )
 def test_a_tempered_posterior_is_named(tmp_path, cheap_runs, weight, final, name):
-    method = VariationalInference(kl_weight=weight)
+    method = VariationalInference(bnn.estimators.Reparameterization(), kl_weight=weight)
     results = run(tmp_path, **arguments(method=method, epochs=0.2))
     assert results["posterior"] == name
     assert results["kl_weight"] == pytest.approx(final)
@@ -430,7 +435,7 @@ class Recorder(Tracker):
 def test_trackers_hear_of_everything_and_of_failure(tmp_path, cheap_runs, monkeypatch):
     recorder = Recorder()
     figures = {"learning_curve": tmp_path / "figure.png"}
-    monkeypatch.setattr(session, "draw_figures", lambda *args: figures)
+    monkeypatch.setattr(results_module, "draw_figures", lambda *args: figures)
     with monkeypatch.context() as patch:
         patch.setattr(StopAt, "end", 2, raising=False)
         patch.setattr(session, "TrainingSteps", StopAt)
@@ -456,11 +461,13 @@ def test_any_number_of_trackers_and_their_artifact(tmp_path, cheap_runs):
     assert recorder.calls[0] == keeper.calls[0] == ("start", None)
     name, files, exist = keeper.calls[-2]
     assert (name, exist) == ("checkpoint", True)
-    assert [file.replace("ckpt-", "") for file in files] == [
-        "checkpoints/checkpoint",
-        *("checkpoints/6.data-00000-of-00001", "checkpoints/6.index"),
-        *("config.gin", "results.json"),
-    ]
+    assert sorted(file.replace("ckpt-", "") for file in files) == sorted(
+        [
+            "checkpoints/checkpoint",
+            *("checkpoints/6.data-00000-of-00001", "checkpoints/6.index"),
+            *("config.gin", "arguments.json", "data.json", "results.json"),
+        ]
+    )
     assert recorder.calls[-1] == keeper.calls[-1] == ("finish", True, False)
 
 
@@ -499,11 +506,6 @@ def skewed(input_shape, num_outputs):
 
 
 UNFIT = {
-    "not_an_estimator": (
-        {"estimator": bnn.estimators.Flipout},
-        r"estimator must be an? Estimator object, got <class .*Flipout'>; in gin write .* "
-        r"run.estimator = @Flipout\(\), with the parentheses",
-    ),
     "not_data": ({"data": classes}, r"data must be a Dataset object, got <function"),
     "not_a_likelihood": ({"likelihood": None}, "likelihood must be a Likelihood object, got None"),
     "not_an_optimizer": ({"optimizer": "adam"}, "optimizer must be a.* object, got 'adam'"),
@@ -518,13 +520,16 @@ UNFIT = {
     "not_all_trackers": ({"tracker": [WandB]}, "tracker must be a Tracker object, got <class"),
     "a_tracker_twice": ({"tracker": [WandB(), WandB()]}, "tracker must hold at most one WandB"),
     "flipout": (
-        {"estimator": bnn.estimators.Flipout(), "model": skewed},
+        {"method": VariationalInference(bnn.estimators.Flipout()), "model": skewed},
         "estimator Flipout cannot serve the posterior Skewed: it needs a posterior whose elements "
         "are independent and symmetric about the mean. Estimators that can: .*Mean.*"
         "Reparameterization.*ScoreFunction",
     ),
     "local": (
-        {"estimator": bnn.estimators.LocalReparameterization(), "model": skewed},
+        {
+            "method": VariationalInference(bnn.estimators.LocalReparameterization()),
+            "model": skewed,
+        },
         "estimator LocalReparameterization cannot serve the posterior Skewed: it needs a posterior "
         "whose elements are independent and normal. Estimators that can: .*Reparameterization",
     ),
@@ -551,6 +556,35 @@ UNFIT = {
     "no_bayesian_layer": (
         {"model": lambda shape, n: keras.Sequential([keras.Input(shape), keras.layers.Dense(n)])},
         "has no Bayesian layer; use bnn.layers.Dense",
+    ),
+    "no_optimizer_where_one_is_needed": (
+        {"optimizer": None},
+        "method VariationalInference needs an optimizer, got None; in gin write",
+    ),
+    "a_batch_of_floats": ({"batch_size": 10.0}, "batch_size must be an integer, got 10.0"),
+    "endless": ({"epochs": 1e12}, "epochs must be at most 1.43166e[+]09 for batches of 10 from 30"),
+    "too_many_reports": (
+        {"report_every": 1e-9},
+        "report_every must be at least 4e-06 for 4 epochs, which are 1000000 reports, got 1e-09",
+    ),
+    "too_many_samples": (
+        {
+            "method": VariationalInference(
+                bnn.estimators.Flipout(), bnn.objectives.NegativeELBO(num_samples=10**7)
+            )
+        },
+        "num_samples must be at most 1000, got 10000000",
+    ),
+    "no_seed": ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
+    "compiled_or_not": ({"jit_compile": "maybe"}, "jit_compile must be True or False, got 'maybe'"),
+    "no_model": ({"model": 3}, "model must be a function of input shape and number of outputs"),
+    "a_truth_for_a_count": (
+        {"num_predict_samples": True},
+        "num_predict_samples must be an integer of at least 1, got True",
+    ),
+    "probe_of_another_method": (
+        {"probe": GradientNoiseProbe(), "method": MAP()},
+        "probe compares the estimators of VariationalInference, got method MAP",
     ),
 }
 
@@ -592,4 +626,189 @@ def test_a_refused_folder_is_released(tmp_path):
 
 def test_no_samples_in_training():
     with pytest.raises(ValueError, match="num_samples must be at least 1, got 0"):
-        VariationalInference(num_samples=0)
+        bnn.objectives.NegativeELBO(num_samples=0)
+
+
+# --- What a run is ---------------------------------------------------------------------------
+
+
+def narrow(input_shape, num_outputs, hidden=2):
+    layers = [bnn.layers.Dense(hidden, "relu"), bnn.layers.Dense(num_outputs)]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
+
+OTHERS = {
+    "epochs": ({"epochs": 3}, "-epochs: 4\n+epochs: 3"),
+    "model": ({"model": narrow}, ".linear"),
+    "partial": ({"model": functools.partial(narrow, hidden=3)}, '"hidden": 3'),
+    "estimator": (
+        {"method": VariationalInference(bnn.estimators.Flipout())},
+        "bnn.estimators.flipout.Flipout",
+    ),
+    "objective": (
+        {
+            "method": VariationalInference(
+                bnn.estimators.Reparameterization(), bnn.objectives.NegativeELBO(num_samples=2)
+            )
+        },
+        '"num_samples": 2',
+    ),
+    "optimizer": ({"optimizer": keras.optimizers.Adam(0.01)}, '"learning_rate": 0.00999'),
+    "schedule": ({"learning_rate": Constant(0.3)}, "0.3"),
+    "seed": ({"seed": 1}, "+seed: 1"),
+    "data": ({"data": classes(num_valid=5)}, "x_train, y_train, x_valid, y_valid of data set"),
+}
+
+
+@pytest.mark.parametrize(("changes", "shown"), OTHERS.values(), ids=OTHERS)
+def test_another_run_from_python_is_refused_with_the_difference(plain_run, changes, shown):
+    workdir, _ = plain_run
+    with pytest.raises(FolderInUseError) as caught:
+        run(workdir, **arguments(**changes))
+    assert shown in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"steps_per_call": 3}, {"keep_checkpoints": 1}, {"save_seconds": 1.0}]
+)
+def test_the_same_run_from_python_is_not_repeated(plain_run, changes):
+    workdir, results = plain_run
+    assert run(workdir, **arguments(**changes)) == results
+
+
+def test_the_same_objects_may_be_passed_again(tmp_path, cheap_runs):
+    """They hold variables, caches and what they were built for by then."""
+    held = arguments(
+        data=values(), likelihood=bnn.likelihoods.Normal(0.5, trainable=True), epochs=1
+    )
+    first = run(tmp_path, **held)
+    assert run(tmp_path, **held) == first
+
+
+def test_a_function_that_cannot_be_told_from_another_is_refused(tmp_path):
+    handle = object()
+
+    def model(shape, outputs):
+        assert handle
+        return linear(shape, outputs)
+
+    with pytest.raises(ValueError, match=r"model's variable 'handle' cannot be told .*partial"):
+        run(tmp_path / "run", **arguments(model=model))
+    assert not (tmp_path / "run").exists()
+
+
+def test_inner_functions_are_told_apart_by_source_and_surroundings(tmp_path, cheap_runs):
+    def maker(hidden):
+        return lambda shape, outputs: narrow(shape, outputs, hidden)
+
+    first = run(tmp_path, **arguments(model=maker(2), epochs=1))
+    assert run(tmp_path, **arguments(model=maker(2), epochs=1)) == first
+    with pytest.raises(FolderInUseError, match='"hidden": 3'):
+        run(tmp_path, **arguments(model=maker(3), epochs=1))
+
+
+def test_a_run_gives_back_its_trained_model(plain_run, cheap_runs):
+    workdir, finished = plain_run
+    for one in (finished, run(workdir, **arguments())):  # just trained, and loaded
+        assert one["test"]["accuracy"] == one.results["test"]["accuracy"]
+        assert json.loads(json.dumps(one.results)) == dict(one) == one
+        assert one.model is one.problem.model
+        assert one.step == 12
+        samples = one.predict(one.data.x_test)
+        assert samples.shape == (4, 10, 2)
+        again = bnn.evaluation.evaluate(one.problem.likelihood, samples, one.data.y_test, one.data)
+        assert again == pytest.approx(one["test"], rel=1e-5)
+
+
+def test_another_number_of_samples_evaluates_again_without_training(
+    tmp_path, cheap_runs, plain_run, monkeypatch
+):
+    workdir, _ = plain_run
+    shutil.copytree(workdir, tmp_path / "run")
+    monkeypatch.setattr(session.TrainingSteps, "__call__", None)
+    more = run(tmp_path / "run", **arguments(num_predict_samples=6))
+    assert more["num_predict_samples"] == 6
+    assert load_predictions(tmp_path / "run" / "predictions" / "test.npz").num_samples == 6
+    assert without_times(tmp_path / "run") == without_times(workdir)
+    assert json.loads((tmp_path / "run" / "results.json").read_text()) == more
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_results_are_computed_asks_to_be_started_again(
+    tmp_path, cheap_runs, plain_run, monkeypatch, number
+):
+    _, expected = plain_run
+
+    def stop(*args):
+        os.kill(os.getpid(), number)
+        return {}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results_module, "draw_figures", stop)
+        with pytest.raises(InterruptedRunError, match=f"{number.name} after step 12") as caught:
+            run(tmp_path, **arguments())
+    assert caught.value.exit_code == 42
+    assert not (tmp_path / "results.json").exists()
+    monkeypatch.setattr(session.TrainingSteps, "__call__", None)
+    assert comparable(run(tmp_path, **arguments())) == comparable(expected)
+
+
+def test_a_folder_deleted_while_training_still_gets_the_results(tmp_path, cheap_runs, plain_run):
+    _, expected = plain_run
+    folder = tmp_path / "run"
+
+    class Deletes(Recorder):
+        def log(self, step, values):
+            if step == 6:
+                shutil.rmtree(folder)
+
+    got = run(folder, **arguments(tracker=Deletes()))
+    assert comparable(got)["test"] == comparable(expected)["test"]
+    assert json.loads((folder / "results.json").read_text()) == got
+    again = run(folder, **arguments())  # the same command: it has ended
+    assert again == got
+
+
+def test_a_plain_keras_model_is_a_legal_model(tmp_path, cheap_runs):
+    def model(shape, outputs):
+        return keras.Sequential(
+            [keras.Input(shape), keras.layers.Dropout(0.5), keras.layers.Dense(outputs)]
+        )
+
+    results = run(tmp_path, **arguments(model=model, method=MAP()))
+    assert results["method"] == "MAP"
+    assert results["kl"] == {"total": 0}
+    assert results["ledger"] == {"sites": [], "warnings": []}
+    assert bnn.restore is not None
+
+
+class Archiving(MAP):
+    """Notes its weights after every fifth step."""
+
+    def build(self, problem):
+        super().build(problem)
+        self.archive = Archive(problem.trained, every=5)
+
+
+def test_an_archive_is_written_once_and_restored_exactly(tmp_path, cheap_runs, monkeypatch):
+    point = functools.partial(with_points)
+
+    def changes():
+        return {"model": point, "method": Archiving()}
+
+    whole = run(tmp_path / "whole", **arguments(**changes()))
+    entries = whole.method.archive.stacked()
+    assert [e.shape for e in entries] == [(2, 3, 2)]
+    stopped = stopped_and_continued(tmp_path / "stopped", monkeypatch, changes)
+    for one, other in zip(entries, stopped.method.archive.stacked(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    files = sorted((tmp_path / "stopped" / "checkpoints" / "archive").iterdir())
+    assert [f.name for f in files] == ["000000.npz", "000001.npz"]
+    loaded = run(tmp_path / "stopped", **arguments(**changes()))
+    for one, other in zip(entries, loaded.method.archive.stacked(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def with_points(input_shape, num_outputs):
+    dense = bnn.layers.Dense(num_outputs, use_bias=False, kernel_posterior=bnn.posteriors.Point())
+    return keras.Sequential([keras.Input(input_shape), dense])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.configuration import parse as parse_files
+from bnn.runs import prepare
+from bnn.runs.configuration import parse as parse_files
 from bnn.training import Plan
 
 CONFIGS = Path(__file__).parents[1] / "gin_configs"
@@ -66,7 +67,7 @@ def run_two_steps(parse, tmp_path, monkeypatch):
         assert epochs > 0
         return Plan(num_train, batch_size, 2 * batch_size / num_train, report_every)
 
-    monkeypatch.setattr(experiment, "Plan", plan)
+    monkeypatch.setattr(prepare, "Plan", plan)
 
     def run(files, bindings=SMALL):
         parse(files, bindings)
@@ -135,6 +136,6 @@ def test_an_estimator_is_chosen_by_one_file(run_two_steps, cheap_runs, file):
     "name", ["Mean", "Reparameterization", "LocalReparameterization", "Flipout", "ScoreFunction"]
 )
 def test_an_estimator_is_chosen_by_one_binding(run_two_steps, cheap_runs, name):
-    binding = f"run.estimator = @{name}()"
+    binding = f"VariationalInference.estimator = @{name}()"
     results, _ = run_two_steps([CONFIGS / "digits.gin"], [*SMALL, "mlp.hidden = (4,)", binding])
     assert results["estimator"] == name

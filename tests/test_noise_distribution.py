@@ -8,8 +8,7 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 
-from bnn import noise as noise_module
-from bnn.noise import Noise
+from bnn.noise import Noise, transforms
 
 SIZE = 2**20
 
@@ -23,7 +22,7 @@ def vary(coordinate, count, size):
     """Normals `[count, size]`, one row for each value of the coordinate from 0 on."""
     if coordinate == "stream":
         return np.stack([draw(shape=(size,), stream=i) for i in range(count)])
-    if coordinate in ("site", "purpose"):  # ints
+    if coordinate in ("site", "purpose", "part"):  # ints
         return np.stack([draw(shape=(size,), **{coordinate: i}) for i in range(count)])
 
     @tf.function(jit_compile=True)
@@ -38,7 +37,7 @@ def vary(coordinate, count, size):
 
 PLACES = pytest.mark.parametrize(
     "place",
-    [{}, {"seed": 2**63, "step": 10**6, "site": 12, "sample": 31, "replica": 3, "purpose": 1}],
+    [{}, {"seed": 2**63, "step": 2**40, "site": 12, "sample": 31, "replica": 5000, "part": 2}],
     ids=["zero", "far"],
 )
 
@@ -87,8 +86,9 @@ def test_autocorrelation(power, z_limit):
         ("sample", 32),
         ("replica", 32),
         ("site", 32),
-        ("stream", 8),
-        ("purpose", 2),
+        ("stream", 16),
+        ("part", 16),
+        ("purpose", 9),
     ],
 )
 def test_no_correlation_across_a_coordinate(coordinate, count, z_limit):
@@ -140,7 +140,7 @@ def as_words(leading):
 def test_normal_is_the_inverse_cdf_of_the_bits(modes):
     leading = leading_bits()
     expected = scipy.special.ndtri((2 * leading + 1) / 2**25)
-    results = modes(noise_module._standard_normal, as_words(leading))
+    results = modes(transforms.standard_normal, as_words(leading))
     for result in results.values():
         np.testing.assert_allclose(result, expected, rtol=5e-7)
 
@@ -148,15 +148,15 @@ def test_normal_is_the_inverse_cdf_of_the_bits(modes):
 def test_normal_is_finite_and_symmetric_for_every_bit_pattern():
     """The largest of the 2^24 uniforms once rounded to 1, and its normal to -inf."""
     leading = leading_bits()
-    x = noise_module._standard_normal(as_words(leading)).numpy()
-    mirrored = noise_module._standard_normal(as_words(2**24 - 1 - leading)).numpy()
+    x = transforms.standard_normal(as_words(leading)).numpy()
+    mirrored = transforms.standard_normal(as_words(2**24 - 1 - leading)).numpy()
     np.testing.assert_array_equal(mirrored, -x)
     assert np.all(np.abs(x) < 5.43)
     assert np.all(x != 0)
 
 
 def test_uniform_lies_inside_the_open_interval_for_every_bit_pattern():
-    x = noise_module._uniform(tf.constant([0, 2**31 - 1, 2**31, 2**32 - 1], tf.uint32))
+    x = transforms.uniform(tf.constant([0, 2**31 - 1, 2**31, 2**32 - 1], tf.uint32))
     half = 2.0**-24
     np.testing.assert_array_equal(x, [half, 0.5 - half, 0.5 + half, 1 - half])
 
@@ -164,5 +164,5 @@ def test_uniform_lies_inside_the_open_interval_for_every_bit_pattern():
 def test_signs_are_the_bits_of_the_words():
     values = [0, 1, 2**31, 2**32 - 1, 0xA5A5F00F]
     bits = [[int(bit) for bit in f"{value:032b}"[::-1]] for value in values]
-    x = noise_module._signs(tf.constant(values, tf.uint32))
+    x = transforms.signs(tf.constant(values, tf.uint32))
     np.testing.assert_array_equal(x, 1 - 2 * np.array(bits))

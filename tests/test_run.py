@@ -17,8 +17,8 @@ from absl import flags, logging
 from absl.testing import flagsaver
 
 import bnn.run
-from bnn import session
 from bnn.posteriors import Point
+from bnn.runs import session, train
 from bnn.tracking import read_jsonl
 
 ROOT = Path(__file__).parents[1]
@@ -152,7 +152,7 @@ def test_ctrl_c_outside_of_training_ends_the_command_without_a_traceback(
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
 
-    monkeypatch.setattr("bnn.experiment.build_problem", interrupted)
+    monkeypatch.setattr("bnn.experiment.prepare", interrupted)
     # Processes that a shell starts in the background ignore the signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -200,19 +200,19 @@ WRONG = {
         ["No configurable matching 'trainer'"],
     ),
     "unknown_reference": (
-        ["--gin_bindings=run.estimator = @Magic()"],
+        ["--gin_bindings=VariationalInference.estimator = @Magic()"],
         ["No configurable matching reference '@Magic()'"],
     ),
     "unfinished_binding": (["--gin_bindings=run.epochs ="], ["Unable to parse value"]),
     "unknown_import": (["--gin_bindings=import no_such_module"], ["no_such_module"]),
     "missing_parentheses": (
-        ["--gin_bindings=run.estimator = @Flipout"],
-        ["estimator must be a Estimator object", "@Flipout(), with the parentheses"],
+        ["--gin_bindings=VariationalInference.estimator = @Flipout"],
+        ["estimator must be an Estimator object", "@Flipout(), with the parentheses"],
     ),
     "unfit_estimator": (
         [
             *("--gin_bindings=mlp.kernel_posterior = @Lopsided()",),
-            *("--gin_bindings=run.estimator = @Flipout()",),
+            *("--gin_bindings=VariationalInference.estimator = @Flipout()",),
         ],
         [
             "estimator Flipout cannot serve the posterior Lopsided",
@@ -230,8 +230,8 @@ WRONG = {
         ["num_predict_samples must be an integer of at least 1, got 0"],
     ),
     "no_train_samples": (
-        ["--gin_bindings=VariationalInference.num_samples = 0"],
-        ["num_samples must be at least 1, got 0", "In call to configurable 'VariationalInference'"],
+        ["--gin_bindings=NegativeELBO.num_samples = 0"],
+        ["num_samples must be at least 1, got 0", "In call to configurable 'NegativeELBO'"],
     ),
     "batch_too_large": (
         ["--gin_bindings=run.batch_size = 1438"],
@@ -289,7 +289,9 @@ def test_the_traceback_is_shown_where_asked_for(command, tmp_path):
 
 
 def test_a_baseline_that_needs_more_samples_says_so(command, cheap_runs, tmp_path):
-    score = bindings(run__estimator="@ScoreFunction()", ScoreFunction__baseline="@LeaveOneOut()")
+    score = bindings(
+        VariationalInference__estimator="@ScoreFunction()", ScoreFunction__baseline="@LeaveOneOut()"
+    )
     code, _, err = command(tmp_path / "run", *score)
     assert code == 1
     assert re.search("leave-one-out baseline needs num_samples of at least 2", err)
@@ -379,11 +381,12 @@ def test_a_folder_with_another_run_is_refused_and_the_difference_shown(
     short = bindings(run__epochs="0.1")
     assert command(tmp_path / "run", *short)[0] == 0
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
-    changed = bindings(run__epochs="0.1", run__estimator="@Flipout()")
+    changed = bindings(run__epochs="0.1", VariationalInference__estimator="@Flipout()")
     code, _, err = command(tmp_path / "run", *changed)
     assert code == 1
     assert f"workdir {tmp_path / 'run'} holds another run; name a new folder with --workdir" in err
-    assert "-run.estimator = @LocalReparameterization()\n+run.estimator = @Flipout()" in err
+    assert "-VariationalInference.estimator = @LocalReparameterization()\n" in err
+    assert "+VariationalInference.estimator = @Flipout()" in err
     assert "run.batch_size" not in err
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
 
@@ -422,14 +425,16 @@ def test_long_and_plain_bindings_reach_trackers_as_values(clean_gin, command, tm
     class StopError(Exception):
         pass
 
-    def look(self, config, resumed):
-        seen.update(session._flat_config())
+    def look(session, identity, resumed):
+        seen.update(train.flat_config(identity))
         raise StopError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session.Session, "_run_info", look)
+        patch.setattr(train, "_run_info", look)
         with pytest.raises(StopError):
-            command(tmp_path / "run", *bindings(run__estimator="@BySite()", **by_site))
+            command(
+                tmp_path / "run", *bindings(VariationalInference__estimator="@BySite()", **by_site)
+            )
     assert seen["run.batch_size"] == "240"
     assert seen["run.model"] == "@mlp"
     assert seen["BySite.rules"] == (

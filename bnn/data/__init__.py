@@ -4,7 +4,7 @@ from bnn.data import augmentation
 from bnn.data.array_sets import arrays
 from bnn.data.assemble import classification_dataset, regression_dataset
 from bnn.data.augmentation import augmented
-from bnn.data.batches import Batch, Batches, ResidentBatches
+from bnn.data.batches import Batch, Batches, ResidentBatches, StackedBatches
 from bnn.data.batching import batch_indices
 from bnn.data.dataset import Dataset
 from bnn.data.examples import ArrayExamples, ExampleError, Examples, ItemExamples
@@ -33,6 +33,7 @@ __all__ = [
     "ItemExamples",
     "ResidentBatches",
     "Scaling",
+    "StackedBatches",
     "StreamedBatches",
     "TargetScaling",
     "arrays",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -121,8 +122,8 @@ class ResidentBatches(Batches):
         """Every training example once, in the order of the arrays."""
         for first in range(0, self.num_train, self.batch_size):
             part = slice(first, first + self.batch_size)
-            yield Batch(*(tf.nest.map_structure(lambda a: a[part], self._arrays[name])
-                          for name in ("inputs", "targets")))
+            found = tf.nest.map_structure(operator.itemgetter(part), self._arrays)
+            yield Batch(found["inputs"], found["targets"])
 
 
 class StackedBatches(Batches):
@@ -139,7 +140,11 @@ class StackedBatches(Batches):
     ahead = True
 
     def __init__(self, inputs: Any, targets: Any, indices: Any, members: Any = None) -> None:
-        arrays = {"inputs": inputs, "targets": targets, "members": {} if members is None else members}
+        arrays = {
+            "inputs": inputs,
+            "targets": targets,
+            "members": {} if members is None else members,
+        }
         self._arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
         self._indices = indices
         self.num_train = int(tf.nest.flatten(inputs)[0].shape[1])

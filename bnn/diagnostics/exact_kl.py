@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from bnn import distributions as tfd
-from bnn.draw import Site
+from bnn.sites import Site
 
 # Trapezoids of 10⁻³ standard deviations over ± 10: exact to float32 for densities whose narrowest
 # feature is wider than that.

@@ -10,7 +10,7 @@ from bnn.diagnostics.report import Row, exact_row, skipped_row
 from bnn.diagnostics.simulation import Outcome
 from bnn.diagnostics.statistic import Statistic
 from bnn.diagnostics.subject import Subject
-from bnn.kl import ledger
+from bnn.ledger import ledger
 
 # Float32 sums in another order, as a share of KL + N.
 _TOLERANCE = 1e-4

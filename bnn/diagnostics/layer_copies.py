@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
+import tensorflow as tf
 
 from bnn.layers import BayesianLayer
 from bnn.operators import Operator
@@ -17,35 +18,32 @@ class OperatorLayer(BayesianLayer):
     """y = op(x, w): a layer of one site.
 
     Args:
-      operator: the bilinear map.
+      operator: the map.
       weight_shape: of w.
       **kwargs: of `bnn.layers.BayesianLayer`.
     """
 
+    site_initializers: ClassVar = {"kernel": "glorot_uniform"}
+
     def __init__(self, operator: Operator, weight_shape: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(use_bias=False, **kwargs)
+        super().__init__(**kwargs)
         self.operator = operator
         self.weight_shape = tuple(weight_shape)
 
-    def kernel_shape(self, input_shape: tuple) -> tuple[int, ...]:
-        """The given shape."""
+    def build(self, input_shape: tuple) -> None:
+        """Declares the site."""
         del input_shape
-        return self.weight_shape
+        self.kernel = self.add_site("kernel", self.operator, self.weight_shape)
 
-    def bias_shape(self) -> tuple[int, ...]:
-        """There is no bias."""
-        return ()
-
-    def make_operator(self, input_shape: tuple) -> Operator:
-        """The given operator."""
-        del input_shape
-        return self.operator
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """The site at the inputs."""
+        del training
+        return self.kernel(self.floating(inputs))
 
     def get_config(self) -> dict:
         """Keras configuration."""
         own = {"operator": self.operator, "weight_shape": self.weight_shape}
-        config = super().get_config()
-        return {**{k: v for k, v in config.items() if k != "use_bias"}, **own}
+        return {**super().get_config(), **own}
 
 
 def layer_maker(
@@ -84,7 +82,7 @@ def layer_maker(
 
     def make(scale: float | None) -> BayesianLayer:
         layer = _linear_copy(template)
-        for name in ("kernel", "bias"):
+        for name in layer.site_initializers:
             chosen = posterior or getattr(template, f"{name}_posterior")
             setattr(layer, f"{name}_posterior", _at_scale(chosen, scale))
             setattr(layer, f"{name}_prior", (prior or getattr(template, f"{name}_prior")).clone())
@@ -101,7 +99,9 @@ def _linear_copy(layer: BayesianLayer) -> BayesianLayer:
     for name in config:
         if name == "activation" or name.endswith(("_regularizer", "_constraint")):
             config[name] = None
-    parts = (getattr(layer, f"{s}_{p}") for s in ("kernel", "bias") for p in ("posterior", "prior"))
+    parts = [
+        getattr(layer, f"{s}_{p}") for s in layer.site_initializers for p in ("posterior", "prior")
+    ]
     with keras.saving.custom_object_scope({type(part).__name__: type(part) for part in parts}):
         return type(layer).from_config(config)
 

@@ -8,16 +8,17 @@ import math
 import keras
 import numpy as np
 
-from bnn.draw import Site
-from bnn.kl import elementwise_kl, site_kl, sites
+from bnn.divergences import MonteCarlo
+from bnn.ledger import elementwise_kl, site_kl
 from bnn.noise import Noise
+from bnn.sites import Site, sites
 
 # A weight with less KL than this, in nats, has the prior as its posterior.
 _AT_PRIOR = 0.01
 _COLLAPSED_SHARE = 0.99
 # A posterior this much narrower than the prior, or this sure of its sign, is a point in practice.
 _POINT_SNR = 100.0
-_MONTE_CARLO = 32
+_MONTE_CARLO = MonteCarlo(32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,7 @@ def ledger_report(
       seed: of the Monte-Carlo KL, where there is no closed form.
 
     Raises:
-      ValueError: for num_train below 1, or a model without Bayesian layers.
+      ValueError: for num_train below 1.
     """
     if num_train < 1:
         raise ValueError(f"num_train must be at least 1, got {num_train}.")

@@ -21,8 +21,8 @@ import tensorflow as tf
 
 from bnn.diagnostics.exact_kl import exact_kl
 from bnn.diagnostics.subject import Subject
-from bnn.draw import Site
 from bnn.posteriors import Posterior
+from bnn.sites import Site
 
 
 class SiteMap(NamedTuple):
@@ -57,7 +57,7 @@ class LinearGaussian:
         self.maps = [self._site_map(site) for site in subject.sites]
 
     def _site_map(self, site: Site) -> SiteMap:
-        jacobian, shape = operator_jacobian(site, self.subject.site_inputs(site))
+        jacobian, shape = operator_jacobian(site, self.subject.inputs)
         example, position, _ = coordinates(shape, site.operator.channel_axis)
         own = np.arange(math.prod(shape)).reshape(shape)
         return SiteMap(site, jacobian, np.broadcast_to(own, self.shape).ravel(), example, position)

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from bnn.estimators import Estimate, Estimator
-from bnn.noise import Noise, _words
+from bnn.estimators import Estimator, Realisation
+from bnn.noise import Noise
+from bnn.noise.generator import words
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
@@ -24,8 +25,9 @@ class Request(NamedTuple):
     """What an estimator asked of the noise: coordinates apart from seed and step, size and law.
 
     Attributes:
-      site: as in `bnn.noise.Noise`, like purpose, sample and stream.
+      site: as in `bnn.noise.Noise`, like purpose, part, sample and stream.
       purpose: of the noise.
+      part: of the posterior.
       sample: number of the weight sample.
       stream: within the site.
       size: number of elements.
@@ -34,6 +36,7 @@ class Request(NamedTuple):
 
     site: int
     purpose: int
+    part: int
     sample: int
     stream: int
     size: int
@@ -41,10 +44,11 @@ class Request(NamedTuple):
 
     def table(self, seed: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         """The numbers at every step, `[steps, size]`."""
-        noise = Noise(seed, steps[:, tf.newaxis], self.site, self.sample, purpose=self.purpose)
+        steps = steps[:, tf.newaxis]
+        noise = Noise(seed, steps, site=self.site, purpose=self.purpose, part=self.part)
         key = tuple(tf.convert_to_tensor(word) for word in noise.key(self.stream))
         first, sample = (tf.constant(n, tf.uint32) for n in (0, self.sample))
-        return self.transform(_words(key, first, self.size, sample))
+        return self.transform(words(key, first, self.size, sample))
 
 
 class NoiseTables:
@@ -73,13 +77,14 @@ class NoiseTables:
         seed, step = self._moment
         if noise.seed is not seed or noise.step is not step or tf.is_tensor(shape):
             return None
-        places = (noise.site, noise.purpose, noise.sample, stream, *shape)
+        places = (noise.site, noise.purpose, noise.part, noise.sample, stream, *shape)
         moved = (noise.replica, noise.example_offset)
         if any(tf.is_tensor(x) for x in (*places, *moved)) or any(moved):
             return None
         sample = noise.sample // 2 if noise.antithetic else noise.sample
         size = math.prod(shape)
-        request = Request(noise.site, noise.purpose, sample, stream, size, transform)
+        place = (noise.site, noise.purpose, noise.part, sample, stream)
+        request = Request(*place, size, transform)
         if self._numbers is not None:
             return self._numbers.get(request)
         if request not in self.requests:
@@ -115,14 +120,14 @@ def with_tables(estimator: Estimator, tables: NoiseTables) -> Estimator:
         chosen = estimator.at(labels)
         inner = copy.copy(chosen)
 
-        def estimate(
-            operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-        ) -> Estimate:
+        def realise(
+            operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+        ) -> Realisation:
             fields = {f.name: getattr(noise, f.name) for f in dataclasses.fields(Noise)}
             tabled = TabledNoise(**fields, tables=tables)
-            return chosen.estimate(operator, inputs, posterior, tabled)
+            return chosen.realise(operator, posterior, tabled, like)
 
-        object.__setattr__(inner, "estimate", estimate)
+        object.__setattr__(inner, "realise", realise)
         return inner
 
     object.__setattr__(outer, "at", at)

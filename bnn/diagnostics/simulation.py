@@ -11,7 +11,7 @@ from bnn.diagnostics.linear_gaussian import LinearGaussian
 from bnn.diagnostics.noise_tables import NoiseTables, with_tables
 from bnn.diagnostics.subject import Subject
 from bnn.estimators import Estimator
-from bnn.kl import ledger
+from bnn.ledger import ledger
 
 CHUNK = 2048
 

@@ -30,7 +30,7 @@ def _operator_rows(subject: Subject, site_map: SiteMap) -> list[Row]:
     """op(x, w) = J w for any w, and Var = J² V for independent weights of variance V."""
     site = site_map.site
     rng = np.random.default_rng(7)
-    inputs = subject.site_inputs(site)
+    inputs = subject.inputs
     weights = rng.normal(size=site.posterior.shape).astype(np.float32)
     variances = np.square(rng.normal(size=site.posterior.shape)).astype(np.float32)
     applied = {

@@ -12,14 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.diagnostics.layer_copies import layer_maker
-from bnn.draw import Draw, Site
+from bnn.draw import Draw
 from bnn.estimators import Estimator, NoBaseline
 from bnn.layers import BayesianLayer
 from bnn.likelihoods import Normal
+from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
-from bnn.operators import Bias, Operator
+from bnn.operators import Operator
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
+from bnn.sites import Site
 
 # Prime, and unlike every batch size, sample count and number of weights: what divides by one of
 # those instead shows.
@@ -76,10 +78,6 @@ class Subject:
         names = (type(x).__name__ for x in (self.estimator, layer, self.sites[0].posterior))
         return " · ".join(names)
 
-    def site_inputs(self, site: Site) -> tf.Tensor:
-        """What the layer feeds to a site's operator."""
-        return self.inputs if site.name == "kernel" else Bias.ones_like_batch(self.inputs)
-
     def site_estimator(self, site: Site) -> Estimator:
         """The estimator that serves a site."""
         return self.estimator.at(site.labels)
@@ -89,8 +87,8 @@ class Subject:
     ) -> Draw:
         """The draw that the objective makes for a weight sample."""
         antithetic = getattr(self.objective, "antithetic", False)
-        chosen = self.estimator if estimator is None else estimator
-        return Draw(seed, chosen, step=step, sample=sample, antithetic=antithetic)
+        noise = Noise(seed, step, sample=sample, antithetic=antithetic)
+        return Draw(noise, self.estimator if estimator is None else estimator)
 
     def with_samples(self, num_samples: int) -> Subject:
         """The same subject under an objective with another number of samples."""

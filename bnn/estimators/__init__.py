@@ -8,7 +8,7 @@ from bnn.estimators.baselines import (
     RunningMean,
 )
 from bnn.estimators.by_site import BySite
-from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.estimator import Estimator, Realisation, fitting, one_tensor
 from bnn.estimators.flipout import Flipout
 from bnn.estimators.local_reparameterization import LocalReparameterization
 from bnn.estimators.mean import Mean
@@ -19,7 +19,6 @@ __all__ = [
     "Baseline",
     "BySite",
     "DefensiveMixture",
-    "Estimate",
     "Estimator",
     "Flipout",
     "LeaveOneOut",
@@ -27,7 +26,10 @@ __all__ = [
     "Mean",
     "NoBaseline",
     "OptimalCoefficient",
+    "Realisation",
     "Reparameterization",
     "RunningMean",
     "ScoreFunction",
+    "fitting",
+    "one_tensor",
 ]

@@ -12,8 +12,10 @@ import gin
 import keras
 import tensorflow as tf
 
+from bnn.described import Described
 
-class Baseline(abc.ABC):
+
+class Baseline(Described, abc.ABC):
     """A rule for b, one number per weight sample.
 
     Attributes:
@@ -41,6 +43,7 @@ class Baseline(abc.ABC):
         del values  # a statement: AutoGraph cannot convert a function that is a docstring only
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class NoBaseline(Baseline):
     """b = 0."""
@@ -50,6 +53,7 @@ class NoBaseline(Baseline):
         return tf.zeros_like(values)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class LeaveOneOut(Baseline):
     """bₛ = mean of f over the other samples (Kool, van Hoof, Welling 2019). Needs S ≥ 2."""
@@ -60,6 +64,7 @@ class LeaveOneOut(Baseline):
         return (tf.reduce_sum(values) - values) / (num_samples - 1)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class OptimalCoefficient(Baseline):
     """bₛ = Σ_{j≠s} fⱼ nⱼ / Σ_{j≠s} nⱼ, nⱼ = ‖∇_w log q(wⱼ)‖²: the score as a control variate.
@@ -79,6 +84,7 @@ class OptimalCoefficient(Baseline):
         return tf.math.divide_no_nan(tf.reduce_sum(products) - products, others)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class RunningMean(Baseline):
     """b = exponential running mean of f over the steps before this one.

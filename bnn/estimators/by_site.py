@@ -6,23 +6,25 @@ import fnmatch
 from collections.abc import Mapping
 
 import gin
+import keras
 import tensorflow as tf
 
 from bnn.estimators.baselines import Baseline, NoBaseline
-from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.estimator import Estimator, Realisation
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class BySite(Estimator):
     """Chooses an estimator for each site by pattern; the surrogate stays right for any mixture.
 
     Args:
       rules: shell-style patterns, tried in order, to estimators. A site has two labels,
-        `"<class>/<site>"` and `"<layer name>/<site>"`, such as `"conv2d/kernel"` and
-        `"features/kernel"`; a rule applies where either matches.
+        `"<class>/<site>"` and `"@<layer name>/<site>"`, such as `"conv2d/kernel"` and
+        `"@features/kernel"`; a rule applies where either matches.
       default: for the sites no rule matches.
     """
 
@@ -60,8 +62,8 @@ class BySite(Estimator):
         rules = [f"{pattern}: {chosen.describe()}" for pattern, chosen in self.rules.items()]
         return ", ".join([*rules, f"else {self.default.describe()}"])
 
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
-        """The default's estimate; draws resolve sites with `at` first."""
-        return self.default.estimate(operator, inputs, posterior, noise)
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
+        """The default's; draws resolve sites with `at` first."""
+        return self.default.realise(operator, posterior, noise, like)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gin
+import keras
 import tensorflow as tf
 
-from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.estimator import Estimator, Realisation, one_tensor
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class Mean(Estimator):
     """y = op(x, E_q[w]): no sampling. Biased for E_q[f] unless f is linear in the outputs.
@@ -20,10 +22,9 @@ class Mean(Estimator):
 
     stochastic = False
 
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
-        """Outputs at the mean; no score."""
-        del noise
-        weights = posterior.mean
-        return Estimate(operator(inputs, weights), weights=weights)
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
+        """The mean; no score."""
+        del noise, like
+        return one_tensor(operator, posterior.mean)

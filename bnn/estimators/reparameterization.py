@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gin
+import keras
 import tensorflow as tf
 
-from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.estimator import Estimator, Realisation, one_tensor
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class Reparameterization(Estimator):
     """y = op(x, w), w = g(ε, φ) ~ q: one weight sample for the whole batch.
@@ -19,9 +21,9 @@ class Reparameterization(Estimator):
     of a batch are coherent: they come from one function, and are correlated across examples.
     """
 
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
-        """Outputs for one weight sample; no score."""
-        weights = posterior.sample(noise)
-        return Estimate(operator(inputs, weights), weights=weights)
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
+        """One weight sample; no score."""
+        del like
+        return one_tensor(operator, posterior.sample(noise))

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 
 import gin
+import keras
 import tensorflow as tf
 
+from bnn.described import Described
 from bnn.estimators.baselines import Baseline, NoBaseline
-from bnn.estimators.estimator import Estimate, Estimator
+from bnn.estimators.estimator import Estimator, Realisation, one_tensor
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
-_COMPONENT = 1
+_COMPONENT = 15
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
-class DefensiveMixture:
+class DefensiveMixture(Described):
     """The proposal r(w) = α q(w) + (1 − α) q_wide(w) for importance sampling (Hesterberg 1995).
 
     q_wide(w) = k⁻ᴰ q(μ + (w − μ) / k) is q widened k-fold about its mean μ. The weight q/r never
@@ -47,14 +50,13 @@ class DefensiveMixture:
     def log_weight(self, posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
         """Log q(w) − log r(w) = −log(α + (1 − α) q_wide(w) / q(w)), scalar, in log space."""
         shrunk = posterior.mean + (weights - posterior.mean) / self.widening
-        log_wide = _log_prob(posterior, shrunk) - math.prod(posterior.shape) * math.log(
-            self.widening
-        )
-        log_ratio = log_wide - _log_prob(posterior, weights)
+        log_wide = posterior.log_prob(shrunk) - math.prod(posterior.shape) * math.log(self.widening)
+        log_ratio = log_wide - posterior.log_prob(weights)
         log_alpha, log_rest = math.log(self.share), math.log1p(-self.share)
         return -tf.reduce_logsumexp(tf.stack([log_alpha, log_rest + log_ratio]))
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.estimators")
 class ScoreFunction(Estimator):
     """∇_φ E_q[f(w)] = E_q[(f(w) − b) ∇_φ log q(w)] (Williams 1992).
@@ -87,10 +89,11 @@ class ScoreFunction(Estimator):
         used = [type(p).__name__ for p in parts if not isinstance(p, NoBaseline)]
         return f"ScoreFunction({', '.join(used)})" if used else "ScoreFunction"
 
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
-        """Outputs for one weight sample without gradient in φ, and its score."""
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
+        """One weight sample without gradient in φ, and its score."""
+        del like
         if self.proposal is None:
             weights = tf.stop_gradient(posterior.sample(noise))
             log_weight: tf.Tensor | float = 0.0
@@ -98,8 +101,12 @@ class ScoreFunction(Estimator):
             weights = tf.stop_gradient(self.proposal.sample(posterior, noise))
             log_weight = tf.stop_gradient(self.proposal.log_weight(posterior, weights))
         norm = _score_norm(posterior, weights) if self.baseline.needs_score_norm else 0.0
-        return Estimate(
-            operator(inputs, weights), _log_prob(posterior, weights), log_weight, weights, norm
+        return one_tensor(
+            operator,
+            weights,
+            score=posterior.log_prob(weights),
+            log_weight=log_weight,
+            score_norm=norm,
         )
 
 
@@ -107,9 +114,5 @@ def _score_norm(posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
     """‖∇_w log q(w)‖²; for a location family that of the score in the location."""
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        log_prob = _log_prob(posterior, weights)
+        log_prob = posterior.log_prob(weights)
     return tf.stop_gradient(tf.reduce_sum(tf.square(tape.gradient(log_prob, weights))))
-
-
-def _log_prob(posterior: Posterior, weights: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(posterior.distribution().log_prob(weights))

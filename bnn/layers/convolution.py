@@ -9,10 +9,10 @@ import gin
 import keras
 
 from bnn import operators
-from bnn.layers.bayesian_layer import BayesianLayer
+from bnn.layers.affine_layer import AffineLayer
 
 
-class Convolution(BayesianLayer):
+class Convolution(AffineLayer):
     """y = activation(x ⋆ W + b) with random W `[window…, in / groups, filters]` and b `[filters]`.
 
     The arguments are those of the Keras layer of the same name; `data_format` may be
@@ -26,7 +26,7 @@ class Convolution(BayesianLayer):
       data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default.
       dilation_rate: int or one per dimension; strides and dilation above 1 exclude each other.
       groups: number of groups into which the input channels are split.
-      **kwargs: of `bnn.layers.BayesianLayer`.
+      **kwargs: of `AffineLayer`, with its options for the sites `kernel` and `bias`.
     """
 
     rank: int
@@ -88,8 +88,8 @@ class Convolution(BayesianLayer):
     def _channel_axis(self) -> int:
         return -1 if self.data_format == "channels_last" else 1
 
-    def kernel_shape(self, input_shape: tuple) -> tuple[int, ...]:
-        """`[window…, in / groups, filters]`; fixes the number of input channels."""
+    def build(self, input_shape: tuple) -> None:
+        """Creates the variables; fixes the number of input channels."""
         channels = input_shape[self._channel_axis]
         if channels is None or channels % self.groups:
             raise ValueError(
@@ -100,22 +100,16 @@ class Convolution(BayesianLayer):
             ndim=self.rank + 2, axes={self._channel_axis: channels}
         )
         self.compute_output_shape(input_shape)  # raises where the window does not fit
-        return (*self.kernel_size, channels // self.groups, self.filters)
-
-    def bias_shape(self) -> tuple[int, ...]:
-        """`[filters]`."""
-        return (self.filters,)
-
-    def make_operator(self, input_shape: tuple) -> operators.Operator:
-        """The convolution."""
-        del input_shape
-        return operators.Convolution(
+        operator = operators.Convolution(
             strides=self.strides,
             padding=self.padding,
             data_format=self.data_format,
             dilation_rate=self.dilation_rate,
             causal=self.padding == "causal",
+            groups=self.groups,
         )
+        shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self.add_affine(operator, shape, self.filters, self.data_format)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """`[B, spatial…, filters]`, or `[B, filters, spatial…]`."""

@@ -8,18 +8,19 @@ import gin
 import keras
 
 from bnn import operators
-from bnn.layers.bayesian_layer import BayesianLayer
+from bnn.layers.affine_layer import AffineLayer
 
 
 @keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.layers")
-class Dense(BayesianLayer):
+class Dense(AffineLayer):
     """y = activation(x W + b), x `[B, …, in]`, with random W `[in, units]` and b `[units]`.
 
     Args:
       units: number of outputs, positive.
-      **kwargs: of `bnn.layers.BayesianLayer`: those of `keras.layers.Dense`, with
-        kernel_posterior, bias_posterior, kernel_prior and bias_prior.
+      activation: Keras activation, or None.
+      **kwargs: of `AffineLayer`: those of `keras.layers.Dense`, with kernel_posterior,
+        bias_posterior, kernel_prior and bias_prior.
     """
 
     def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
@@ -30,8 +31,8 @@ class Dense(BayesianLayer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
         self.supports_masking = True
 
-    def kernel_shape(self, input_shape: tuple) -> tuple[int, ...]:
-        """`[in, units]`; fixes the number of input channels."""
+    def build(self, input_shape: tuple) -> None:
+        """Creates the variables; fixes the number of input channels."""
         channels = input_shape[-1]
         if channels is None:
             raise ValueError(
@@ -39,15 +40,7 @@ class Dense(BayesianLayer):
                 f"{tuple(input_shape)}; give keras.Input the number of features."
             )
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: channels})
-        return (channels, self.units)
-
-    def bias_shape(self) -> tuple[int, ...]:
-        """`[units]`."""
-        return (self.units,)
-
-    def make_operator(self, input_shape: tuple) -> operators.Operator:
-        """Matrix product over the last axis."""
-        return operators.Dense(positions=len(input_shape) > 2)
+        self.add_affine(operators.Dense(), (channels, self.units), self.units)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """`[B, …, units]`."""

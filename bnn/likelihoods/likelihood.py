@@ -16,9 +16,11 @@ class Likelihood(abc.ABC):
 
     Attributes:
       task: `"classification"` or `"regression"`: which metrics apply.
+      takes_structures: whether outputs and targets may be structures of tensors, one per head.
     """
 
     task: str
+    takes_structures = False
 
     def build(self, num_targets: int = 1) -> None:  # noqa: B027  (stateless unless overridden)
         """Creates the likelihood's variables, if it has any; repeated calls do nothing.

@@ -102,7 +102,12 @@ def quantile_calibration_error(loc: ArrayLike, scale: ArrayLike, targets: ArrayL
         Kuleshov, Fenner and Ermon, "Accurate Uncertainties for Deep Learning Using Calibrated
         Regression", ICML 2018, section 3 (with squares, over a grid).
     """
-    transform = np.sort(mixture_cdf(loc, scale, targets), axis=None)
+    return transform_calibration_error(mixture_cdf(loc, scale, targets))
+
+
+def transform_calibration_error(transform: FloatArray) -> float:
+    """Returns `quantile_calibration_error` from the values of `mixture_cdf` at the targets."""
+    transform = np.sort(transform, axis=None)
     knots = np.concatenate([[0.0], transform, [1.0]])
     share = np.arange(len(knots) - 1) / transform.size  # G between two knots
     below, above = knots[:-1] - share, knots[1:] - share

@@ -7,15 +7,17 @@ import math
 from typing import Any
 
 import gin
+import keras
 import tensorflow as tf
 
-from bnn.estimators import Estimate, Estimator, Reparameterization, ScoreFunction
+from bnn.described import Described
+from bnn.estimators import Estimator, Realisation, Reparameterization, ScoreFunction, one_tensor
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
 
 
-class BoundGradient(abc.ABC):
+class BoundGradient(Described, abc.ABC):
     """A rule for the gradient of L in the posterior's parameters φ.
 
     Attributes:
@@ -24,7 +26,7 @@ class BoundGradient(abc.ABC):
 
     path_only = False
 
-    def check(self, num_samples: int) -> None:  # noqa: B027  (any number unless overridden)
+    def check(self, num_samples: int) -> None:
         """Raises ValueError for a number of samples that the rule cannot use."""
 
     @abc.abstractmethod
@@ -32,10 +34,20 @@ class BoundGradient(abc.ABC):
         """The estimator to draw with; ValueError where the given one cannot serve."""
 
     @abc.abstractmethod
-    def bound(self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator) -> tf.Tensor:
-        """L with the rule's gradient, from log vₛ `[S]` and scores `[S]`; scalar, nats."""
+    def bound(
+        self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator, kl_weight: Any
+    ) -> tf.Tensor:
+        """L with the rule's gradient; scalar, nats.
+
+        Args:
+          log_weights: log vₛ, `[S]`.
+          scores: log q(wₛ) with gradient, `[S]`.
+          estimator: what `prepare` gave.
+          kl_weight: λ, the power of p/q in vₛ.
+        """
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class Plain(BoundGradient):
     """Automatic differentiation through reparameterized weights: ∇L = Σₛ ṽₛ ∇ log vₛ.
@@ -48,18 +60,23 @@ class Plain(BoundGradient):
         """Needs `Reparameterization`."""
         return _require(estimator, Reparameterization, "the plain gradient")
 
-    def bound(self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator) -> tf.Tensor:
+    def bound(
+        self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator, kl_weight: Any
+    ) -> tf.Tensor:
         """The logarithm of (1/S) Σ vₛ."""
-        del scores, estimator
+        del scores, estimator, kl_weight
         return log_mean_exp(log_weights)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class DoublyReparameterized(BoundGradient):
-    """∇_φ L = Σₛ ṽₛ² (∂ log vₛ / ∂wₛ) (∂wₛ / ∂φ): DReG (Tucker et al. 2019, equation 8).
+    """∇_φ L = Σₛ [(1 − λ) ṽₛ + λ ṽₛ²] (∂ log vₛ / ∂wₛ) (∂wₛ / ∂φ): DReG.
 
-    The score term is itself reparameterized, so that the signal-to-noise ratio does not fall with
-    S. Parameters of prior and likelihood have the plain gradient Σ ṽₛ ∇ log vₛ.
+    Tucker et al. 2019, equation 8, is λ = 1. With vₛ = p(y | wₛ) [p(wₛ) / q(wₛ)]^λ the score enters
+    the plain gradient as −λ ṽₛ ∇_φ log q(wₛ); reparameterized itself, by ∂ṽₛ / ∂ log vₛ = ṽₛ − ṽₛ²,
+    it leaves the factor above. The signal-to-noise ratio then does not fall with S. Parameters of
+    prior and likelihood have the plain gradient Σ ṽₛ ∇ log vₛ.
     """
 
     path_only = True
@@ -69,16 +86,19 @@ class DoublyReparameterized(BoundGradient):
         _require(estimator, Reparameterization, "the doubly reparameterized gradient")
         return _ScaledReparameterization()
 
-    def bound(self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator) -> tf.Tensor:
-        """L's value; gradients with ṽₛ, and another factor ṽₛ where they pass through wₛ."""
+    def bound(
+        self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator, kl_weight: Any
+    ) -> tf.Tensor:
+        """L's value; gradients with ṽₛ, and a factor 1 − λ + λ ṽₛ where they pass through wₛ."""
         del scores
         normalised = tf.stop_gradient(tf.nn.softmax(log_weights))
         assert isinstance(estimator, _ScaledReparameterization)
-        estimator.factors = normalised
+        estimator.factors = 1.0 - kl_weight + kl_weight * normalised
         weighted = tf.reduce_sum(normalised * log_weights)
         return tf.stop_gradient(log_mean_exp(log_weights)) + weighted - tf.stop_gradient(weighted)
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class VIMCO(BoundGradient):
     """∇L = Σₛ (L − L₋ₛ) ∇ log q(wₛ) + Σₛ ṽₛ ∇ log vₛ, w without gradient (Mnih & Rezende 2016).
@@ -105,9 +125,11 @@ class VIMCO(BoundGradient):
             )
         return estimator
 
-    def bound(self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator) -> tf.Tensor:
+    def bound(
+        self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator, kl_weight: Any
+    ) -> tf.Tensor:
         """L plus the score terms, whose value is 0."""
-        del estimator
+        del estimator, kl_weight
         bound = log_mean_exp(log_weights)
         count = log_weights.shape[0]
         others = (tf.reduce_sum(log_weights) - log_weights) / (count - 1)
@@ -119,7 +141,7 @@ class VIMCO(BoundGradient):
 
 
 class _ScaledReparameterization(Estimator):
-    """Reparameterization whose gradients through the weights of sample s carry the factor ṽₛ.
+    """Reparameterization with a factor on the gradients through the weights of every sample.
 
     The factors are known after the forward pass and used in the backward pass, which is later.
     """
@@ -127,10 +149,11 @@ class _ScaledReparameterization(Estimator):
     def __init__(self) -> None:
         self.factors: tf.Tensor | None = None
 
-    def estimate(
-        self, operator: Operator, inputs: tf.Tensor, posterior: Posterior, noise: Noise
-    ) -> Estimate:
+    def realise(
+        self, operator: Operator, posterior: Posterior, noise: Noise, like: tf.Tensor
+    ) -> Realisation:
         """As Reparameterization's; the factor of the noise's sample comes in on the way back."""
+        del like
 
         @tf.custom_gradient
         def scaled(weights: tf.Tensor) -> Any:
@@ -141,8 +164,7 @@ class _ScaledReparameterization(Estimator):
 
             return tf.identity(weights), backward
 
-        weights = scaled(posterior.sample(noise))
-        return Estimate(operator(inputs, weights), weights=weights)
+        return one_tensor(operator, scaled(posterior.sample(noise)))
 
 
 def log_mean_exp(values: tf.Tensor) -> tf.Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from bnn.draw import Draw, Site
-from bnn.kl import sites
+from bnn.draw import Draw
+from bnn.sites import Site, sites
 
 
 def log_ratios(model: keras.Model, draw: Draw, *, path_only: bool = False) -> dict[str, tf.Tensor]:
@@ -27,7 +27,7 @@ def log_ratios(model: keras.Model, draw: Draw, *, path_only: bool = False) -> di
             raise ValueError(
                 f"site {name!r} was not used in the draw; call the whole model in the draw."
             )
-        log_prior = tf.reduce_sum(site.prior.distribution().log_prob(weights[site]))
+        log_prior = tf.reduce_sum(site.prior.log_prob(weights[site]))
         ratios[name] = _log_posterior(site, weights[site], path_only) - log_prior
     return ratios
 
@@ -35,11 +35,10 @@ def log_ratios(model: keras.Model, draw: Draw, *, path_only: bool = False) -> di
 def _log_posterior(site: Site, weights: tf.Tensor, path_only: bool) -> tf.Tensor:
     if site.posterior.deterministic:
         return tf.constant(0.0)
-    distribution = site.posterior.distribution()
-    log_posterior = tf.reduce_sum(distribution.log_prob(weights))
+    log_posterior = site.posterior.log_prob(weights)
     if not path_only:
         return log_posterior
-    direct = tf.reduce_sum(distribution.log_prob(tf.stop_gradient(weights)))
+    direct = site.posterior.log_prob(tf.stop_gradient(weights))
     return log_posterior - (direct - tf.stop_gradient(direct))
 
 
@@ -50,5 +49,5 @@ def require_pathwise(draw: Draw, purpose: str) -> None:
         if not (estimator.pathwise or site.posterior.deterministic):
             raise ValueError(
                 f"{purpose} needs gradients through the weights, but the estimator at site "
-                f"{site.labels[1]!r} is {type(estimator).__name__}; use Reparameterization."
+                f"{site.label!r} is {type(estimator).__name__}; use Reparameterization."
             )

@@ -10,11 +10,13 @@ import tensorflow as tf
 
 from bnn.estimators import Estimator
 from bnn.likelihoods import Likelihood
+from bnn.noise import Noise
 from bnn.objectives.bound_gradients import BoundGradient, Plain
 from bnn.objectives.densities import log_ratios
-from bnn.objectives.negative_elbo import NegativeELBO, Terms
+from bnn.objectives.negative_elbo import NegativeELBO, Sampled, Terms
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class ImportanceWeightedBound(NegativeELBO):
     """−(1/N) log (1/S) Σₛ exp(log vₛ), log vₛ = (N/B) Σ_b log p(y_b | x_b, wₛ) + log p(wₛ)/q(wₛ).
@@ -33,8 +35,8 @@ class ImportanceWeightedBound(NegativeELBO):
 
     def __init__(
         self,
-        likelihood: Likelihood,
-        num_train: int,
+        likelihood: Likelihood | None = None,
+        num_train: Any = None,
         num_samples: int = 5,
         gradient: BoundGradient | None = None,
     ) -> None:
@@ -42,35 +44,35 @@ class ImportanceWeightedBound(NegativeELBO):
         self.gradient = gradient if gradient is not None else Plain()
         self.gradient.check(self.num_samples)
 
-    def __call__(
+    def prepare(self, estimator: Estimator) -> Estimator:
+        """What the gradient draws with."""
+        return self.gradient.prepare(estimator)
+
+    def terms(
         self,
         model: keras.Model,
-        inputs: tf.Tensor,
-        targets: tf.Tensor,
-        *,
+        sampled: Sampled,
         estimator: Estimator,
-        seed: Any,
-        step: Any = 0,
-        replica: Any = 0,
-        example_offset: Any = 0,
+        noise: Noise,
         kl_weight: Any = 1.0,
         training: bool = True,
     ) -> Terms:
-        """Evaluates the bound; arguments as in `NegativeELBO`, `kl_weight` tempers log p/q.
+        """The bound; `kl_weight` tempers log p/q.
 
-        `Terms.nll` and `Terms.kl` are plain averages over the samples, not weighted ones.
+        `Terms.nll` and `Terms.kl` are plain averages over the samples, not weighted ones, and carry
+        no gradient.
         """
-        coordinates = {"step": step, "replica": replica, "example_offset": example_offset}
-        prepared = self.gradient.prepare(estimator)
-        sampled = self.sample(model, inputs, targets, prepared, seed, training, coordinates)
+        del noise, training
         ratios = [
             log_ratios(model, draw, path_only=self.gradient.path_only) for draw in sampled.draws
         ]
         log_likelihood = self.num_train * tf.reduce_mean(sampled.log_likelihoods, axis=1)
         log_ratio = tf.stack([tf.add_n(list(r.values())) for r in ratios])
         scores = tf.stack([draw.score for draw in sampled.draws])
-        bound = self.gradient.bound(log_likelihood - kl_weight * log_ratio, scores, prepared)
+        log_weights = log_likelihood - kl_weight * log_ratio
+        bound = self.gradient.bound(log_weights, scores, estimator, kl_weight)
         kl_by_site = {n: tf.add_n([r[n] for r in ratios]) / len(ratios) for n in ratios[0]}
-        nll = -tf.reduce_mean(sampled.log_likelihoods)
+        nll = tf.stop_gradient(-tf.reduce_mean(sampled.log_likelihoods))
+        kl = tf.stop_gradient(tf.reduce_mean(log_ratio))
         loss = -bound / self.num_train + sampled.regularization
-        return Terms(loss, nll, tf.reduce_mean(log_ratio), kl_by_site, sampled.regularization)
+        return Terms(loss, nll, kl, kl_by_site, sampled.regularization)

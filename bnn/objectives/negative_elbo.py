@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import copy
+from typing import Any, NamedTuple, TypeVar
 
+import gin
 import keras
 import tensorflow as tf
 
+from bnn.described import Described
+from bnn.divergences import KLChoice
 from bnn.draw import Draw
 from bnn.estimators import Estimator
-from bnn.kl import ledger
+from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
+from bnn.noise import Noise, as_noise
+from bnn.objectives.checks import require_per_example, require_tracked, require_weights
 from bnn.objectives.surrogate import surrogate
+
+_Self = TypeVar("_Self", bound="NegativeELBO")
 
 
 class Terms(NamedTuple):
@@ -19,7 +27,8 @@ class Terms(NamedTuple):
 
     Attributes:
       loss: to be minimised, nats per example; its gradient is the estimator's.
-      nll: −E_q[log p(y | x, w)] per example, estimated from the objective's samples, in nats.
+      nll: −E_q[log p(y | x, w)] per example, estimated from the objective's samples, in nats; its
+        gradient is the estimator's, so that `nll + λ kl / N` may be weighted by hand.
       kl: KL(q ‖ p) of the whole model in nats, unscaled and untempered.
       kl_by_site: the same by site name.
       regularization: mean over the draws of the model's Keras regularization losses.
@@ -37,21 +46,28 @@ class Sampled(NamedTuple):
 
     Attributes:
       draws: the draws, closed.
+      outputs: of every draw, as the model gave them.
       log_likelihoods: log p(y_b | x_b, wₛ), `[S, B]`, nats.
       regularization: mean over the draws of the model's Keras regularization losses.
     """
 
     draws: list[Draw]
+    outputs: list[Any]
     log_likelihoods: tf.Tensor
     regularization: tf.Tensor
 
 
-class NegativeELBO:
+@keras.saving.register_keras_serializable(package="bnn")
+@gin.register(module="bnn.objectives")
+class NegativeELBO(Described):
     """−ELBO / N = −(1/B) Σ_b E_q[log p(y_b | x_b, w)] + λ KL(q ‖ p) / N  (SGVB).
 
     Kingma & Welling 2014, equation 8, with weights as latent variables: an unbiased estimate of
     the bound of the whole training set, per example, from a batch. λ = 1 is the bound; any other λ
     is a tempered posterior and must be reported as such.
+
+    In gin an objective is built without likelihood and number of examples, which a run knows, and
+    bound to them by the method.
 
     Args:
       likelihood: p(y | outputs).
@@ -59,24 +75,17 @@ class NegativeELBO:
         (of a member of a `bnn.training.Stack`).
       num_samples: S, weight samples per evaluation.
       antithetic: draw the samples in antithetic pairs, see `bnn.Draw`; S must be even.
+      kl: how a KL without closed form is estimated, see `bnn.ledger`.
     """
 
     def __init__(
         self,
-        likelihood: Likelihood,
-        num_train: Any,
+        likelihood: Likelihood | None = None,
+        num_train: Any = None,
         num_samples: int = 1,
         antithetic: bool = False,
+        kl: KLChoice = None,
     ) -> None:
-        if not isinstance(likelihood, Likelihood):
-            raise ValueError(
-                f"likelihood must be a bnn likelihood object, got {likelihood!r}; pass for example "
-                "bnn.likelihoods.Categorical()."
-            )
-        if not tf.is_tensor(num_train) and int(num_train) < 1:
-            raise ValueError(
-                f"num_train must be the number of training examples, at least 1, got {num_train}."
-            )
         if int(num_samples) < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
         if antithetic and num_samples % 2:
@@ -84,42 +93,99 @@ class NegativeELBO:
                 f"num_samples must be even for antithetic pairs, got {num_samples}; use "
                 f"{num_samples + 1}."
             )
-        self.likelihood = likelihood
-        as_tensor = tf.is_tensor(num_train)
-        self.num_train = tf.cast(num_train, tf.float32) if as_tensor else int(num_train)
         self.num_samples = int(num_samples)
         self.antithetic = bool(antithetic)
+        self.kl = kl
+        self._likelihood: Likelihood | None = None
+        self._num_train: Any = None
+        if likelihood is not None or num_train is not None:
+            self._bind(likelihood, num_train)
+
+    def bind(self: _Self, likelihood: Likelihood, num_train: Any) -> _Self:
+        """A copy of the objective for this likelihood and number of training examples."""
+        bound = copy.copy(self)
+        bound._bind(likelihood, num_train)
+        return bound
+
+    def _bind(self, likelihood: Likelihood | None, num_train: Any) -> None:
+        if not isinstance(likelihood, Likelihood):
+            raise ValueError(
+                f"likelihood must be a bnn likelihood object, got {likelihood!r}; pass for example "
+                "bnn.likelihoods.Categorical()."
+            )
+        if num_train is None or (not tf.is_tensor(num_train) and int(num_train) < 1):
+            raise ValueError(
+                f"num_train must be the number of training examples, at least 1, got {num_train}."
+            )
+        as_tensor = tf.is_tensor(num_train)
+        self._likelihood = likelihood
+        self._num_train = tf.cast(num_train, tf.float32) if as_tensor else int(num_train)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """p(y | outputs); ValueError before `bind`."""
+        if self._likelihood is None:
+            raise ValueError(
+                f"{type(self).__name__} has no likelihood yet; give likelihood and num_train, or "
+                "call bind(likelihood, num_train)."
+            )
+        return self._likelihood
+
+    @property
+    def num_train(self) -> Any:
+        """N, int or float32 scalar tensor; ValueError before `bind`."""
+        self.likelihood  # noqa: B018  (both are bound together)
+        return self._num_train
 
     def __call__(
         self,
         model: keras.Model,
-        inputs: tf.Tensor,
-        targets: tf.Tensor,
+        inputs: Any,
+        targets: Any,
         *,
         estimator: Estimator,
-        seed: Any,
-        step: Any = 0,
-        replica: Any = 0,
-        example_offset: Any = 0,
+        noise: Noise | None = None,
+        seed: Any = None,
+        step: Any = None,
         kl_weight: Any = 1.0,
         training: bool = True,
+        weights: Any = None,
     ) -> Terms:
         """Evaluates the objective; differentiable in model, prior and likelihood variables.
 
         Args:
           model: built Keras model.
-          inputs: `[B, …]`.
-          targets: `[B]` or `[B, D]`.
+          inputs: `[B, …]`, or a structure of these, as the model takes it.
+          targets: `[B]`, `[B, D]`, or as the likelihood takes them.
           estimator: how the expectation and its gradient are estimated.
-          seed: int or integer tensor.
-          step: training step, selects the noise.
-          replica: see `bnn.Draw`.
-          example_offset: see `bnn.Draw`.
+          noise: coordinates of everything random; or else both of
+          seed: int or integer tensor, and
+          step: of the training, int or integer tensor. A loop in which it stands still trains one
+            frozen weight sample.
           kl_weight: λ.
           training: passed to the model; baselines take note of the values only if True.
+          weights: of the examples' log-likelihoods, `[B]`; ones where None. The KL is divided by N
+            whatever they are: weights of mean 1 keep the balance.
+
+        Raises:
+          ValueError: neither noise nor seed and step; a likelihood that gives other than one number
+            per example; a layer that was drawn and that the model does not know of.
         """
-        coordinates = {"step": step, "replica": replica, "example_offset": example_offset}
-        sampled = self.sample(model, inputs, targets, estimator, seed, training, coordinates)
+        noise = self.noise(noise, seed, step)
+        estimator = self.prepare(estimator)
+        sampled = self.sample(model, inputs, targets, estimator, noise, training, weights)
+        return self.terms(model, sampled, estimator, noise, kl_weight, training)
+
+    def terms(
+        self,
+        model: keras.Model,
+        sampled: Sampled,
+        estimator: Estimator,
+        noise: Noise,
+        kl_weight: Any = 1.0,
+        training: bool = True,
+    ) -> Terms:
+        """The objective's value from what `sample` gave; arguments as in `__call__`."""
         values = -tf.reduce_mean(sampled.log_likelihoods, axis=1)
         baseline = estimator.baseline
         expected = surrogate(
@@ -131,35 +197,77 @@ class NegativeELBO:
         )
         if training:
             baseline.update(values)
-        kl_by_site = self.kl_by_site(model, sampled.draws, seed, step)
-        kl = tf.add_n(list(kl_by_site.values()))
+        kl_by_site = self.kl_by_site(model, sampled.draws, noise)
+        kl = tf.add_n([tf.constant(0.0), *kl_by_site.values()])
         loss = expected + kl_weight * kl / self.num_train + sampled.regularization
-        return Terms(loss, tf.stop_gradient(expected), kl, kl_by_site, sampled.regularization)
+        return Terms(loss, expected, kl, kl_by_site, sampled.regularization)
+
+    def prepare(self, estimator: Estimator) -> Estimator:
+        """The estimator to draw with; ValueError where the given one cannot serve the objective."""
+        return estimator
+
+    def noise(self, noise: Noise | None, seed: Any, step: Any) -> Noise:
+        """The noise that was given, or that of seed and step, in the objective's own pairs."""
+        if noise is None and (seed is None or step is None):
+            missing = "seed" if seed is None else "step"
+            raise ValueError(
+                f"{type(self).__name__} needs {missing}: pass seed and step, or "
+                "noise=bnn.Noise(seed, step). The step must count up in a training loop, or every "
+                "step trains the same weight sample."
+            )
+        given = as_noise(seed if noise is None else noise, step=step)
+        return given.at(antithetic=self.antithetic)
 
     def sample(
         self,
         model: keras.Model,
-        inputs: tf.Tensor,
-        targets: tf.Tensor,
+        inputs: Any,
+        targets: Any,
         estimator: Estimator,
-        seed: Any,
+        noise: Noise,
         training: bool,
-        coordinates: dict[str, Any],
+        weights: Any = None,
     ) -> Sampled:
-        """Calls the model in S draws; arguments as in `__call__`."""
-        draws, log_likelihoods, penalties = [], [], []
+        """Calls the model in S draws; arguments as in `__call__`.
+
+        State that the model changes when it is called, such as moving averages, keeps the change of
+        the first draw: with all of them a momentum m would act as m^S.
+        """
+        draws, structures, log_likelihoods, penalties = [], [], [], []
+        state = _call_state(model) if training and self.num_samples > 1 else []
+        after_first: list[tf.Tensor] = []
         for sample in range(self.num_samples):
-            draw = Draw(seed, estimator, sample=sample, antithetic=self.antithetic, **coordinates)
+            draw = Draw(noise.at(sample=sample), estimator)
             with draw:
                 outputs = model(inputs, training=training)
             draws.append(draw)
-            log_likelihoods.append(self.likelihood.log_prob(outputs, targets))
+            structures.append(outputs)
+            log_likelihood = require_per_example(self.likelihood, outputs, targets)
+            if weights is not None:
+                log_likelihood = log_likelihood * require_weights(weights, log_likelihood)
+            log_likelihoods.append(log_likelihood)
             penalties.append(tf.add_n(model.losses) if model.losses else tf.constant(0.0))
-        return Sampled(draws, tf.stack(log_likelihoods), tf.add_n(penalties) / self.num_samples)
+            if sample == 0:
+                after_first = [tf.identity(v) for v in state]
+        for variable, value in zip(state, after_first, strict=True):
+            variable.assign(value)
+        require_tracked(model, draws[0])
+        penalty = tf.add_n(penalties) / self.num_samples
+        return Sampled(draws, structures, tf.stack(log_likelihoods), penalty)
 
     def kl_by_site(
-        self, model: keras.Model, draws: list[Draw], seed: Any, step: Any
+        self, model: keras.Model, draws: list[Draw], noise: Noise
     ) -> dict[str, tf.Tensor]:
         """KL of every site in nats: the ledger."""
         del draws
-        return ledger(model, seed=seed, step=step)
+        return ledger(model, noise=noise, kl=self.kl)
+
+    def describe(self) -> dict[str, Any]:
+        """What results must say about the objective; JSON values."""
+        own: dict[str, Any] = {"objective": type(self).__name__, "train_samples": self.num_samples}
+        return {**own, "antithetic": True} if self.antithetic else own
+
+
+def _call_state(model: keras.Model) -> list[keras.Variable]:
+    """What a call changes, but for the states of seed generators, which have to move on."""
+    return [v for v in model.non_trainable_variables if v.dtype.startswith("float")]

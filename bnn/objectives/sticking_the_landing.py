@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gin
 import keras
 import tensorflow as tf
 
 from bnn.draw import Draw
+from bnn.noise import Noise
 from bnn.objectives.densities import log_ratios, require_pathwise
 from bnn.objectives.negative_elbo import NegativeELBO
 
 
+@keras.saving.register_keras_serializable(package="bnn")
 @gin.register(module="bnn.objectives")
 class StickingTheLanding(NegativeELBO):
     """The negative ELBO with KL ≈ (1/S) Σₛ [log q(wₛ; stop φ) − log p(wₛ)], w = g(ε, φ).
@@ -24,10 +24,10 @@ class StickingTheLanding(NegativeELBO):
     """
 
     def kl_by_site(
-        self, model: keras.Model, draws: list[Draw], seed: Any, step: Any
+        self, model: keras.Model, draws: list[Draw], noise: Noise
     ) -> dict[str, tf.Tensor]:
         """The Monte-Carlo KL of every site in nats, with the path derivative only."""
-        del seed, step
+        del noise
         for draw in draws:
             require_pathwise(draw, "sticking the landing")
         ratios = [log_ratios(model, draw, path_only=True) for draw in draws]

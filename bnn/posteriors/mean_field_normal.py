@@ -7,13 +7,13 @@ from typing import Any
 
 import gin
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bnn import distributions as tfd
 from bnn.noise import Noise
 from bnn.posteriors.posterior import Posterior
 from bnn.posteriors.scales import Exponential, ScaleTransform
-from bnn.variables import add_float32_weight
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -50,7 +50,7 @@ class MeanFieldNormal(Posterior):
         regularizer: Any,
         constraint: Any,
     ) -> None:
-        self._loc = add_float32_weight(
+        self._loc = self.add_variable(
             layer,
             f"{name}_loc",
             shape=self.shape,
@@ -58,7 +58,7 @@ class MeanFieldNormal(Posterior):
             regularizer=regularizer,
             constraint=constraint,
         )
-        self._unconstrained_scale = add_float32_weight(
+        self._unconstrained_scale = self.add_variable(
             layer,
             f"{name}_unconstrained_scale",
             shape=self.shape,
@@ -66,6 +66,14 @@ class MeanFieldNormal(Posterior):
                 self.scale_transform.inverse(self.initial_scale)
             ),
         )
+
+    def initialise(self, mean: Any, scale: Any = None) -> None:
+        """μ and, where it is given, σ."""
+        super().initialise(mean)
+        if scale is not None:
+            values = np.broadcast_to(np.asarray(scale, np.float64), self.shape)
+            inverse = np.vectorize(self.scale_transform.inverse, otypes=[np.float32])
+            self._unconstrained_scale.assign(inverse(values))
 
     @property
     def mean(self) -> tf.Tensor:

@@ -11,7 +11,6 @@ import tensorflow as tf
 from bnn import distributions as tfd
 from bnn.noise import Noise
 from bnn.posteriors.posterior import Posterior
-from bnn.variables import add_float32_weight
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -35,7 +34,7 @@ class Point(Posterior):
         regularizer: Any,
         constraint: Any,
     ) -> None:
-        self._loc = add_float32_weight(
+        self._loc = self.add_variable(
             layer,
             f"{name}_loc",
             shape=self.shape,

@@ -9,15 +9,21 @@ import keras
 import tensorflow as tf
 
 from bnn import distributions as tfd
+from bnn.compat import add_float32_weight
 from bnn.noise import Noise
+from bnn.posteriors.terms import Elementwise, Term
+
+# A posterior's own terms have parts of their own in the noise, as many as there are.
+_MOST_TERMS = 16
 
 
 class Posterior(abc.ABC):
     """A distribution over one weight tensor, with its Keras variables.
 
     A posterior given to a layer is a description: the layer makes its own copy with `clone` and
-    builds that, so one description may serve many layers. The flags say what the family can do;
-    estimators decide by them whether they can serve it.
+    builds that, so one description may serve many layers. A family is a mean plus `terms`, or,
+    where it has none (flows, mixtures), a `sample`; estimators decide by the terms whether they can
+    serve it.
 
     Attributes:
       deterministic: all mass on the mean; nothing is sampled, whatever the estimator.
@@ -32,6 +38,7 @@ class Posterior(abc.ABC):
     normal = False
 
     _shape: tuple[int, ...] | None = None
+    _variables: tuple[keras.Variable, ...] = ()
 
     def build(
         self,
@@ -53,7 +60,53 @@ class Posterior(abc.ABC):
           constraint: Keras constraint of the mean, or None.
         """
         self._shape = tuple(shape)
+        self._variables = ()
         self._build(layer, name, initializer, regularizer, constraint)
+
+    def add_variable(
+        self, layer: keras.layers.Layer, name: str, shape: tuple[int, ...], **options: Any
+    ) -> keras.Variable:
+        """A float32 variable of the family, a weight of `layer`; called by `_build`.
+
+        Args:
+          layer: owns the variable.
+          name: unique in the layer: begin it with the site's name.
+          shape: of the variable.
+          **options: of `keras.layers.Layer.add_weight`: initializer, regularizer, constraint …
+        """
+        variable = add_float32_weight(layer, name, shape=shape, **options)
+        self._variables += (variable,)
+        return variable
+
+    def initialise(self, mean: Any, scale: Any = None) -> None:
+        """Gives q this mean, and standard deviation where the family has one by element.
+
+        Args:
+          mean: array of the tensor's shape, such as the weights of a trained network.
+          scale: positive number or array of the tensor's shape; as it is where None.
+
+        Raises:
+          ValueError: a scale for a family without one.
+        """
+        self._variables[0].assign(mean)
+        if scale is not None:
+            raise ValueError(
+                f"{type(self).__name__} has no scale by element to initialise; leave initial_scale "
+                "off, or use MeanFieldNormal."
+            )
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The family's variables, in the order in which they were made; none before `build`."""
+        return list(self._variables)
+
+    @property
+    def scale_variables(self) -> list[keras.Variable]:
+        """Those that say how wide q is, such as ln σ: weight decay must leave them alone.
+
+        All but the first, which is the mean, unless a family says otherwise.
+        """
+        return list(self._variables[1:])
 
     @abc.abstractmethod
     def _build(
@@ -82,21 +135,61 @@ class Posterior(abc.ABC):
         """E_q[w], float32, of the tensor's shape."""
 
     @property
+    def terms(self) -> tuple[Term, ...] | None:
+        """What is added to the mean; None for a family that is no sum of terms.
+
+        A family with independent elements, symmetric about the mean, is one `Elementwise` term.
+        """
+        if not (self.factorized and self.symmetric):
+            return None
+        return (Elementwise(self.perturbation, lambda: self.variance, self.normal),)
+
+    @property
     def variance(self) -> tf.Tensor:
         """Var_q[w] element by element, float32, of the tensor's shape."""
         return self.distribution().variance()
 
-    @abc.abstractmethod
     def distribution(self) -> tfd.Distribution:
-        """The family as a TFP distribution whose event and batch shapes join to the tensor's."""
+        """The family as a TFP distribution whose event and batch shapes join to the tensor's.
 
-    @abc.abstractmethod
+        Raises:
+          NotImplementedError: the family is none of TFP's; it has `sample` and `log_prob` alone.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is no distribution of TFP's.")
+
     def perturbation(self, noise: Noise) -> tf.Tensor:
         """W − E_q[w] for w ~ q, by reparameterization: a differentiable function of the noise."""
+        terms = self.terms if type(self).terms is not Posterior.terms else None
+        if terms is None:
+            return self.sample(noise) - self.mean
+        if len(terms) > _MOST_TERMS:
+            raise ValueError(f"a posterior has at most {_MOST_TERMS} terms, got {len(terms)}.")
+        return tf.add_n([term.sample(noise.at(part=i)) for i, term in enumerate(terms)])
 
     def sample(self, noise: Noise) -> tf.Tensor:
-        """W ~ q by reparameterization, float32, of the tensor's shape."""
+        """W ~ q by reparameterization, float32, of the tensor's shape.
+
+        A family overrides `terms`, `perturbation` or this.
+        """
+        own = (type(self).perturbation, type(self).terms)
+        if own == (Posterior.perturbation, Posterior.terms):
+            raise NotImplementedError(
+                f"{type(self).__name__} must say how it is sampled: implement terms, perturbation "
+                "or sample."
+            )
         return self.mean + self.perturbation(noise)
+
+    def log_prob(self, weights: tf.Tensor) -> tf.Tensor:
+        """Log q(w) of the whole tensor in nats, scalar, differentiable in w and the variables."""
+        return tf.reduce_sum(self.distribution().log_prob(weights))
+
+    def entropy(self) -> tf.Tensor:
+        """−E_q[log q(w)] in nats, of any shape whose sum it is.
+
+        Raises:
+          NotImplementedError: there is no closed form; the ledger then samples it.
+        """
+        return self.distribution().entropy()
 
     @abc.abstractmethod
     def get_config(self) -> dict:

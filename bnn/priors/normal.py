@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from bnn import distributions as tfd
 from bnn.priors.prior import Prior, require_positive
-from bnn.variables import add_float32_weight
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -35,7 +34,7 @@ class Normal(Prior):
         """Creates the log scale where it is learned."""
         del shape
         if self.trainable:
-            self._log_scale = add_float32_weight(
+            self._log_scale = self.add_variable(
                 layer,
                 f"{name}_prior_log_scale",
                 shape=(),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import abc
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from bnn import distributions as tfd
+from bnn.compat import add_float32_weight
 
 
 class Prior(abc.ABC):
@@ -15,6 +18,8 @@ class Prior(abc.ABC):
     As with posteriors, the object given to a layer is a description of which the layer builds its
     own copy.
     """
+
+    _variables: tuple[keras.Variable, ...] = ()
 
     def build(  # noqa: B027  (stateless unless overridden)
         self, layer: keras.layers.Layer, name: str, shape: tuple[int, ...]
@@ -27,9 +32,37 @@ class Prior(abc.ABC):
           shape: of the weight tensor.
         """
 
+    def add_variable(
+        self, layer: keras.layers.Layer, name: str, shape: tuple[int, ...], **options: Any
+    ) -> keras.Variable:
+        """A float32 variable of the prior, a weight of `layer`; called by `build`."""
+        variable = add_float32_weight(layer, name, shape=shape, **options)
+        self._variables += (variable,)
+        return variable
+
+    def initialise(self, weights: Any) -> None:  # noqa: B027  (most priors know nothing of them)
+        """Takes note of trained weights, for priors that are made around them.
+
+        Args:
+          weights: array of the tensor's shape.
+        """
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The prior's variables, in the order in which they were made."""
+        return list(self._variables)
+
     @abc.abstractmethod
     def distribution(self) -> tfd.Distribution:
-        """The prior of one element: a TFP distribution that broadcasts to the tensor's shape."""
+        """The prior as a TFP distribution.
+
+        Of one element, broadcasting to the tensor's shape, where elements are independent; else
+        with the tensor as its event.
+        """
+
+    def log_prob(self, weights: tf.Tensor) -> tf.Tensor:
+        """Log p(w) in nats: of the tensor's shape where elements are independent, else scalar."""
+        return self.distribution().log_prob(weights)
 
     @abc.abstractmethod
     def get_config(self) -> dict:

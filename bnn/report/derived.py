@@ -6,7 +6,7 @@ import numpy as np
 
 from bnn import metrics
 from bnn.metrics.regression import log_densities
-from bnn.predictions import Predictions
+from bnn.runs.prediction_file import Predictions
 
 
 def log_likelihoods(predictions: Predictions) -> np.ndarray:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from bnn import figures, metrics
-from bnn.predictions import Predictions
 from bnn.report.derived import components
 from bnn.report.document import Figure
 from bnn.report.groups import Group
 from bnn.report.plots import slug
 from bnn.report.statistics import mean_and_error
+from bnn.runs.prediction_file import Predictions
 
 _LEVEL = 0.95
 

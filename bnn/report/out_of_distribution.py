@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bnn.data import load_images
 from bnn.report.runs import Run
-from bnn.restore import restore
-from bnn.run_predictions import write_out_of_distribution
+from bnn.runs.recorded_predictions import write_out_of_distribution
+from bnn.runs.restore import restore
 
 
 def predict_other_sets(runs: Sequence[Run], names: Sequence[str]) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnn.predictions import Predictions, load_predictions
 from bnn.report.bindings import parse_bindings
 from bnn.report.derived import derived_metrics
+from bnn.runs.prediction_file import Predictions, load_predictions
 from bnn.tracking import read_jsonl
 
 _NEEDED = ("data", "test", "num_predict_samples", "seed")

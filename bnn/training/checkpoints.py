@@ -7,18 +7,26 @@ import logging
 import math
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from bnn.training.archive import Archive
 from bnn.training.checkpoint_contents import read, require_same_about, require_same_shapes
-from bnn.training.folder import write_text
+from bnn.training.files import write_arrays, write_text
 
 _BEST = "best"
+_ARCHIVE = "archive"
 _NAME = re.compile(r"ckpt-(\d+)\.index")
+# What a save that was cut off leaves, and nobody else has under these names.
+_HALF_FOLDER = re.compile(r"ckpt-\d+_temp")
+_HALF_FILE = re.compile(r"\.checkpoint\.\d+\.tmp")
+_PART = re.compile(r"(ckpt-\d+)\.(?:index|data-\d{5}-of-\d{5})(\.tempstate\d+)?")
 
 
 class DamagedCheckpointError(RuntimeError):
@@ -38,6 +46,8 @@ class Checkpoints:
       variables: name of the part, such as `"model"`, to its variables in a fixed order.
       keep: number of newest checkpoints kept, at least 1.
       about: what the run is; a checkpoint that says something else is refused.
+      archive: entries that are written with the next checkpoint, once each.
+      before_save: called before files are written.
     """
 
     def __init__(
@@ -46,6 +56,8 @@ class Checkpoints:
         variables: Mapping[str, Sequence[keras.Variable]],
         keep: int = 3,
         about: Mapping[str, Any] | None = None,
+        archive: Archive | None = None,
+        before_save: Callable[[], None] | None = None,
     ) -> None:
         if not isinstance(keep, int) or keep < 1:
             raise ValueError(
@@ -62,6 +74,13 @@ class Checkpoints:
         self._text = tf.Variable(json.dumps(self._about), trainable=False)
         parts = {name: [_value(v) for v in part] for name, part in variables.items() if part}
         self._state = [v for part in parts.values() for v in part] + [self._best]
+        self._before_save = before_save
+        self._archive = archive
+        self._written = 0
+        if archive is not None:
+            # How many of the entries are this state's past.
+            self._entries = tf.Variable(0, dtype=tf.int64, trainable=False)
+            parts[_ARCHIVE] = [self._entries]
         self._checkpoint = tf.train.Checkpoint(
             step=self._step, best=self._best, about=self._text, **parts
         )
@@ -70,6 +89,8 @@ class Checkpoints:
             for name, part in variables.items()
             for i, v in enumerate(part)
         }
+        if archive is not None:
+            self._expected[f"{_ARCHIVE}/0"] = ("number of entries", ())
 
     @property
     def own_variables(self) -> list[tf.Variable]:
@@ -84,6 +105,14 @@ class Checkpoints:
 
     def save(self, step: int) -> Path:
         """Saves the state after `step` steps and returns the checkpoint's path prefix."""
+        if self._before_save is not None:
+            self._before_save()
+        if self._archive is not None:
+            for number in range(self._written, len(self._archive.entries)):
+                values = {str(i): v for i, v in enumerate(self._archive.entries[number])}
+                write_arrays(self._entry(number), values)
+            self._written = len(self._archive.entries)
+            self._entries.assign(self._written)
         self._save_best()  # first: the state says which step is the best one
         return self._save(self._folder, step, self.keep)
 
@@ -133,8 +162,12 @@ class Checkpoints:
                 continue
             require_same_about(path, contents, self._about)
             require_same_shapes(path, contents, self._expected)
+            entries = self._read_entries(contents)
             self._checkpoint.read(str(path)).assert_consumed()
             self._text.assign(json.dumps(self._about))
+            if self._archive is not None:
+                self._archive.entries[:] = entries
+                self._written = len(entries)
             return int(self._step.numpy())
         if found:
             raise DamagedCheckpointError(
@@ -144,18 +177,37 @@ class Checkpoints:
             )
         return None
 
+    def _entry(self, number: int) -> Path:
+        return self._folder / _ARCHIVE / f"{number:06d}.npz"
+
+    def _read_entries(self, contents: Mapping[str, Any]) -> list[list[np.ndarray]]:
+        """The archive as it was at a checkpoint."""
+        found = []
+        for number in range(int(contents.get(f"{_ARCHIVE}/0", 0)) if self._archive else 0):
+            try:
+                with np.load(self._entry(number), allow_pickle=False) as file:
+                    found.append([file[str(i)] for i in range(len(file.files))])
+            except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+                raise DamagedCheckpointError(
+                    f"entry {self._entry(number)} of the archive cannot be read ({error}); restore "
+                    "the file, or delete the run's folder to train from the start."
+                ) from error
+        return found
+
     def sweep(self) -> None:
         """Removes what processes killed during a save left behind; not while another saves."""
         for folder in (self._folder, self._folder / _BEST):
-            for stale in folder.glob("*_temp"):
-                shutil.rmtree(stale, ignore_errors=True)
-            for half_written in folder.glob(".checkpoint.*.tmp"):
-                half_written.unlink()
             whole = {path.name for path in _steps(folder).values()}
-            for file in folder.glob("ckpt-*"):
-                name = file.name.partition(".")[0]
-                if file.is_file() and (name not in whole or ".tempstate" in file.name):
-                    file.unlink()
+            for entry in list(folder.glob("*")) + list(folder.glob(".checkpoint.*")):
+                if entry.is_symlink():
+                    continue
+                if _HALF_FOLDER.fullmatch(entry.name) and entry.is_dir():
+                    shutil.rmtree(entry, ignore_errors=True)
+                elif _HALF_FILE.fullmatch(entry.name) and entry.is_file():
+                    entry.unlink()
+                part = _PART.fullmatch(entry.name)
+                if part and entry.is_file() and (part[1] not in whole or part[2]):
+                    entry.unlink()
 
     def _save(self, folder: Path, step: int, keep: int) -> Path:
         self._step.assign(step)

@@ -10,39 +10,44 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.training.archive import Archive
 from bnn.training.checkpoints import Checkpoints
 from bnn.training.interrupt import InterruptedRunError, StopRequest
 from bnn.training.nonfinite import is_finite, locate, snapshot
 from bnn.training.pace import Pace
 from bnn.training.plan import Plan
-from bnn.training.replicated import ReplicatedSteps
 from bnn.training.steps import History, TrainingSteps
 from bnn.training.workers import Workers
 
 # (step, values since the last report) -> what the best checkpoint is chosen by, the lower the
 # better, or None
 Report = Callable[[int, dict[str, float]], float | None]
-Steps = TrainingSteps | ReplicatedSteps
 _SECONDS_BETWEEN_SAVES = 60.0
 
 
 class Averages:
-    """Means of loss and NLL since the last report; part of the state, so that resuming is exact."""
+    """Means of loss and some metrics since the last report; part of the state: resuming is exact.
 
-    def __init__(self) -> None:
-        self.variable = tf.Variable(tf.zeros([3], tf.float64), trainable=False)
+    Args:
+      names: of the metrics; of the others a report has the latest value.
+    """
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.names = tuple(names)
+        self.variable = tf.Variable(tf.zeros([len(self.names) + 2], tf.float64), trainable=False)
 
     def add(self, history: History) -> None:
         """Adds the steps one after the other: the sum does not depend on how they were called."""
-        columns = np.stack([history.loss, history.nll, np.ones_like(history.loss)]).T
+        metrics = [history.metrics[name] for name in self.names]
+        columns = np.stack([history.loss, *metrics, np.ones_like(history.loss)]).T
         rows = np.concatenate([self.variable.numpy()[np.newaxis], columns.astype(np.float64)])
         self.variable.assign(np.add.accumulate(rows)[-1])
 
     def take(self) -> dict[str, float]:
         """The means, and a fresh start."""
-        loss, nll, count = self.variable.numpy()
-        self.variable.assign(tf.zeros([3], tf.float64))
-        return {"loss": float(loss / count), "nll": float(nll / count)}
+        *sums, count = self.variable.numpy()
+        self.variable.assign(tf.zeros_like(self.variable))
+        return {n: float(s / count) for n, s in zip(("loss", *self.names), sums, strict=True)}
 
 
 class _Saver:
@@ -64,7 +69,7 @@ class _Saver:
 
 
 def fit(
-    steps: Steps,
+    steps: TrainingSteps,
     plan: Plan,
     *,
     state: Mapping[str, Sequence[keras.Variable]],
@@ -75,6 +80,7 @@ def fit(
     report: Report,
     workers: Workers | None = None,
     save_seconds: float = _SECONDS_BETWEEN_SAVES,
+    archive: Archive | None = None,
 ) -> None:
     """Trains from `first_step` to the end of the plan.
 
@@ -90,9 +96,11 @@ def fit(
         best state since the last time, that is the one with the lowest score of its report.
       averages: the running means, part of the checkpoints.
       first_step: 0, or the step of the restored checkpoint.
-      report: called after every report step with the means since the last one and the latest KL.
+      report: called after every report step with the means since the last one and the latest of
+        the other metrics.
       workers: the processes of the run; this one where None.
       save_seconds: between two checkpoints.
+      archive: notes values after some steps.
 
     Raises:
       InterruptedRunError: after a signal to any worker; the state is saved.
@@ -103,10 +111,11 @@ def fit(
     saver = _Saver(checkpoints, workers, save_seconds)
     pace = Pace(steps.steps_per_call)
     step = first_step
-    reports = [end for end in plan.report_steps if end > first_step]
+    report_step = plan.next_report(step)
     with StopRequest() as stop:
-        while reports:
-            stopped, count = _agree(workers, stop, min(pace.count, reports[0] - step))
+        while report_step is not None:
+            end = report_step if archive is None else min(report_step, archive.next_after(step))
+            stopped, count = _agree(workers, stop, min(pace.count, end - step))
             if stopped is not None:
                 saver.save(step)
                 raise InterruptedRunError(stopped, step)
@@ -119,12 +128,14 @@ def fit(
             pace.took(count, time.monotonic() - started)
             averages.add(history)
             step += count
-            if step == reports[0]:
-                reports.pop(0)
-                score = report(step, averages.take() | _latest_kl(history))
+            if archive is not None:
+                archive.note(step)
+            if step == report_step:
+                report_step = plan.next_report(step)
+                score = report(step, _values(averages.take(), history))
                 if score is not None and workers.is_chief:
                     checkpoints.offer(step, score)
-            if reports:
+            if report_step is not None:
                 saver.save_if_due(step)
             else:
                 saver.save(step)
@@ -142,6 +153,7 @@ def _agree(workers: Workers, stop: StopRequest, count: int) -> tuple[signal.Sign
     return signal.SIGINT if by_hand else None, count
 
 
-def _latest_kl(history: History) -> dict[str, float]:
-    latest = {"kl": float(history.kl[-1])}
-    return latest | {f"kl/{name}": float(kl[-1]) for name, kl in history.kl_by_site.items()}
+def _values(means: dict[str, float], history: History) -> dict[str, float]:
+    """Loss and metrics of a report, in the method's own order."""
+    latest = {name: float(values[-1]) for name, values in history.metrics.items()}
+    return {"loss": means["loss"]} | latest | means

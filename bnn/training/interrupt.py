@@ -7,7 +7,12 @@ from types import FrameType
 from typing import Any
 
 # 130 is the shell's code for Ctrl-C; 42 asks a scheduler to start the job again.
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 42, signal.SIGUSR1: 42}
+EXIT_CODES = {
+    signal.SIGINT: 130,
+    signal.SIGTERM: 42,
+    signal.SIGUSR1: 42,
+    signal.SIGHUP: 42,  # the terminal or the connection is gone
+}
 
 
 class InterruptedRunError(RuntimeError):
@@ -28,16 +33,23 @@ class InterruptedRunError(RuntimeError):
 class StopRequest:
     """A context in which signals set `received` instead of ending the process.
 
-    A second Ctrl-C interrupts at once.
+    A second Ctrl-C interrupts at once. A hang-up that is ignored (`nohup`) stays so.
+
+    Args:
+      at_once: the step whose state is saved: signals raise InterruptedRunError where they arrive,
+        because what is left can be done again. None: they set `received`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int | None = None) -> None:
+        self._at_once = at_once
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
         """Installs the handlers; elsewhere than in the main thread, where it cannot, none."""
         for number in EXIT_CODES:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
             try:
                 self._before[number] = signal.signal(number, self._handle)
             except ValueError:  # not the main thread
@@ -54,3 +66,5 @@ class StopRequest:
         if number == signal.SIGINT and self.received == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
+        if self._at_once is not None:
+            raise InterruptedRunError(self.received, self._at_once)

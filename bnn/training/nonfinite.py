@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.training.replicated import ReplicatedSteps
 from bnn.training.steps import History, TrainingSteps
 
 
@@ -40,8 +39,8 @@ def restore(variables: Sequence[keras.Variable], values: Sequence[tf.Tensor]) ->
 
 
 def is_finite(history: History, variables: Sequence[keras.Variable]) -> bool:
-    """Whether all losses of a call and the variables after it are finite."""
-    rows = np.stack([history.loss, history.nll, history.kl])
+    """Whether all losses and metrics of a call and the variables after it are finite."""
+    rows = np.stack([history.loss, *history.metrics.values()])
     return bool(
         np.isfinite(rows).all()
         and all(bool(tf.reduce_all(tf.math.is_finite(v.value))) for v in variables)
@@ -49,7 +48,7 @@ def is_finite(history: History, variables: Sequence[keras.Variable]) -> bool:
 
 
 def locate(
-    steps: TrainingSteps | ReplicatedSteps,
+    steps: TrainingSteps,
     state: Sequence[keras.Variable],
     before: Sequence[tf.Tensor],
     trained: Mapping[str, keras.Variable],
@@ -93,18 +92,23 @@ def locate(
 
 
 def _whats_wrong(
-    steps: TrainingSteps | ReplicatedSteps, step: int, trained: Mapping[str, keras.Variable]
+    steps: TrainingSteps, step: int, trained: Mapping[str, keras.Variable]
 ) -> str | None:
-    inputs, targets = steps.batch(step)
-    for name, batch in (("inputs", inputs), ("targets", targets)):
-        if batch.dtype.is_floating and not np.isfinite(batch.numpy()).all():
-            return f"the batch's {name} hold NaN or infinity"
-    terms, gradients = steps.gradients(step)
-    sites = [name for name, kl in terms.kl_by_site.items() if not np.isfinite(float(kl))]
+    batch = steps.batches.at(step)
+    for name, nest in (("inputs", batch.inputs), ("targets", batch.targets)):
+        for part in tf.nest.flatten(nest):
+            if part.dtype.is_floating and not np.isfinite(part.numpy()).all():
+                return f"the batch's {name} hold NaN or infinity"
+    info, gradients = steps.gradients(step)
+    values = {name: float(value) for name, value in info.metrics.items()}
+    wrong = [name for name, value in values.items() if not np.isfinite(value)]
+    sites = [name.removeprefix("kl/") for name in wrong if name.startswith("kl/")]
     if sites:
         return f"the KL of site {', '.join(sites)} is not finite"
-    if not np.isfinite(float(terms.nll)):
-        return f"the negative log-likelihood is {float(terms.nll)}"
+    if "nll" in wrong:
+        return f"the negative log-likelihood is {values['nll']}"
+    if wrong:
+        return f"the step's {wrong[0]} is {values[wrong[0]]}"
     bad = [
         name
         for name, gradient in zip(trained, gradients, strict=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from bnn.compat import child_layers
+
 
 def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
     """Raises ValueError for a model that several replicas cannot train as one device would.
@@ -14,7 +16,7 @@ def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
     """
     if num_replicas == 1:
         return
-    for layer in (model, *_all_layers(model)):
+    for layer in _all_layers(model):
         kind = type(layer).__name__
         if isinstance(layer, keras.layers.BatchNormalization):
             raise ValueError(
@@ -22,8 +24,7 @@ def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
                 "statistics would be those of each replica's share of the batch. Use "
                 "LayerNormalization or GroupNormalization, or run.strategy = @OneDevice()."
             )
-        generators = getattr(layer, "_seed_generators", ())
-        if any(isinstance(g, keras.random.SeedGenerator) for g in generators):
+        if any(isinstance(part, keras.random.SeedGenerator) for part in vars(layer).values()):
             raise ValueError(
                 f"layer {layer.name!r} ({kind}) cannot be trained on {num_replicas} replicas: its "
                 "random masks would be the same on all of them. Use random weights in its place, "
@@ -32,4 +33,4 @@ def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
 
 
 def _all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    return list(layer._flatten_layers(include_self=False, recursive=True))
+    return [layer, *(found for child in child_layers(layer) for found in _all_layers(child))]

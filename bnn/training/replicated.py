@@ -1,48 +1,35 @@
-"""Optimisation steps on several replicas, in one call."""
+"""Steps on several replicas, in one call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from bnn.training.steps import History, IndexFunction, check_num_steps
+from bnn.data import Batch, Batches
+from bnn.noise import Noise
+from bnn.training.stepper import Function, Info, Stepper
+from bnn.training.steps import TrainingSteps
 from bnn.training.strategies import Strategy
 
-# (inputs [B/R, …], targets [B/R, …], step, replica, example_offset) -> terms, as in `steps`
-ReplicaLoss = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Any, Any], Any]
 _MEAN = tf.distribute.ReduceOp.MEAN
 
 
-class ReplicaTerms(NamedTuple):
-    """The objective's terms for the global batch, as in `bnn.objectives`."""
-
-    loss: tf.Tensor
-    nll: tf.Tensor
-    kl: tf.Tensor
-    kl_by_site: dict[str, tf.Tensor]
-
-
-class ReplicatedSteps:
+class ReplicatedSteps(TrainingSteps):
     """`TrainingSteps` for R replicas: each takes its share of every batch.
 
-    A replica's forward and backward pass is one function of values to values, compiled with XLA:
-    variables are read before and written after it, because neither communication between replicas
-    nor their variables can be compiled. Gradients, terms, and the state that the pass changes
-    (baselines) are averaged over the replicas; clipping and the update follow, so that they see the
-    gradient of the global batch.
+    A replica's pass is one function of values to values, compiled with XLA: variables are read
+    before and written after it, because neither communication between replicas nor their variables
+    can be compiled. Its results, and the state that it changes (baselines), are averaged over the
+    replicas; clipping and the update follow, so that they see the gradient of the global batch.
 
     Args:
-      loss: differentiable objective of a replica's share.
-      indices: the training examples of each step, global batches.
-      inputs: all training inputs, `[N, …]`.
-      targets: all training targets, `[N]` or `[N, D]`.
-      optimizer: adopted by the strategy, built on `variables` here.
-      variables: what is trained, created in the strategy's scope.
-      state: other variables that the loss changes.
+      stepper: created in the strategy's scope, its optimizer adopted by the strategy.
+      batches: global batches.
+      seed: of the noise.
+      state: variables beside `stepper.trained` that a pass reads and changes.
       strategy: with more than one replica.
       steps_per_call: K, the most steps of one call.
       jit_compile: compile the passes with XLA.
@@ -50,12 +37,9 @@ class ReplicatedSteps:
 
     def __init__(
         self,
-        loss: ReplicaLoss,
-        indices: IndexFunction,
-        inputs: np.ndarray,
-        targets: np.ndarray,
-        optimizer: keras.optimizers.Optimizer,
-        variables: Sequence[keras.Variable],
+        stepper: Stepper,
+        batches: Batches,
+        seed: Any,
         state: Sequence[keras.Variable],
         strategy: Strategy,
         *,
@@ -63,148 +47,131 @@ class ReplicatedSteps:
         jit_compile: bool = True,
     ) -> None:
         assert strategy.distributed is not None
-        if steps_per_call < 1:
-            raise ValueError(f"steps_per_call must be at least 1, got {steps_per_call}.")
-        self._loss = loss
-        self._inputs, self._targets = tf.constant(inputs), tf.constant(targets)
-        self._optimizer = optimizer
-        self._variables, self._state = list(variables), list(state)
+        super().__init__(
+            stepper, batches, seed, steps_per_call=steps_per_call, jit_compile=False
+        )  # the loop itself is a graph
         self._shared = strategy.shared_noise
         self._num_replicas = strategy.num_replicas
         self._strategy = strategy.distributed
-        self.steps_per_call = int(steps_per_call)
-        self._indices = tf.function(indices, autograph=False, jit_compile=True)
-        self._names: tuple[str, ...] = ()
-        self._connected: list[bool] = []
-        self._changed: list[int] = []
-        with self._strategy.scope():
-            optimizer.build(self._variables)
+        self._jit_compile = jit_compile
+        self._trained = list(stepper.trained)
+        taken = {id(v) for v in self._trained}
+        self._state = [v for v in state if id(v) not in taken]
+        self._passes: dict[Any, Pass] = {}
         # A copy of the data on every device, so that a step moves nothing but its indices.
-        self._data = tuple(
-            self._strategy.experimental_distribute_values_from_function(
-                lambda _, part=part: tf.identity(part)
-            )
-            for part in (self._inputs, self._targets)
+        self._resident = tf.nest.map_structure(
+            lambda part: self._strategy.experimental_distribute_values_from_function(
+                lambda _: tf.identity(part)
+            ),
+            batches.resident,
         )
-        self._pass = tf.function(self._forward_backward, autograph=False, jit_compile=jit_compile)
-        self._run = tf.function(self._loop, autograph=False)
 
-    def __call__(self, first_step: int, num_steps: int) -> History:
-        """Runs `num_steps` steps from `first_step`; at most `steps_per_call`.
-
-        Raises:
-          ValueError: for a number of steps out of range.
-        """
-        check_num_steps(num_steps, self.steps_per_call)
-        steps = tf.range(first_step, first_step + self.steps_per_call, dtype=tf.int64)
-        rows = self._run(steps, self._indices(steps), tf.constant(num_steps), *self._data)
-        return History.of(rows.numpy()[:num_steps], self._names)
-
-    def batch(self, step: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Inputs and targets of one step's global batch."""
-        index = self._indices(tf.constant([step], tf.int64))[0]
-        return tf.gather(self._inputs, index), tf.gather(self._targets, index)
-
-    def gradients(self, step: int) -> tuple[ReplicaTerms, list[tf.Tensor | None]]:
-        """Terms and gradients of one step, without XLA, without applying them."""
-        index = self._indices(tf.constant([step], tf.int64))[0]
+    def gradients(self, step: int) -> tuple[Info, list[Any]]:
+        """What a step says and its gradients, without XLA, without applying them."""
+        rows = tf.nest.map_structure(lambda part: part[0], self.batches.take(step, 1))
+        plain = Pass(self.stepper.gradients, self._trained, self._state, jit_compile=False)
 
         @tf.function(autograph=False)
-        def look(position: tf.Tensor, index: tf.Tensor, inputs: Any, targets: Any) -> Any:
-            def one(inputs: tf.Tensor, targets: tf.Tensor) -> Any:
-                row, gradients, _ = self._reduced(
-                    self._forward_backward, position, index, inputs, targets
-                )
-                return row, gradients
+        def look(position: tf.Tensor, row: Any, resident: Any) -> Any:
+            def one(position: tf.Tensor, row: Any, resident: Any) -> Any:
+                return plain(*self._share(position, row, resident), keep=False)
 
-            results = self._strategy.run(one, args=(inputs, targets))
+            results = self._strategy.run(one, args=(position, row, resident))
             return tf.nest.map_structure(self._first, results)
 
-        row, connected = look(tf.constant(step, tf.int64), index, *self._data)
-        found = iter(connected)
-        gradients = [next(found) if there else None for there in self._connected]
-        by_site = dict(zip(self._names, tf.unstack(row[3:]), strict=True))
-        return ReplicaTerms(row[0], row[1], row[2], by_site), gradients
+        return look(tf.constant(step, tf.int64), rows, self._resident)
 
-    def _first(self, value: Any) -> tf.Tensor:
-        return self._strategy.experimental_local_results(value)[0]
+    def _one(self, position: tf.Tensor, row: Any, resident: Any) -> tf.Tensor:
+        def one(position: tf.Tensor, row: Any, resident: Any) -> tf.Tensor:
+            batch, noise = self._share(position, row, resident)
+            return self._said(self.stepper.step(batch, noise, self._pass))
 
-    def _loop(
-        self, steps: tf.Tensor, indices: tf.Tensor, num_steps: tf.Tensor, inputs: Any, targets: Any
-    ) -> tf.Tensor:
-        """Rows of `[K, 3 + sites]`; those from `num_steps` on stay zero."""
-        rows = tf.TensorArray(tf.float32, self.steps_per_call)
+        return self._first(self._strategy.run(one, args=(position, row, resident)))
 
-        def body(i: tf.Tensor, rows: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            done = self._strategy.run(self._step, args=(steps[i], indices[i], inputs, targets))
-            return i + 1, rows.write(i, self._first(done))
+    def _first(self, value: Any) -> Any:
+        return None if value is None else self._strategy.experimental_local_results(value)[0]
 
-        _, rows = tf.while_loop(lambda i, _: i < num_steps, body, (tf.constant(0), rows))
-        return rows.stack()
-
-    def _step(
-        self, step: tf.Tensor, index: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
-        """One replica's part of a step."""
-        row, connected, state = self._reduced(self._pass, step, index, inputs, targets)
-        found = iter(connected)
-        gradients = [next(found) if there else None for there in self._connected]
-        self._optimizer.apply(gradients, self._variables)
-        for position, value in zip(self._changed, state, strict=True):
-            self._state[position].assign(value)
-        return row
-
-    def _reduced(
-        self,
-        function: Callable[..., Any],
-        step: tf.Tensor,
-        index: tf.Tensor,
-        inputs: tf.Tensor,
-        targets: tf.Tensor,
-    ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
-        """A replica's pass on its share; results are means over the replicas."""
+    def _share(self, position: tf.Tensor, row: Any, resident: Any) -> tuple[Batch, Noise]:
+        """A replica's part of the global batch and its noise."""
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
-        share = index.shape[0] // self._num_replicas
-        offset = replica * share
-        mine = tf.slice(index, [offset], [share])
-        values = [tf.convert_to_tensor(v) for v in (*self._variables, *self._state)]
-        row, gradients, state = function(
-            values,
-            tf.gather(inputs, mine),
-            tf.gather(targets, mine),
-            step,
-            tf.zeros_like(replica) if self._shared else replica,
-            offset,
-        )
-        flat = context.all_reduce(_MEAN, [row, *gradients, *state])
-        end = 1 + len(gradients)
-        return flat[0], flat[1:end], flat[end:]
+        size = tf.nest.flatten(row)[0].shape[0] // self._num_replicas
+        offset = replica * size
+        mine = tf.nest.map_structure(lambda part: part[offset : offset + size], row)
+        drawn = tf.zeros_like(replica) if self._shared else replica
+        noise = Noise(self._seed, position, replica=drawn, example_offset=offset)
+        return self.batches.holding(resident).batch(mine), noise
 
-    def _forward_backward(
+    def _pass(self, function: Function) -> Pass:
+        """`reduce`: one compiled pass for all replicas and steps."""
+        if function not in self._passes:
+            self._passes[function] = Pass(function, self._trained, self._state, self._jit_compile)
+        return self._passes[function]
+
+
+class Pass:
+    """A function of one share as that of the global batch, called by every replica.
+
+    Args:
+      function: of (batch, noise) to a nest of tensors and None.
+      trained: variables that it reads.
+      state: variables that it reads and may change.
+      jit_compile: compile with XLA.
+    """
+
+    def __init__(
         self,
-        values: list[tf.Tensor],
-        inputs: tf.Tensor,
-        targets: tf.Tensor,
-        step: tf.Tensor,
-        replica: tf.Tensor,
-        offset: tf.Tensor,
+        function: Function,
+        trained: Sequence[keras.Variable],
+        state: Sequence[keras.Variable],
+        jit_compile: bool,
+    ) -> None:
+        self._function = function
+        self._trained, self._state = list(trained), list(state)
+        self._compiled = tf.function(self._pure, autograph=False, jit_compile=jit_compile)
+        self._like: Any = None
+        self._scalars: list[int] = []
+        self._changed: list[int] = []
+
+    def __call__(self, batch: Batch, noise: Noise, keep: bool = True) -> Any:
+        """Means over the replicas; `keep` also of the state, which then has changed."""
+        values = [tf.convert_to_tensor(v) for v in (*self._trained, *self._state)]
+        coordinates = noise.step, noise.replica, noise.example_offset
+        packed = self._compiled(values, batch, *coordinates, seed=noise.seed)
+        scalars, others, state = tf.distribute.get_replica_context().all_reduce(_MEAN, packed)
+        if keep:
+            for position, value in zip(self._changed, state, strict=True):
+                self._state[position].assign(value)
+        return self._unpacked(scalars, others)
+
+    def _pure(
+        self, values: list[tf.Tensor], batch: Batch, step: Any, replica: Any, offset: Any, seed: Any
     ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
-        """Terms, gradients and changed state as a pure function of the variables' values."""
-        everything = [*self._variables, *self._state]
-        trained = values[: len(self._variables)]
-        with (
-            keras.StatelessScope(list(zip(everything, values, strict=True))) as scope,
-            tf.GradientTape() as tape,
-        ):
-            tape.watch(trained)
-            terms = self._loss(inputs, targets, step, replica, offset)
-        gradients = tape.gradient(terms.loss, trained)
+        """Results and changed state as a pure function of the variables' values."""
+        everything = [*self._trained, *self._state]
+        noise = Noise(seed, step, replica=replica, example_offset=offset)
+        with keras.StatelessScope(list(zip(everything, values, strict=True))) as scope:
+            results = self._function(batch, noise)
         after = [scope.get_current_value(v) for v in self._state]
-        before = values[len(trained) :]
-        self._names = tuple(terms.kl_by_site)
-        self._connected = [g is not None for g in gradients]
+        before = values[len(self._trained) :]
         self._changed = [i for i, v in enumerate(after) if v is not before[i]]
-        row = tf.stack([terms.loss, terms.nll, terms.kl, *terms.kl_by_site.values()])
-        dense = [tf.convert_to_tensor(g) for g in gradients if g is not None]
-        return row, dense, [after[i] for i in self._changed]
+        flat = [None if r is None else tf.convert_to_tensor(r) for r in tf.nest.flatten(results)]
+        # All scalars travel as one tensor.
+        self._scalars = [
+            i
+            for i, r in enumerate(flat)
+            if r is not None and (r.shape, r.dtype) == ((), tf.float32)
+        ]
+        self._like = tf.nest.map_structure(lambda r: None if r is None else 0, results)
+        others = [r for i, r in enumerate(flat) if i not in self._scalars and r is not None]
+        row = tf.stack([flat[i] for i in self._scalars])
+        return row, others, [after[i] for i in self._changed]
+
+    def _unpacked(self, scalars: tf.Tensor, others: Sequence[tf.Tensor]) -> Any:
+        of_row, rest = iter(tf.unstack(scalars)), iter(others)
+        like = tf.nest.flatten(self._like)
+        flat = [
+            None if r is None else next(of_row) if i in self._scalars else next(rest)
+            for i, r in enumerate(like)
+        ]
+        return tf.nest.pack_sequence_as(self._like, flat)

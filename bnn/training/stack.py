@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.training.vectorization import register_bitcast
+from bnn.compat import register_bitcast
 
 register_bitcast()
 
@@ -73,31 +73,7 @@ class Stack:
         Raises:
           ValueError: the function changes a variable.
         """
-        return self._map(function, [tf.convert_to_tensor(v) for v in self.values], stacked)
-
-    def gradients(
-        self, loss: Callable[..., tuple[tf.Tensor, Any]], *stacked: Any
-    ) -> tuple[Any, list[tf.Tensor]]:
-        """Auxiliary results `[K, …]` and gradients, one `[K, …]` per variable.
-
-        Args:
-          loss: as `function` in `map`, returning a scalar loss and auxiliary results.
-          *stacked: as in `map`.
-        """
-
-        def member(values: list[tf.Tensor], slices: tuple) -> tuple[Any, list[tf.Tensor]]:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(values)
-                value, auxiliary = self._in_place(loss, values, slices)
-            zero = tf.UnconnectedGradients.ZERO
-            return auxiliary, tape.gradient(value, values, unconnected_gradients=zero)
-
         values = [tf.convert_to_tensor(v) for v in self.values]
-        return tf.vectorized_map(
-            lambda arguments: member(*arguments), (values, stacked), fallback_to_while_loop=False
-        )
-
-    def _map(self, function: Callable[..., Any], values: list[tf.Tensor], stacked: tuple) -> Any:
         return tf.vectorized_map(
             lambda arguments: self._in_place(function, *arguments),
             (values, stacked),

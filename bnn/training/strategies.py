@@ -12,6 +12,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from bnn.compat import adopt_reduced_gradients
 from bnn.training.workers import Workers
 
 # TensorFlow fixes devices and collectives when it starts: one strategy serves a whole process,
@@ -70,7 +71,7 @@ class Strategy:
         if self.distributed is None:
             return optimizer
         copy = type(optimizer).from_config(optimizer.get_config())
-        copy._all_reduce_sum_gradients = lambda grads_and_vars: list(grads_and_vars)
+        adopt_reduced_gradients(copy)
         return copy
 
     def check_batch(self, batch_size: int) -> None:

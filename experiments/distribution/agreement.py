@@ -17,10 +17,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import bnn
-from bnn.data import batch_indices
+from bnn.data import ResidentBatches
 from bnn.estimators import (
     BySite,
     DefensiveMixture,
@@ -34,7 +33,8 @@ from bnn.estimators import (
     RunningMean,
     ScoreFunction,
 )
-from bnn.inference import Problem, VariationalInference
+from bnn.methods import Problem, VariationalInference
+from bnn.objectives import NegativeELBO
 from bnn.training import Mirrored, OneDevice, ReplicatedSteps, Strategy, TrainingSteps
 
 NUM_TRAIN, BATCH_SIZE, STEPS, SAMPLES = 64, 16, 6, 3
@@ -79,36 +79,31 @@ def train(
         )
         likelihood = bnn.likelihoods.Categorical()
         likelihood.build(3)
-        problem = Problem(model, likelihood, estimator, NUM_TRAIN, steps, seed=5)
-        method = VariationalInference(num_samples=SAMPLES)
-        state = [*model.non_trainable_variables, *method.variables(problem)]
-        optimizer = strategy.adopt(keras.optimizers.Adam(0.03, clipnorm=0.5))
-
-    def loss(
-        inputs: Any, targets: Any, step: Any, replica: Any = 0, example_offset: Any = 0
-    ) -> Any:
-        return method.loss(
-            problem, inputs, targets, step, replica=replica, example_offset=example_offset
+        problem = Problem(
+            model,
+            likelihood,
+            NUM_TRAIN,
+            steps,
+            seed=5,
+            optimizer=strategy.adopt(keras.optimizers.Adam(0.03, clipnorm=0.5)),
         )
-
-    data = (loss, _indices, x, y, optimizer, problem.trained)
+        method = VariationalInference(estimator, NegativeELBO(num_samples=SAMPLES))
+        method.build(problem)
+        state = [*model.non_trainable_variables, *method.variables]
+    batches = ResidentBatches(x, y, batch_size=BATCH_SIZE, seed=5)
     options = {"steps_per_call": steps, "jit_compile": jit_compile}
     if strategy.num_replicas == 1:
-        run: Any = TrainingSteps(*data, **options)
+        run = TrainingSteps(method, batches, 5, **options)
     else:
-        run = ReplicatedSteps(*data, state, strategy, **options)
+        run = ReplicatedSteps(method, batches, 5, state, strategy, **options)
     history = run(0, steps)
     return {
         "loss": history.loss.tolist(),
-        "nll": history.nll.tolist(),
-        "kl": history.kl.tolist(),
+        "nll": history.metrics["nll"].tolist(),
+        "kl": history.metrics["kl"].tolist(),
         "weights": np.concatenate([np.ravel(v.numpy()) for v in problem.trained]).tolist(),
         "state": np.concatenate([np.zeros(1), *(np.ravel(v.numpy()) for v in state)]).tolist(),
     }
-
-
-def _indices(steps: tf.Tensor) -> tf.Tensor:
-    return batch_indices(steps, batch_size=BATCH_SIZE, num_train=NUM_TRAIN, seed=5)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from bnn.provenance import git_revision, versions
+from bnn.runs.provenance import git_revision, versions
 from bnn.training import write_json, write_text
 from experiments.distribution.kills import (
     ROOT,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnn.provenance import git_revision, versions
+from bnn.runs.provenance import git_revision, versions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -80,7 +80,7 @@ def validate(folder: Path, num_samples: int = NUM_SAMPLES) -> dict[str, float]:
             )
         return held
     from bnn import metrics
-    from bnn.restore import restore
+    from bnn.runs.restore import restore
     from bnn.tracking import read_jsonl
 
     run = restore(folder)

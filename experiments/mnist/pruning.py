@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from bnn import metrics
-from bnn.kl import sites
+from bnn.sites import sites
 from bnn.posteriors import MeanFieldNormal
-from bnn.restore import TrainedRun, restore
+from bnn.runs.finished import Run
+from bnn.runs.restore import restore
 from bnn.training import write_json
 
 FILENAME = "pruning.json"
@@ -73,7 +74,7 @@ def pruning_curve(
     return result
 
 
-def _moments(run: TrainedRun) -> tuple[np.ndarray, np.ndarray | None]:
+def _moments(run: Run) -> tuple[np.ndarray, np.ndarray | None]:
     """μ and σ of all weights, one after another; no σ of fixed ones."""
     posteriors = [site.posterior for site in sites(run.problem.model).values()]
     means = np.concatenate([p.mean.numpy().ravel() for p in posteriors])
@@ -82,7 +83,7 @@ def _moments(run: TrainedRun) -> tuple[np.ndarray, np.ndarray | None]:
     return means, np.concatenate([np.sqrt(p.variance.numpy()).ravel() for p in posteriors])
 
 
-def _remove(run: TrainedRun, removed: np.ndarray) -> None:
+def _remove(run: Run, removed: np.ndarray) -> None:
     """Sets the chosen weights to 0 with certainty, for good."""
     begin = 0
     for layer in run.problem.model.layers:
@@ -101,7 +102,7 @@ def _remove(run: TrainedRun, removed: np.ndarray) -> None:
         raise ValueError(f"removed must have one entry per weight, {begin}, got {len(removed)}.")
 
 
-def _metrics(run: TrainedRun, num_samples: int, num_images: int | None) -> dict[str, float]:
+def _metrics(run: Run, num_samples: int, num_images: int | None) -> dict[str, float]:
     labels = run.data.y_test[:num_images]
     samples = run.predict(run.data.x_test[:num_images], num_samples)
     log_probs = run.problem.likelihood.log_probs(samples).numpy()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnn import metrics
-from bnn.predictions import load_predictions
+from bnn.runs.prediction_file import load_predictions
 from experiments.mnist.cases import Case
 
 METRICS = ("error", "nll", "brier", "ece")

@@ -11,8 +11,9 @@ import numpy as np
 
 from bnn import metrics
 from bnn.data.image_sets import load_images
-from bnn.provenance import git_revision, versions
-from bnn.restore import TrainedRun, restore
+from bnn.runs.provenance import git_revision, versions
+from bnn.runs.finished import Run
+from bnn.runs.restore import restore
 from bnn.training import write_json
 from experiments.shift.jobs import FOREIGN
 from experiments.shift.shifts import SHIFTS
@@ -81,7 +82,7 @@ def evaluate_run(
     return result
 
 
-def _log_probs(run: TrainedRun, images: np.ndarray, num_samples: int) -> np.ndarray:
+def _log_probs(run: Run, images: np.ndarray, num_samples: int) -> np.ndarray:
     """Log-probabilities `[S, N, C]` of raw images."""
     samples = run.predict(run.data.prepare_inputs(images), num_samples)
     return run.problem.likelihood.log_probs(samples).numpy()

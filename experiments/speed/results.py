@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bnn.provenance import git_revision, versions
+from bnn.runs.provenance import git_revision, versions
 
 Row = TypeVar("Row")
 _PACKAGES = ("tf-keras", "jax", "numpyro", "optax", "torch", "bayesian-torch")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bnn.provenance import git_revision, versions
+from bnn.runs.provenance import git_revision, versions
 from bnn.training import write_json
 from experiments.uci.candidates import Candidate, Settings
 

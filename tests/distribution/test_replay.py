@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 import bnn
-from bnn import step_replay
 from bnn.data import Dataset
 from bnn.experiment import run
+from bnn.methods import VariationalInference
+from bnn.runs import step_replay
 from bnn.training import NonFiniteLossError
 
 
@@ -30,7 +31,7 @@ def arguments(**changes):
         "data": classes(),
         "model": linear,
         "likelihood": bnn.likelihoods.Categorical(),
-        "estimator": bnn.estimators.ScoreFunction(bnn.estimators.RunningMean()),
+        "method": VariationalInference(bnn.estimators.ScoreFunction(bnn.estimators.RunningMean())),
         "optimizer": keras.optimizers.Adam(0.05),
         "epochs": 4,
         "batch_size": 10,
@@ -63,8 +64,10 @@ def test_a_replayed_step_has_the_numbers_of_the_run(finished, cheap_runs, step, 
     before = {p: p.read_bytes() for p in finished.rglob("*") if p.is_file()}
     report = replay(finished, step)
     record = {r["step"]: r for r in read_jsonl(finished / "metrics.jsonl")}[step + 1]
-    for name in ("loss", "nll", "kl"):
-        assert report[name] == pytest.approx(record[name], rel=1e-6)
+    assert report["loss"] == pytest.approx(record["loss"], rel=1e-6)
+    assert list(report["metrics"]) == ["nll", "kl", "kl/0_dense/kernel"]
+    for name, value in report["metrics"].items():
+        assert value == pytest.approx(record[name], rel=1e-6)
     assert report["start"] <= step
     assert report["start"] >= start
     assert report["finite"]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import types
 
 import keras
 import numpy as np
@@ -10,8 +11,7 @@ import pytest
 
 import bnn
 from bnn import metrics
-from bnn.predictions import Predictions
-from bnn.restore import TrainedRun
+from bnn.runs.prediction_file import Predictions
 from experiments.image_runs import Job
 from experiments.mnist import pruning, run
 from experiments.mnist.candidates import CANDIDATES
@@ -114,7 +114,7 @@ def small_run(posterior):
     layers = [bnn.layers.Dense(6, kernel_posterior=posterior, bias_posterior=posterior)]
     model = keras.Sequential([keras.Input((4,)), *layers])
     problem = dataclasses.make_dataclass("Problem", ["model"])(model)
-    return TrainedRun(None, None, problem, None, 0, 1, None)
+    return types.SimpleNamespace(problem=problem)
 
 
 @pytest.mark.parametrize("posterior", [bnn.posteriors.MeanFieldNormal(0.5), bnn.posteriors.Point()])

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import log_softmax
 
 from bnn import metrics
-from bnn.predictions import Predictions
+from bnn.runs.prediction_file import Predictions
 
 CONFIG = """import bnn.experiment
 

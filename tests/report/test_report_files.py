@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.configuration import parse as _parse
 from bnn.report import build, build_report
 from bnn.report.command import write
 from bnn.report.document import Figure, Heading, Items, Paragraph, Table
 from bnn.report.html import to_html
 from bnn.report.markdown import to_markdown
+from bnn.runs.configuration import parse as _parse
 
 CONFIGS = Path(__file__).parents[2] / "gin_configs"
 
@@ -218,7 +218,7 @@ def test_a_run_that_diverged_at_once_has_no_curve(write_run, tmp_path):
 
 def test_detection_is_of_the_scores_in_the_folder(write_run, tmp_path, no_figures):
     from bnn import metrics
-    from bnn.predictions import load_predictions
+    from bnn.runs.prediction_file import load_predictions
 
     folder = write_run("a", out_of_distribution=["letters"])
     build_report([folder], tmp_path / "out")

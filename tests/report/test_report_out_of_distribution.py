@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.configuration import parse as _parse
-from bnn.predictions import load_predictions
 from bnn.report import build, build_report
 from bnn.report.out_of_distribution import out_of_distribution_file, predict_other_sets
 from bnn.report.runs import read_runs
-from bnn.restore import restore
+from bnn.runs.configuration import parse as _parse
+from bnn.runs.prediction_file import load_predictions
+from bnn.runs.restore import restore
 
 CONFIGS = Path(__file__).parents[2] / "gin_configs"
 

@@ -287,7 +287,7 @@ def test_runs_without_predictions_are_compared_over_seeds(write_run):
 
 
 def test_an_infinite_loss_is_left_out_of_the_bootstrap(write_run):
-    from bnn.predictions import Predictions, load_predictions
+    from bnn.runs.prediction_file import Predictions, load_predictions
 
     folder = write_run("a")
     path = folder / "predictions" / "test.npz"

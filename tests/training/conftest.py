@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bnn.data import batch_indices
-from bnn.training import Averages, Checkpoints, TrainingSteps
+from bnn.data import ResidentBatches, batch_indices
+from bnn.training import Averages, Checkpoints, Descent, Info, TrainingSteps
 
 NUM_TRAIN, BATCH_SIZE = 12, 4
-
-
-class Terms(NamedTuple):
-    """What the training loop needs of an objective's terms."""
-
-    loss: tf.Tensor
-    nll: tf.Tensor
-    kl: tf.Tensor
-    kl_by_site: dict[str, tf.Tensor]
 
 
 class Toy:
@@ -44,18 +35,19 @@ class Toy:
     def trained(self) -> dict[str, keras.Variable]:
         return {"weights": self.weights, "bias": self.bias}
 
-    def loss(self, inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> Terms:
+    def loss(self, inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> Info:
         self.calls += 1
         noise = 0.1 * tf.sin(13.0 * tf.cast(step, tf.float32))
         mean = tf.matmul(inputs, tf.convert_to_tensor(self.weights)) + self.bias + noise
         nll = tf.reduce_mean(tf.square(mean - targets)) + 0.01 * self.average
         self.average.assign(0.5 * self.average + 0.5 * tf.stop_gradient(nll))
         kl = {
-            "0_dense/kernel": tf.reduce_sum(tf.square(self.weights)),
-            "0_dense/bias": tf.reduce_sum(tf.square(self.bias)),
+            "kl/0_dense/kernel": tf.reduce_sum(tf.square(self.weights)),
+            "kl/0_dense/bias": tf.reduce_sum(tf.square(self.bias)),
         }
         total = tf.add_n(list(kl.values()))
-        return Terms(nll + total / NUM_TRAIN, tf.stop_gradient(nll), total, kl)
+        metrics = {"nll": tf.stop_gradient(nll), "kl": total, **kl}
+        return Info(nll + total / NUM_TRAIN, metrics)
 
 
 def indices(steps: tf.Tensor) -> tf.Tensor:
@@ -69,16 +61,20 @@ class Job:
         self.toy = options.pop("toy", None) or Toy()
         optimizer = options.pop("optimizer", None)
         self.optimizer = optimizer or keras.optimizers.Adam(0.05, clipnorm=1.0)
+        loss = options.pop("loss", self.toy.loss)
+        inputs = options.pop("inputs", self.toy.x)
+        variables = options.pop("variables", None) or list(self.toy.trained.values())
         self.steps = TrainingSteps(
-            options.pop("loss", self.toy.loss),
-            indices,
-            options.pop("inputs", self.toy.x),
-            self.toy.y,
-            self.optimizer,
-            list(self.toy.trained.values()),
+            Descent(
+                lambda batch, noise: loss(batch.inputs, batch.targets, noise.step),
+                self.optimizer,
+                variables,
+            ),
+            ResidentBatches(inputs, self.toy.y, batch_size=BATCH_SIZE, seed=3),
+            0,
             **{"steps_per_call": 4, "jit_compile": False, **options},
         )
-        self.averages = Averages()
+        self.averages = Averages(["nll"])
         self.state = {
             "model": [self.toy.weights, self.toy.bias, self.toy.average],
             "optimizer": list(self.optimizer.variables),

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import bnn
 from bnn.objectives import NegativeELBO
-from bnn.training import History, NonFiniteLossError, Plan, fit, is_finite, locate, snapshot
+from bnn.training import History, Info, NonFiniteLossError, Plan, fit, is_finite, locate, snapshot
 
 PLAN = Plan(num_train=12, batch_size=4, epochs=4, report_every=4)
 
@@ -65,23 +65,30 @@ def assert_kept(make_job, same_bits, clean_states):
     return check
 
 
+OTHER = (
+    lambda terms, now: terms._replace(metrics=terms.metrics | {"acceptance": 1 / (1 - now)}),
+    "the step's acceptance is inf",
+)
 NAN_NLL = (
     lambda terms, now: terms._replace(
-        loss=terms.loss + tf.math.log(0.5 - now), nll=terms.nll + tf.math.log(0.5 - now)
+        loss=terms.loss + tf.math.log(0.5 - now),
+        metrics=terms.metrics | {"nll": terms.metrics["nll"] + tf.math.log(0.5 - now)},
     ),
     "the negative log-likelihood is nan",
 )
 INFINITE_KL = (
     lambda terms, now: terms._replace(
         loss=terms.loss / (1 - now),
-        kl=terms.kl / (1 - now),
-        kl_by_site=terms.kl_by_site | {"0_dense/bias": 1 / (1 - now)},
+        metrics=terms.metrics
+        | {"kl": terms.metrics["kl"] / (1 - now), "kl/0_dense/bias": 1 / (1 - now)},
     ),
     "the KL of site 0_dense/bias is not finite",
 )
 
 
-@pytest.mark.parametrize(("change", "what"), [NAN_NLL, INFINITE_KL], ids=["nll", "kl"])
+@pytest.mark.parametrize(
+    ("change", "what"), [NAN_NLL, INFINITE_KL, OTHER], ids=["nll", "kl", "other"]
+)
 @pytest.mark.parametrize("at", [0, 6])
 def test_a_bad_loss_names_step_and_term_and_keeps_the_state_before(
     make_job, assert_kept, toy, change, what, at
@@ -168,11 +175,12 @@ def test_a_snapshot_does_not_follow_the_variables(make_job, jit_compile):
 def test_finite_means_losses_and_variables():
     def history(**changes):
         good = np.ones(3, np.float32)
-        return History(**{"loss": good, "nll": good, "kl": good, "kl_by_site": {}, **changes})
+        loss = changes.pop("loss", good)
+        return History(loss, {"nll": good, "acceptance": good, **changes})
 
     variable = keras.Variable([1.0, 2.0])
     assert is_finite(history(), [variable])
-    for name in ("loss", "nll", "kl"):
+    for name in ("loss", "nll", "acceptance"):
         for bad in (np.nan, np.inf, -np.inf):
             assert not is_finite(history(**{name: np.array([1.0, bad, 1.0])}), [variable])
     variable.assign([1.0, np.nan])
@@ -193,12 +201,11 @@ def test_an_exploding_posterior_is_named_by_its_site(make_job):
     estimator = bnn.estimators.Reparameterization()
 
     def loss(inputs, targets, step):
-        return objective(model, inputs, targets, estimator=estimator, seed=0, step=step)
+        terms = objective(model, inputs, targets, estimator=estimator, seed=0, step=step)
+        by_site = {f"kl/{name}": kl for name, kl in terms.kl_by_site.items()}
+        return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl, **by_site})
 
-    job = make_job(loss=loss)
-    job.steps._variables = model.trainable_variables
-    job.steps._optimizer = keras.optimizers.Adam()
-    job.steps._optimizer.build(model.trainable_variables)
+    job = make_job(loss=loss, variables=model.trainable_variables)
     trained = {v.path: v for v in model.trainable_variables}
     error = locate(
         job.steps, model.variables, snapshot(model.variables), trained, first_step=0, num_steps=2

@@ -1,15 +1,25 @@
 """A stack's members train as they would alone."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import bnn
-from bnn.data import batch_indices
+from bnn.data import ResidentBatches, StackedBatches, batch_indices
 from bnn.objectives import NegativeELBO
 from bnn.schedules import Cosine
-from bnn.training import Stack, StackedSteps, TrainingSteps, padded, stacked_values
+from bnn.training import (
+    Descent,
+    Info,
+    Stack,
+    StackedSteps,
+    TrainingSteps,
+    padded,
+    stacked_values,
+)
 
 SIZES = (20, 18)  # training examples of each member
 BATCH, STEPS = 6, 12
@@ -58,17 +68,23 @@ def order(steps):
     return tf.stack(of_member, axis=1)
 
 
+def info(terms):
+    by_site = {f"kl/{name}": kl for name, kl in terms.kl_by_site.items()}
+    return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl, **by_site})
+
+
 def train_alone(k, estimator, prior):
     model, likelihood, variables = make(k, prior)
     x, y = make_data(k, SIZES[k])
     objective = NegativeELBO(likelihood, SIZES[k], num_samples=1)
+
+    def loss(batch, noise):
+        return info(objective(model, *batch[:2], estimator=estimator, noise=noise))
+
     steps = TrainingSteps(
-        lambda x, y, step: objective(model, x, y, estimator=estimator, seed=k, step=step),
-        lambda steps: batch_indices(steps, batch_size=BATCH, num_train=SIZES[k], seed=k),
-        x,
-        y,
-        optimizer(),
-        variables,
+        Descent(loss, optimizer(), variables),
+        ResidentBatches(x, y, batch_size=BATCH, seed=k),
+        k,
         steps_per_call=STEPS,
         jit_compile=False,
     )
@@ -81,18 +97,21 @@ def train_stack(estimator, prior, jit_compile):
     stack = Stack(variables, stacked_values([m[2] for m in made]))
     data = [make_data(k, size) for k, size in enumerate(SIZES)]
 
-    def loss(x, y, step, member):
-        objective = NegativeELBO(likelihood, member["num_train"], num_samples=1)
-        return objective(model, x, y, estimator=estimator, seed=member["seed"], step=step)
+    def loss(batch, noise):
+        objective = NegativeELBO(likelihood, batch.member["num_train"], num_samples=1)
+        own = dataclasses.replace(noise, seed=batch.member["seed"])
+        return info(objective(model, *batch[:2], estimator=estimator, noise=own))
 
     steps = StackedSteps(
         loss,
         stack,
-        order,
-        padded([x for x, _ in data]),
-        padded([y for _, y in data]),
+        StackedBatches(
+            padded([x for x, _ in data]),
+            padded([y for _, y in data]),
+            order,
+            {"seed": np.arange(len(SIZES), dtype=np.uint64), "num_train": np.array(SIZES)},
+        ),
         optimizer(),
-        members={"seed": np.arange(len(SIZES), dtype=np.uint64), "num_train": np.array(SIZES)},
         steps_per_call=STEPS,
         jit_compile=jit_compile,
     )
@@ -112,12 +131,11 @@ def test_members_train_as_alone(estimator, prior, jit_compile):
     history = steps(0, STEPS)
     k = 1  # the smaller one, whose data are padded
     alone, variables, outputs = train_alone(k, estimator, prior)
-    for name in ("loss", "nll", "kl"):
-        got, right = getattr(history, name)[:, k], getattr(alone, name)
-        np.testing.assert_allclose(got, right, rtol=1e-4, err_msg=name)
-    assert set(history.kl_by_site) == set(alone.kl_by_site)
-    for site, kl in alone.kl_by_site.items():
-        np.testing.assert_allclose(history.kl_by_site[site][:, k], kl, rtol=1e-4)
+    np.testing.assert_allclose(history.loss[:, k], alone.loss, rtol=1e-4)
+    assert list(history.metrics) == list(alone.metrics)
+    for name, values in alone.metrics.items():
+        got = history.metrics[name][:, k]
+        np.testing.assert_allclose(got, values, rtol=1e-4, err_msg=name)
     for value, variable in zip(stack.values, variables, strict=True):
         np.testing.assert_allclose(value[k], variable, rtol=1e-4, atol=1e-4)
     stack.load(k)
@@ -132,16 +150,15 @@ def quadratic(factor=1.0, steps_per_call=12):
     data = [make_data(k, size) for k, size in enumerate(SIZES)]
     scale = np.float32([1.0, factor])[:, np.newaxis, np.newaxis]
 
-    def loss(x, y, step, member):
-        error = tf.reduce_mean(tf.square(tf.matmul(x, tf.convert_to_tensor(weights)) - y))
-        return bnn.objectives.Terms(error, error, error, {"site": error}, error)
+    def loss(batch, noise):
+        outputs = tf.matmul(batch.inputs, tf.convert_to_tensor(weights))
+        error = tf.reduce_mean(tf.square(outputs - batch.targets))
+        return Info(error, {"site": error})
 
     steps = StackedSteps(
         loss,
         stack,
-        order,
-        padded([x for x, _ in data]),
-        padded([y for _, y in data]) * scale,
+        StackedBatches(padded([x for x, _ in data]), padded([y for _, y in data]) * scale, order),
         optimizer(),
         steps_per_call=steps_per_call,
         jit_compile=False,
@@ -163,7 +180,7 @@ def test_members_do_not_touch_each_other():
 def test_short_calls_are_one_long_call():
     stack, together = quadratic()
     history = together(0, 12)
-    assert history.loss.shape == history.kl_by_site["site"].shape == (12, len(SIZES))
+    assert history.loss.shape == history.metrics["site"].shape == (12, len(SIZES))
     in_pieces, pieces = quadratic(steps_per_call=5)
     parts = [pieces(0, 5), pieces(5, 5), pieces(10, 2)]
     np.testing.assert_allclose(np.concatenate([p.loss for p in parts]), history.loss, rtol=1e-6)
@@ -205,15 +222,11 @@ def one():
 
 def make_steps(stack, inputs=np.zeros((3, 4, 1), np.float32), **options):  # noqa: B008
     given = {"loss": None, "optimizer": keras.optimizers.SGD(0.1)} | options
-    return StackedSteps(
-        given.pop("loss"),
-        stack,
-        lambda steps: tf.zeros([len(steps), 3, 2], tf.int32),
-        inputs,
-        inputs,
-        given.pop("optimizer"),
-        **given,
+    members = given.pop("members", None)
+    batches = StackedBatches(
+        inputs, inputs, lambda steps: tf.zeros([len(steps), 3, 2], tf.int32), members
     )
+    return StackedSteps(given.pop("loss"), stack, batches, given.pop("optimizer"), **given)
 
 
 @pytest.mark.parametrize(
@@ -277,10 +290,10 @@ def test_a_loss_that_is_not_finite_names_its_members(one):
     variable, stack = one
     factors = np.array([1.0, np.inf, 1.0], np.float32)
 
-    def loss(inputs, targets, step, member):
+    def loss(batch, noise):
         value = tf.reduce_sum(tf.square(tf.convert_to_tensor(variable) + 1.0))
-        value = value * member["factor"]
-        return bnn.objectives.Terms(value, value, value, {"site": value}, value)
+        value = value * batch.member["factor"]
+        return Info(value, {"site": value})
 
     steps = make_steps(stack, loss=loss, members={"factor": factors}, jit_compile=False)
     with pytest.raises(FloatingPointError, match=r"members \[1\] is not finite, first at step 7"):

@@ -1,0 +1,123 @@
+"""The private interfaces of Keras and TensorFlow that bnn uses, all of them, in one place.
+
+Seen to work with Keras 3.10 to 3.15 and TensorFlow 2.20 and 2.21. Everything else in bnn uses
+public interfaces only; a test holds the rest of the package to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.backend.common import global_state
+from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+from tensorflow.python import pywrap_tfe
+from tensorflow.python.ops.parallel_for import pfor
+
+__all__ = [
+    "add_float32_weight",
+    "adopt_reduced_gradients",
+    "call_is_training",
+    "child_layers",
+    "enclosing_control_flow",
+    "entry_layer",
+    "in_symbolic_scope",
+    "recording_is_stopped",
+    "register_bitcast",
+    "substituted",
+    "vectorized_depth",
+]
+_CONTROL_FLOW = ("WhileBodyFuncGraph", "WhileCondFuncGraph", "CondBranchFuncGraph")
+
+
+def add_float32_weight(layer: keras.layers.Layer, name: str, **kwargs: Any) -> keras.Variable:
+    """A trainable variable that mixed precision neither stores nor reads in a lower precision.
+
+    It becomes the layer's attribute `name` too: `tf.train.Checkpoint` finds variables by attribute.
+
+    Args:
+      layer: owns the variable.
+      name: of the variable.
+      **kwargs: of `keras.layers.Layer.add_weight`.
+    """
+    options = {"dtype": "float32", "autocast": False, "trainable": True, **kwargs}
+    variable = layer.add_weight(name=name, **options)
+    setattr(layer, name, variable)
+    return variable
+
+
+def child_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers that a layer holds itself, in its own order.
+
+    Keras's recursion reverses the layers of nested models: recurse with this function instead.
+    """
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def entry_layer() -> keras.layers.Layer | None:
+    """The outermost layer or model of the call that is being made; None outside of any."""
+    context = global_state.get_global_attribute("current_call_ctx")
+    return None if context is None else context.entry_layer
+
+
+def call_is_training() -> bool:
+    """Whether the call that is being made was asked for `training=True`."""
+    context = global_state.get_global_attribute("current_call_ctx")
+    return context is not None and getattr(context, "training", None) is True
+
+
+def substituted(pairs: Iterable[tuple[keras.Variable, tf.Tensor]]) -> keras.StatelessScope:
+    """A stateless scope with these values, which also knows those of the scope around it.
+
+    Keras's own hides the scope around it: a variable that is substituted outside, as on a replica,
+    would be read from its storage inside.
+    """
+    scope = keras.StatelessScope(state_mapping=list(pairs), collect_losses=True)
+    if in_stateless_scope():
+        for key, value in get_stateless_scope().state_mapping.items():
+            scope.state_mapping.setdefault(key, value)
+    return scope
+
+
+def recording_is_stopped() -> bool:
+    """Whether gradients are not recorded here, as in a function that is computed again for them.
+
+    `tf.recompute_grad`, on which `keras.RematScope` stands, and `tf.custom_gradient` stop the
+    recording; a tape's own `stop_recording` does not count.
+    """
+    return bool(pywrap_tfe.TFE_Py_TapeSetIsStopped())
+
+
+def enclosing_control_flow(graph: Any) -> Any | None:
+    """The graph around a loop's body or a branch; None for any other graph, such as a function's.
+
+    Args:
+      graph: the one in which operations are being made.
+    """
+    if type(graph).__name__ not in _CONTROL_FLOW:
+        return None
+    return graph.outer_graph
+
+
+def vectorized_depth() -> int:
+    """How many `tf.vectorized_map`s this code is being traced in."""
+    return tf.get_current_name_scope().split("/").count("loop_body")
+
+
+def adopt_reduced_gradients(optimizer: keras.optimizers.Optimizer) -> None:
+    """Has an optimizer take gradients that are reduced over the replicas already."""
+    optimizer._all_reduce_sum_gradients = lambda grads_and_vars: list(grads_and_vars)
+
+
+def register_bitcast() -> None:
+    """Has `tf.vectorized_map` take tf.bitcast between types of one size, for noise's bits."""
+    if "Bitcast" not in pfor._pfor_converter_registry:
+        pfor.RegisterPFor("Bitcast")(_convert_bitcast)
+
+
+def _convert_bitcast(converted: pfor._PforInput) -> pfor.WrappedTensor:
+    dtype = converted.get_attr("type")
+    return pfor.wrap(tf.bitcast(converted.stacked_input(0), dtype), True)

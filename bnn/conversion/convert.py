@@ -1,0 +1,242 @@
+"""Any Keras model as a Bayesian one."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from bnn.conversion.subclassed import WeightSpaceModel
+from bnn.conversion.table import Conversion, Row
+from bnn.estimators import fitting
+from bnn.layers import BayesianLayer, WeightSpace
+from bnn.layers.counterparts import counterpart
+from bnn.posteriors import MeanFieldNormal, Posterior
+from bnn.priors import Normal, Prior
+from bnn.sites import sites
+
+Where = Callable[[str, keras.layers.Layer], bool] | str | Sequence[str] | None
+InitialScale = float | Callable[[np.ndarray], np.ndarray] | None
+
+
+def convert(
+    model: keras.Model,
+    *,
+    posterior: Posterior | None = None,
+    prior: Prior | None = None,
+    where: Where = None,
+    initial_scale: InitialScale = None,
+    verbose: bool = True,
+) -> keras.Model:
+    """A Bayesian model with the architecture and the weights of a Keras model.
+
+    ```python
+    bayesian = bnn.convert(model, initial_scale=bnn.moped(0.1), prior=bnn.priors.Around(1.0))
+    ```
+
+    A layer with a counterpart in `bnn.layers` becomes that layer, which every estimator serves; any
+    other layer with weights becomes `bnn.layers.WeightSpace` of itself. Layers without trainable
+    weights, frozen ones and those that `where` leaves out stay deterministic and cost no KL.
+    Sequential and functional models are rebuilt, nested ones recursively, shared layers stay
+    shared; a subclassed model is put into a `WeightSpace` as a whole. At the posterior's mean the
+    outputs are the model's own.
+
+    Args:
+      model: built; it is not changed, but for a subclassed model that Keras cannot copy, which is
+        taken over.
+      posterior: of every weight tensor; `MeanFieldNormal()` where None.
+      prior: of every weight tensor; N(0, 1) where None. `bnn.priors.Around(s)` is N(w, s²) around
+        the model's weights w.
+      where: which layers become random: a function of (path, layer), a shell-style pattern of
+        paths, such as `"head*"`, or several; all of them where None.
+      initial_scale: σ at the start, a number or a function of the weights, such as `bnn.moped()`;
+        the posterior's own where None.
+      verbose: print the table of layers, which is the result's attribute `conversion`, too.
+
+    Raises:
+      ValueError: a model that is not built, or in which no layer becomes random.
+    """
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a Keras model, got {model!r}.")
+    if not model.built:
+        raise ValueError(
+            f"model {model.name!r} has no variables yet; call it once on data, or give it a "
+            "keras.Input."
+        )
+    converter = _Converter(
+        posterior if posterior is not None else MeanFieldNormal(),
+        prior if prior is not None else Normal(),
+        _predicate(where),
+        initial_scale,
+    )
+    converted = converter.model(model, "")
+    if not sites(converted):
+        raise ValueError(
+            f"no layer of model {model.name!r} became random (where={where!r}); the paths of its "
+            f"layers are {', '.join(row.path for row in converter.rows)}."
+        )
+    places = {path: i for i, path in enumerate(_paths(model, ""))}
+    rows = sorted(converter.rows, key=lambda row: places.get(row.path, -1))
+    converted.conversion = Conversion(rows)
+    if verbose:
+        print(converted.conversion)
+    return converted
+
+
+class _Converter:
+    """Converts the layers of one model, nested ones included."""
+
+    def __init__(
+        self,
+        posterior: Posterior,
+        prior: Prior,
+        where: Callable[[str, keras.layers.Layer], bool],
+        initial_scale: InitialScale,
+    ) -> None:
+        self._posterior, self._prior = posterior, prior
+        self._where, self._initial_scale = where, initial_scale
+        self.rows: list[Row] = []
+
+    def model(self, model: keras.Model, prefix: str) -> keras.Model:
+        """The converted model; `prefix` is the path of what it is part of."""
+        if not _is_graph(model):
+            return self._subclassed(model, prefix or model.name)
+        pairs: list[tuple[keras.layers.Layer, keras.layers.Layer]] = []
+
+        def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+            if not isinstance(layer, keras.layers.Layer):  # an operation of keras.ops
+                return type(layer).from_config(layer.get_config())
+            new = self._layer(layer, prefix + layer.name)
+            pairs.append((layer, new))
+            return new
+
+        copy = keras.models.clone_model(model, clone_function=clone)
+        for layer, new in pairs:
+            if new is not layer and not isinstance(layer, keras.Model):
+                self._copy_weights(layer, new)
+        for layer, new in pairs:
+            if isinstance(new, BayesianLayer):
+                self._add_row(prefix + layer.name, layer, new)
+        return copy
+
+    def _layer(self, layer: keras.layers.Layer, path: str) -> keras.layers.Layer:
+        if not layer.trainable_variables:
+            frozen = bool(layer.weights) and not layer.trainable
+            self._keep(path, layer, "frozen" if frozen else "no trainable weights")
+            return _copy(layer) if frozen else layer
+        if isinstance(layer, BayesianLayer):
+            self._keep(path, layer, "random already")
+            return _copy(layer)
+        if isinstance(layer, keras.Model) and _is_graph(layer):
+            return self.model(layer, f"{path}/")
+        if not self._where(path, layer):
+            self._keep(path, layer, "left out by where")
+            return _copy(layer)
+        found = counterpart(layer)
+        if found is None:
+            return WeightSpace(_copy(layer), self._posterior, self._prior, name=layer.name)
+        families = {
+            f"{site}_{part}": getattr(self, f"_{part}")
+            for site in found.kind.site_initializers
+            for part in ("posterior", "prior")
+        }
+        described = keras.saving.serialize_keras_object
+        config = found.config(layer.get_config())
+        return found.kind.from_config(
+            {**config, **{name: described(family) for name, family in families.items()}}
+        )
+
+    def _copy_weights(self, layer: keras.layers.Layer, new: keras.layers.Layer) -> None:
+        if isinstance(new, WeightSpace):
+            new.layer.set_weights(layer.get_weights())
+            for variable, site in new.random:
+                self._initialise(site, keras.ops.convert_to_numpy(variable))
+            return
+        found = counterpart(layer)
+        if not isinstance(new, BayesianLayer) or found is None:
+            new.set_weights(layer.get_weights())
+            return
+        by_name = {site.name: site for site in new.sites}
+        names = [name for name in found.sites if name in by_name]
+        for name, variable in zip(names, layer.trainable_variables, strict=True):
+            self._initialise(by_name[name], keras.ops.convert_to_numpy(variable))
+        held = [v for site in new.sites for v in (*site.posterior.variables, *site.prior.variables)]
+        state = [v for v in new.variables if not any(v is other for other in held)]
+        for mine, other in zip(state, layer.non_trainable_variables, strict=True):
+            mine.assign(other)
+
+    def _initialise(self, site: Any, weights: np.ndarray) -> None:
+        scale = self._initial_scale
+        site.posterior.initialise(weights, scale(weights) if callable(scale) else scale)
+        site.prior.initialise(weights)
+
+    def _subclassed(self, model: keras.Model, path: str) -> keras.Model:
+        try:
+            inner = _copy(model)
+            reason = ""
+        except (NotImplementedError, TypeError, ValueError):
+            inner, reason = model, "taken over, not copied: Keras cannot rebuild it"
+        new = WeightSpaceModel(WeightSpace(inner, self._posterior, self._prior), name=model.name)
+        new.space.declare_sites()
+        if inner is not model:
+            inner.set_weights(model.get_weights())
+        for variable, site in new.space.random:
+            self._initialise(site, keras.ops.convert_to_numpy(variable))
+        self._add_row(path, model, new.space, reason)
+        return new
+
+    def _keep(self, path: str, layer: keras.layers.Layer, reason: str) -> None:
+        self.rows.append(Row(path, type(layer).__name__, "", 0, (), reason))
+
+    def _add_row(
+        self, path: str, layer: keras.layers.Layer, new: BayesianLayer, reason: str = ""
+    ) -> None:
+        served = [set(fitting(site.posterior, site.operator)) for site in new.sites]
+        size = sum(math.prod(site.posterior.shape) for site in new.sites)
+        if isinstance(new, WeightSpace) and not reason:
+            reason = "no counterpart: weights by substitution"
+        names = tuple(sorted(set.intersection(*served))) if served else ()
+        self.rows.append(Row(path, type(layer).__name__, type(new).__name__, size, names, reason))
+
+
+def _paths(model: keras.Model, prefix: str) -> list[str]:
+    """The paths of a model's layers in its own order."""
+    found = []
+    for layer in model.layers:
+        found.append(prefix + layer.name)
+        if isinstance(layer, keras.Model) and _is_graph(layer):
+            found += _paths(layer, f"{prefix}{layer.name}/")
+    return found
+
+
+def _predicate(where: Where) -> Callable[[str, keras.layers.Layer], bool]:
+    if where is None:
+        return lambda path, layer: True
+    if callable(where):
+        return where
+    patterns = [where] if isinstance(where, str) else list(where)
+    return lambda path, layer: any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _is_graph(model: keras.Model) -> bool:
+    """Whether Keras can rebuild the model from its layers: Sequential or functional."""
+    return type(model) in (keras.Model, keras.Sequential) or (
+        type(model).__name__ == "Functional" and isinstance(model, keras.Model)
+    )
+
+
+def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """A built copy of a layer with its weights."""
+    new = type(layer).from_config(layer.get_config())
+    if layer.built:
+        new.build_from_config(layer.get_build_config())
+        if not new.built and layer.weights:
+            raise ValueError(f"layer {layer.name!r} cannot be built from its configuration.")
+        if new.built:
+            new.set_weights(layer.get_weights())
+    new.trainable = layer.trainable
+    return new

@@ -1,0 +1,112 @@
+"""A Bayesian model as the plain Keras model of its mean, or of one of its functions."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+
+from bnn.conversion.subclassed import WeightSpaceModel
+from bnn.layers import BayesianLayer, WeightSpace
+from bnn.layers.counterparts import COUNTERPARTS
+from bnn.noise import Noise, Purpose
+from bnn.sites import Site, sites
+
+
+def to_keras(model: keras.Model, sample: int | None = None, seed: Any = 0) -> keras.Model:
+    """The Keras model with the posterior's mean weights, or those of one function drawn from it.
+
+    Args:
+      model: Sequential or functional, of layers that `bnn.convert` makes; or a converted subclassed
+        model.
+      sample: number of the function, that of `bnn.predict` with the same seed; the mean where None.
+      seed: of the functions.
+
+    Raises:
+      ValueError: a layer without a counterpart in Keras.
+    """
+    if sample is not None and sample < 0:
+        raise ValueError(f"sample must be at least 0, or None for the mean, got {sample}.")
+    values = {
+        site: _weights(site, number, sample, seed)
+        for number, site in enumerate(sites(model).values())
+    }
+    return _plain(model, values)
+
+
+def _weights(site: Site, number: int, sample: int | None, seed: Any) -> np.ndarray:
+    if sample is None:
+        return site.posterior.mean.numpy()
+    noise = Noise(seed, purpose=Purpose.PREDICTION, sample=sample, site=number)
+    return site.posterior.sample(noise).numpy()
+
+
+def _plain(model: keras.Model, values: dict[Site, np.ndarray]) -> keras.Model:
+    if isinstance(model, WeightSpaceModel):
+        return _unwrapped(model.space, values)
+    pairs: list[tuple[keras.layers.Layer, keras.layers.Layer]] = []
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if not isinstance(layer, keras.layers.Layer):  # an operation of keras.ops
+            return type(layer).from_config(layer.get_config())
+        if isinstance(layer, WeightSpace):
+            return _unwrapped(layer, values)
+        if isinstance(layer, keras.Model) and any(s.layer is not layer for s in values):
+            return _plain(layer, values) if sites(layer) else layer
+        if not isinstance(layer, BayesianLayer):
+            return layer if not layer.trainable_variables else _kept(layer, pairs)
+        new = _namesake(layer)
+        pairs.append((layer, new))
+        return new
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    for layer, new in pairs:
+        if isinstance(layer, BayesianLayer):
+            _assign(layer, new, values)
+        else:
+            new.set_weights(layer.get_weights())
+    return copy
+
+
+def _kept(layer: keras.layers.Layer, pairs: list) -> keras.layers.Layer:
+    new = type(layer).from_config(layer.get_config())
+    pairs.append((layer, new))
+    return new
+
+
+def _namesake(layer: BayesianLayer) -> keras.layers.Layer:
+    for kind, found in COUNTERPARTS.items():
+        if found.kind is type(layer):
+            known = {*inspect.signature(kind.__init__).parameters, "name", "dtype", "trainable"}
+            config = {k: v for k, v in layer.get_config().items() if k in known}
+            return kind.from_config(config)
+    raise ValueError(
+        f"layer {layer.name!r} ({type(layer).__name__}) has no namesake in Keras to become; use "
+        "bnn.predict, or put a Keras layer into bnn.layers.WeightSpace."
+    )
+
+
+def _assign(layer: BayesianLayer, new: keras.layers.Layer, values: dict[Site, np.ndarray]) -> None:
+    found = next(c for c in COUNTERPARTS.values() if c.kind is type(layer))
+    by_name = {site.name: values[site] for site in layer.sites}
+    names = [name for name in found.sites if name in by_name]
+    for name, variable in zip(names, new.trainable_variables, strict=True):
+        variable.assign(by_name[name])
+    held = [v for site in layer.sites for v in (*site.posterior.variables, *site.prior.variables)]
+    state = [v for v in layer.variables if not any(v is other for other in held)]
+    for mine, other in zip(new.non_trainable_variables, state, strict=True):
+        mine.assign(other)
+
+
+def _unwrapped(space: WeightSpace, values: dict[Site, np.ndarray]) -> Any:
+    """The layer inside, a copy, with the values as its weights."""
+    inner = space.layer
+    copy = type(inner).from_config(inner.get_config())
+    copy.build_from_config(inner.get_build_config())
+    copy.set_weights(inner.get_weights())
+    positions = {id(v): i for i, v in enumerate(inner.variables)}
+    for variable, site in space.random:
+        copy.variables[positions[id(variable)]].assign(values[site])
+    return copy

@@ -1,0 +1,45 @@
+"""Objects that Keras can save by the arguments of their constructor."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+
+class Described:
+    """Gives Keras's `get_config` and `from_config` to a class whose arguments are attributes.
+
+    An argument `a` is read from the attribute `a`, or `_a`.
+    """
+
+    def get_config(self) -> dict:
+        """The constructor's arguments as JSON values."""
+        names = [n for n in inspect.signature(type(self).__init__).parameters if n != "self"]
+        return {
+            name: _encode(getattr(self, name if hasattr(self, name) else f"_{name}"))
+            for name in names
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> Any:
+        """The object that `get_config` described."""
+        return cls(**{name: _decode(value) for name, value in config.items()})
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {"mapping": {name: _encode(v) for name, v in value.items()}}
+    if isinstance(value, (list, tuple)):
+        return [_encode(v) for v in value]
+    return keras.saving.serialize_keras_object(value)
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, Mapping) and set(value) == {"mapping"}:
+        return {name: _decode(v) for name, v in value["mapping"].items()}
+    if isinstance(value, list):
+        return [_decode(v) for v in value]
+    return keras.saving.deserialize_keras_object(value)

@@ -1,0 +1,163 @@
+"""Any Keras layer with random weights, by substitution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gin
+import keras
+import tensorflow as tf
+
+from bnn.compat import substituted
+from bnn.layers.bayesian_layer import BayesianLayer
+from bnn.operators import Value
+from bnn.posteriors import MeanFieldNormal, Posterior
+from bnn.priors import Normal, Prior
+from bnn.sites import Site
+
+
+@keras.saving.register_keras_serializable(package="bnn")
+@gin.register(module="bnn.layers")
+class WeightSpace(BayesianLayer):
+    """f(x; w) with random w, f any Keras layer or model: attention, a custom layer, a backbone.
+
+    Every trainable floating variable of the layer becomes a site; when the layer is called, the
+    draw's weights stand in the variables' place (`keras.StatelessScope`), and what the call changes
+    beside them, such as moving averages or the state of seed generators, is written back. The map
+    need not be linear in its weights, so only estimators that realise one weight tensor for the
+    batch serve it: `Reparameterization`, `ScoreFunction`, `Mean`.
+
+    The layer's own variables keep the values that they had and are no longer trained: the
+    posterior's mean starts from them. Whoever reads them from outside of the layer's call, as
+    layers with tied weights do, sees these values; wrap the whole model then.
+
+    Attributes:
+      random: the layer's variables that are random, each with its site.
+
+    Args:
+      layer: unbuilt or built; it is taken over, not copied.
+      posterior: of every variable; `MeanFieldNormal()` where None.
+      prior: of every variable; `Normal()` where None.
+      **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        posterior: Posterior | None = None,
+        prior: Prior | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("dtype", layer.dtype_policy)
+        super().__init__(**kwargs)
+        self.layer = layer
+        self.posterior = posterior if posterior is not None else MeanFieldNormal()
+        self.prior = prior if prior is not None else Normal()
+        self.supports_masking = layer.supports_masking
+        self.random: list[tuple[keras.Variable, Site]] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Builds the layer where it has not been, and calls it."""
+        if not self.built:
+            if not self.layer.built:
+                self.layer(*keras.tree.map_structure(_symbolic, args), **_tensors(kwargs))
+            self.declare_sites()
+        return super().__call__(*args, **kwargs)
+
+    def get_build_config(self) -> dict | None:
+        """The layer's own: Keras would keep the shapes by the names of our arguments."""
+        return self.layer.get_build_config() if self.built else None
+
+    def build_from_config(self, config: dict) -> None:
+        """Builds the layer, and its sites."""
+        if not self.layer.built:
+            self.layer.build_from_config(config)
+        self.declare_sites()
+
+    def declare_sites(self) -> None:
+        """A site for each of the layer's trainable variables."""
+        variables = [v for v in self.layer.trainable_variables if "float" in v.dtype]
+        if not variables:
+            raise ValueError(
+                f"layer {self.layer.name!r} has no trainable weights to be random; use it as it is."
+            )
+        names = _names(self.layer, variables)
+        for name, variable in zip(names, variables, strict=True):
+            posterior, prior = self.posterior.clone(), self.prior.clone()
+            attribute = name.replace("/", "_")
+            posterior.build(
+                self,
+                attribute,
+                tuple(variable.shape),
+                initializer="zeros",
+                regularizer=variable.regularizer,
+                constraint=variable.constraint,
+            )
+            prior.build(self, attribute, tuple(variable.shape))
+            with tf.init_scope():
+                weights = keras.ops.convert_to_numpy(variable)
+            posterior.initialise(weights)
+            prior.initialise(weights)
+            variable.trainable = False
+            variable.regularizer = variable.constraint = None
+            self.random.append((variable, self.declare(name, Value(), posterior, prior)))
+        self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The layer's own call with the draw's weights, or with their means."""
+        like = next(t for t in keras.tree.flatten((args, kwargs)) if tf.is_tensor(t))
+        pairs = [(v, tf.cast(site(like), v.dtype)) for v, site in self.random]
+        scope = substituted(pairs)
+        before = dict(scope.state_mapping)
+        with scope:
+            outputs = self.layer(*args, **kwargs)
+        for variable in self.layer.variables:
+            value = scope.state_mapping.get(id(variable))
+            if value is not None and value is not before.get(id(variable)):
+                variable.assign(value)
+        for loss in scope.losses:
+            self.add_loss(loss)
+        return outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The layer's."""
+        return self.layer.compute_output_spec(*args, **kwargs)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The layer's."""
+        return self.layer.compute_mask(inputs, previous_mask)
+
+    def get_config(self) -> dict:
+        """Keras configuration."""
+        serialize = keras.saving.serialize_keras_object
+        parts = {name: serialize(getattr(self, name)) for name in ("layer", "posterior", "prior")}
+        return {**super().get_config(), **parts}
+
+    @classmethod
+    def from_config(cls, config: dict) -> WeightSpace:
+        """The layer that `get_config` described."""
+        config = dict(config)
+        for name in ("layer", "posterior", "prior"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+def _symbolic(value: Any) -> Any:
+    """A placeholder of a tensor's shape and dtype, with which a layer can be built."""
+    if tf.is_tensor(value) or hasattr(value, "dtype"):
+        return keras.KerasTensor(value.shape, keras.backend.standardize_dtype(value.dtype))
+    return value
+
+
+def _tensors(kwargs: dict) -> dict:
+    return {name: keras.tree.map_structure(_symbolic, value) for name, value in kwargs.items()}
+
+
+def _names(layer: keras.layers.Layer, variables: list[keras.Variable]) -> list[str]:
+    """Names of the variables within the layer, `"query/kernel"`; numbered where two are equal."""
+    names: list[str] = []
+    for variable in variables:
+        name = variable.path.partition(f"{layer.name}/")[2] or variable.name
+        count = names.count(name)
+        names.append(f"{name}_{count}" if count else name)
+    return names

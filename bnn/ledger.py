@@ -1,0 +1,69 @@
+"""The ledger: the KL of every site of a model, in nats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bnn.divergences import KLChoice, KLEstimate, MonteCarlo, estimate_at, kl_terms
+from bnn.noise import Noise, as_noise
+from bnn.sites import Site, sites
+
+
+def ledger(
+    model: keras.layers.Layer,
+    *,
+    noise: Noise | None = None,
+    seed: Any = None,
+    step: Any = None,
+    kl: KLChoice = None,
+) -> dict[str, tf.Tensor]:
+    """KL(q ‖ p) of every site: site name to nats, a scalar float32 tensor each.
+
+    The sums are over all elements and never rescaled: an objective divides the total once, by the
+    number of training examples. Closed form where one is registered for the pair of families, here
+    or in TFP; otherwise as `kl` says, with noise of (seed, step, site) only. A `Point` posterior
+    counts −ln p(μ), see there. Nothing depends on batch size, the objective's samples or replicas.
+
+    Args:
+      model: a built Keras layer or model.
+      noise: of a Monte-Carlo KL; or else
+      seed: of it, 0 where None, and
+      step: of the training, 0 where None.
+      kl: how the KL without closed form is estimated, or patterns of site names to that, such as
+        `{"*/kernel": bnn.divergences.Quadrature()}`; one antithetic pair where None.
+    """
+    if noise is None:
+        noise = as_noise(0 if seed is None else seed, step=step)
+    else:
+        noise = as_noise(noise, seed=seed, step=step)
+    return {
+        name: site_kl(site, noise.at(site=number), estimate_at(kl, name))
+        for number, (name, site) in enumerate(sites(model).items())
+    }
+
+
+def site_kl(site: Site, noise: Noise, estimate: KLEstimate | None = None) -> tf.Tensor:
+    """KL(q ‖ p) of one site in nats, scalar; see `ledger`."""
+    return tf.add_n([tf.reduce_sum(term) for term in _terms(site, noise, estimate)])
+
+
+def elementwise_kl(site: Site, noise: Noise, estimate: KLEstimate | None = None) -> tf.Tensor:
+    """The share of every weight in its site's KL, nats, of the tensor's shape; see `ledger`.
+
+    Raises:
+      ValueError: for a posterior with dependent weights, whose KL has no such shares.
+    """
+    if not site.posterior.factorized:
+        raise ValueError(
+            f"posterior {type(site.posterior).__name__} must be factorized to share out its KL "
+            "among the weights; use site_kl for the total."
+        )
+    shares = tf.add_n(_terms(site, noise, estimate))
+    return tf.broadcast_to(shares, site.posterior.shape)
+
+
+def _terms(site: Site, noise: Noise, estimate: KLEstimate | None) -> list[tf.Tensor]:
+    return kl_terms(site.posterior, site.prior, noise, estimate or MonteCarlo())

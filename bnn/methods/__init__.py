@@ -1,0 +1,19 @@
+"""Inference methods, one a file, and the probe that compares estimators while one trains."""
+
+from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
+from bnn.methods.map import MAP
+from bnn.methods.method import Method
+from bnn.methods.problem import Problem
+from bnn.methods.variational_inference import VariationalInference
+from bnn.training import Archive, Info
+
+__all__ = [
+    "MAP",
+    "Archive",
+    "GradientNoise",
+    "GradientNoiseProbe",
+    "Info",
+    "Method",
+    "Problem",
+    "VariationalInference",
+]

@@ -1,0 +1,6 @@
+"""Counter-based noise: every random number is a pure function of named coordinates."""
+
+from bnn.noise.coordinates import Noise, Purpose, as_noise
+from bnn.noise.generator import threefry
+
+__all__ = ["Noise", "Purpose", "as_noise", "threefry"]

@@ -1,0 +1,268 @@
+"""The coordinates of a random number, as one value that is passed from the run to the site."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import operator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bnn.noise.generator import fold, halves, threefry, words
+from bnn.noise.transforms import (
+    identity,
+    identity_compiled,
+    signs,
+    standard_normal,
+    standard_normal_compiled,
+    uniform,
+    uniform_compiled,
+)
+
+# What is not a tensor and tells streams apart by so many values; beyond them it is refused.
+_LIMITS = {
+    "step": 2**63,
+    "sample": 2**32,
+    "replica": 2**32,
+    "example_offset": 2**32,
+    "site": 2**16,
+    "purpose": 2**8,
+    "part": 2**4,
+    "stream": 2**4,
+}
+# Below this many elements, compiling a kernel costs more than it saves in eager mode.
+_COMPILE_FROM = 16_384
+
+
+class Purpose(enum.IntEnum):
+    """What noise is for. Two purposes never share a stream."""
+
+    TRAINING = 0
+    PREDICTION = 1
+    KL = 2
+    DROPOUT = 3
+    MOMENTUM = 4
+    DATA = 5
+    INITIALIZATION = 6
+    PROBE = 7
+    METHOD = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Noise:
+    """The coordinates of random numbers; with all of them given, a number is given.
+
+    The coordinates enter the generator as
+
+        root    = threefry(seed; step)
+        key     = threefry(root; site · 2¹⁶ + purpose · 2⁸ + part · 2⁴ + stream, replica)
+        word[i] = first word of threefry(key; i, sample)
+
+    For one key the block is a bijection of (element, sample), for one step the key is one of
+    (site, purpose, part, stream, replica), and for one seed the root is one of the step. Keys of
+    different steps are independent 64-bit words: two of them are equal with a probability of 2⁻⁶⁴.
+
+    A step may be any 64-bit integer. Tensors of other coordinates that pass 2³², or are negative,
+    are folded into another word, never cut off; numbers that are not tensors are refused.
+
+    Attributes:
+      seed: int or scalar integer tensor; 64 bits.
+      step: training step, int or scalar integer tensor.
+      sample: number of the weight sample, int or scalar integer tensor.
+      replica: number of the replica, int or scalar integer tensor; equal on all that share a draw.
+      purpose: what the noise is for, below 2⁸; numbers from 16 on are free for other packages.
+      site: number of the site in its model, below 2¹⁶.
+      part: tells the terms of one posterior apart, below 2⁴.
+      antithetic: couple samples 2k and 2k + 1: the second has the negated normal numbers of the
+        first and the same signs and uniforms (Hammersley & Morton 1956).
+      example_offset: position of the batch's first example in the global batch. Noise drawn with
+        `per_example=True` depends on the example's global position only, so that replicas which
+        share a draw see the same noise as one device would.
+    """
+
+    seed: Any
+    step: Any = 0
+    sample: Any = dataclasses.field(default=0, kw_only=True)
+    replica: Any = dataclasses.field(default=0, kw_only=True)
+    purpose: int = dataclasses.field(default=Purpose.TRAINING, kw_only=True)
+    site: int = dataclasses.field(default=0, kw_only=True)
+    part: int = dataclasses.field(default=0, kw_only=True)
+    antithetic: bool = dataclasses.field(default=False, kw_only=True)
+    example_offset: Any = dataclasses.field(default=0, kw_only=True)
+    # (seed, step, their root): copies of a noise that keep both share one.
+    _root: Any = dataclasses.field(default=None, kw_only=True, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Reads variables once, for coordinates must not move with a step counter; checks them."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if tf.is_tensor(value):
+                object.__setattr__(self, field.name, tf.convert_to_tensor(value))
+        for name in ("sample", "replica", "site", "purpose", "part", "example_offset"):
+            _word(getattr(self, name), name)
+        known = self._root
+        if known is None or known[0] is not self.seed or known[1] is not self.step:
+            root = threefry(_seed_words(self.seed), _step_words(self.step))
+            object.__setattr__(self, "_root", (self.seed, self.step, root))
+
+    def at(self, **changes: Any) -> Noise:
+        """A copy with other coordinates: `noise.at(sample=3)`."""
+        return dataclasses.replace(self, **changes)
+
+    def bits(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
+        """Uniform random words, uint32, of the given shape.
+
+        Args:
+          shape: tuple of ints or an integer tensor; `[B, …]` with `per_example`.
+          stream: 0 … 15, tells the tensors apart that one part of a site needs in one draw.
+          per_example: the first axis counts examples, starting at `example_offset`.
+        """
+        return self._transform(shape, stream, per_example, identity, identity_compiled)
+
+    def normal(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
+        """Standard normal numbers, float32, of the given shape; arguments as in `bits`."""
+        normal = self._transform(
+            shape, stream, per_example, standard_normal, standard_normal_compiled
+        )
+        if not self.antithetic:
+            return normal
+        return normal * (1.0 - 2.0 * tf.cast(self.sample % 2, tf.float32))
+
+    def uniform(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
+        """Uniform numbers in the open interval (0, 1), float32; arguments as in `bits`."""
+        return self._transform(shape, stream, per_example, uniform, uniform_compiled)
+
+    def signs(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
+        """Rademacher signs, exactly −1 or +1 with equal chance, float32; arguments as in `bits`.
+
+        One word holds 32 signs; each row, that is index of the first axis, begins with a new word.
+        The words are sums of two of the generator's, which XLA does not repeat in every consumer.
+        """
+        sizes = shape if _static_size(shape) is not None else tf.cast(shape, tf.int32)
+        rank = len(shape) if not tf.is_tensor(shape) else shape.shape[0]
+        rows = sizes[0] if rank else 1
+        row = _static_size(shape[1:])
+        if row is None:
+            row = tf.reduce_prod(sizes[1:])
+        num_words = -(-row // 32)
+        pairs = self.bits([rows, num_words, 2], stream, per_example=per_example)
+        packed = signs(tf.reduce_sum(pairs, axis=-1))
+        return tf.reshape(tf.reshape(packed, [rows, 32 * num_words])[:, :row], shape)
+
+    def key(self, stream: int = 0) -> tuple[Any, Any]:
+        """The generator's two key words for one stream; ValueError for one out of range."""
+        place = (
+            _word(self.site, "site") << np.uint32(16)
+            | _word(self.purpose, "purpose") << np.uint32(8)
+            | _word(self.part, "part") << np.uint32(4)
+            | _word(stream, "stream")
+        )
+        return threefry(self._root[2], (np.array(place, np.uint32), _word(self.replica, "replica")))
+
+    def _transform(
+        self, shape: Any, stream: int, per_example: bool, transform: Any, compiled: Any
+    ) -> tf.Tensor:
+        key = tuple(tf.convert_to_tensor(word) for word in self.key(stream))
+        sample = _word(self.sample // 2 if self.antithetic else self.sample, "sample")
+        sample = tf.convert_to_tensor(sample)
+        size = _static_size(shape)
+        count = tf.reduce_prod(tf.cast(shape, tf.int32)) if size is None else size
+        first = tf.constant(0, tf.uint32)
+        if per_example and not _is_zero(self.example_offset):
+            per_row = count // tf.maximum(tf.cast(shape[0], tf.int32), 1)
+            offset = tf.cast(tf.cast(self.example_offset, tf.int64), tf.uint64)
+            first = offset * tf.cast(per_row, tf.uint64)
+        if size is not None and (size >= _COMPILE_FROM or tf.inside_function()):
+            # One kernel for a hundred operations; inlined where XLA compiles the caller.
+            return tf.reshape(compiled(key, first, size, sample), shape)
+        return tf.reshape(transform(words(key, first, count, sample)), shape)
+
+
+def as_noise(noise: Any, **coordinates: Any) -> Noise:
+    """The noise itself, or that of a seed with the coordinates that are given (not None).
+
+    Raises:
+      ValueError: for a noise with coordinates beside it, which would say two things.
+    """
+    given = {name: value for name, value in coordinates.items() if value is not None}
+    if not isinstance(noise, Noise):
+        return Noise(noise, **given)
+    if given:
+        raise ValueError(
+            f"{', '.join(given)} must not be given beside a Noise, which has coordinates of its "
+            f"own; use noise.at({', '.join(f'{name}=…' for name in given)})."
+        )
+    return noise
+
+
+def _is_zero(value: Any) -> bool:
+    return not tf.is_tensor(value) and value == 0
+
+
+def _word(value: Any, name: str) -> Any:
+    """One coordinate as a uint32: a NumPy scalar array where it is known, else a tensor."""
+    value = _integer(value, name)
+    if not tf.is_tensor(value):
+        return np.array(value, np.uint32)
+    if name not in ("sample", "replica", "example_offset"):
+        raise ValueError(f"{name} must be an int, got a tensor; it is fixed when a step is traced.")
+    return fold(*halves(value))
+
+
+def _step_words(value: Any) -> tuple[Any, Any]:
+    value = _integer(value, "step")
+    if tf.is_tensor(value):
+        return halves(value)
+    return np.array(value % 2**32, np.uint32), np.array(value // 2**32, np.uint32)
+
+
+def _integer(value: Any, name: str) -> Any:
+    """An int within its limits, or an integer tensor."""
+    if not tf.is_tensor(value):
+        try:
+            value = operator.index(value)
+        except TypeError:
+            value = tf.convert_to_tensor(value)
+    if not tf.is_tensor(value):
+        limit = _LIMITS[name]
+        if not 0 <= value < limit:
+            raise ValueError(
+                f"{name} must be an integer from 0 to {limit - 1}, got {value}; noise streams "
+                f"are told apart by {limit.bit_length() - 1} bits of {name}."
+            )
+    elif not value.dtype.is_integer:
+        raise ValueError(
+            f"{name} must be an integer or an integer tensor, got a tensor of {value.dtype.name}; "
+            f"cast it with tf.cast({name}, tf.int64)."
+        )
+    return value
+
+
+def _seed_words(seed: Any) -> tuple[Any, Any]:
+    if not tf.is_tensor(seed):
+        try:
+            seed = operator.index(seed)
+        except TypeError:
+            raise ValueError(
+                f"seed must be an int or an integer tensor, got {seed!r}; pass for example seed=0."
+            ) from None
+        if not -(2**63) <= seed < 2**64:
+            raise ValueError(f"seed must fit into 64 bits, got {seed}; take it modulo 2**64.")
+        seed %= 2**64
+        return np.array(seed % 2**32, np.uint32), np.array(seed // 2**32, np.uint32)
+    if not seed.dtype.is_integer or seed.shape.rank not in (0, None):
+        raise ValueError(
+            "seed must be an int or a scalar integer tensor, got a tensor of "
+            f"{seed.dtype.name} with shape {seed.shape}; pass for example tf.constant(0)."
+        )
+    return halves(seed)
+
+
+def _static_size(shape: Any) -> int | None:
+    if tf.is_tensor(shape):
+        shape = tf.get_static_value(shape)
+    if shape is None or any(tf.is_tensor(n) or n is None for n in shape):
+        return None
+    return int(np.prod([int(n) for n in shape], dtype=np.int64))

@@ -1,0 +1,82 @@
+"""Reading gin files, and starting the devices that they choose."""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_SHIPPED = Path(__file__).resolve().parents[2] / "gin_configs"
+
+
+def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
+    """Reads the gin files.
+
+    Their includes are looked for in the file's folder, the one above, and among the shipped files.
+    Modules that they import may stand in the file's own folder, which is the last place that Python
+    looks in.
+    """
+    import gin
+    from absl import logging
+
+    for file in files:
+        if not Path(file).is_file():
+            raise FileNotFoundError(
+                f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
+            )
+    own = [str(Path(file).resolve().parent) for file in files]
+    sys.path += [folder for folder in dict.fromkeys(own) if folder not in sys.path]
+    folders = [str(folder) for file in files for folder in list(Path(file).resolve().parents)[:2]]
+    # Gin's own order has the current folder first, and there it takes any folder named `data` or
+    # `model` for a Python package, and fails.
+    gin.config._LOCATION_PREFIXES[:] = [*folders, str(_SHIPPED), ""]
+    # gin logs every place in which it looks for an include as an error; parsing raises real ones.
+    logging.set_verbosity(logging.FATAL)
+    try:
+        gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
+    finally:
+        logging.set_verbosity(logging.WARNING)
+
+
+def start_devices() -> None:
+    """Builds the strategy that the configuration names, before anything else of TensorFlow.
+
+    Devices and collectives are fixed once TensorFlow has started, which building an optimizer does,
+    and gin builds a function's arguments in no stated order.
+    """
+    import gin
+
+    try:
+        reference = gin.query_parameter("run.strategy")
+    except ValueError:  # not bound: one device
+        return
+    copy.deepcopy(reference)  # how gin itself makes an object of a reference
+
+
+def check_recorded(text: str, imports: Sequence[str], path: Path) -> None:
+    """Raises ValueError for a recorded configuration that would run code of other modules.
+
+    Args:
+      text: of the configuration.
+      imports: modules that the caller allows, each with what is below it.
+      path: of the file, for the error.
+    """
+    allowed = ("bnn", *imports)
+    for line in text.splitlines():
+        words = re.match(r"\s*(import|from|include)\b\s*(\S*)", line)
+        if words is None:
+            continue
+        kind, name = words[1], words[2].strip("'\"")
+        if kind == "include" or name == "__gin__":
+            raise ValueError(
+                f"{path} must be a recorded configuration, which has no line {line.strip()!r}; it "
+                "was changed by hand. Give it to bnn.run as --gin_file if you trust it."
+            )
+        below = any(name == module or name.startswith(f"{module}.") for module in allowed)
+        if not below and name not in sys.modules:
+            raise ValueError(
+                f"{path} imports the module {name}, which would run its code; if you trust it, "
+                f"allow it with --import={name}, or imports=[{name!r}] in Python."
+            )

@@ -1,0 +1,153 @@
+"""What a run that has ended leaves behind in words and numbers: results, ledger and summary."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bnn.diagnostics import ledger_report
+from bnn.evaluation import Judged, evaluation_of, judge
+from bnn.divergences import MonteCarlo
+from bnn.ledger import ledger
+from bnn.sites import sites
+from bnn.methods import Problem
+from bnn.runs.figures import draw_figures
+from bnn.runs.model_files import model_files
+from bnn.runs.provenance import git_revision, versions
+from bnn.runs.recorded_predictions import write_predictions
+from bnn.runs.session import Session
+from bnn.tracking import Console, RunInfo, Tracker, read_jsonl
+from bnn.training import write_json, write_text
+
+_KL_SAMPLES = 32
+
+
+def write_results(
+    session: Session,
+    trackers: Tracker,
+    best: tuple[int, float] | None,
+    started: float,
+    train_seconds: float,
+) -> dict[str, Any]:
+    """Evaluates the trained model, writes everything that the run leaves, and returns the results.
+
+    Args:
+      session: trained.
+      trackers: are shown the figures and the model's files.
+      best: step and score of the best checkpoint, or None.
+      started: clock at the start of the training.
+      train_seconds: that it took.
+    """
+    folder, problem, data = session.folder, session.problem, session.data
+    clock = time.monotonic()
+    test = judge(
+        lambda inputs: session.method.predict(inputs, session.num_predict_samples, problem.seed),
+        problem.likelihood,
+        data.x_test,
+        data.y_test,
+        data,
+        num_samples=session.num_predict_samples,
+        num_outputs=session.num_outputs,
+    )
+    results = final_results(session, test)
+    seconds = {"train": train_seconds, "evaluate": time.monotonic() - clock}
+    results["seconds"] = {name: round(value, 3) for name, value in seconds.items()}
+    results["best_checkpoint"] = None if best is None else {"step": best[0], "score": best[1]}
+    folder.keep(session.identity)
+    write_predictions(folder.path, problem.likelihood, test, data)
+    records = read_jsonl(folder.metrics)
+    figures = draw_figures(folder.figures, records, problem.likelihood, test.examples, data)
+    results["ledger"] = write_ledger(folder.path, problem, records)
+    results["seconds"]["total"] = round(time.monotonic() - started, 3)
+    write_json(folder.results, results)
+    for name, path in figures.items():
+        trackers.figure(name, path, session.plan.total_steps)
+    if folder.has_checkpoint():
+        trackers.artifact("checkpoint", model_files(folder))
+    return results
+
+
+def final_results(session: Session, test: Judged) -> dict[str, Any]:
+    """What `results.json` says of the trained model, but for times and the ledger's report.
+
+    Args:
+      session: trained.
+      test: predictions of the test part.
+    """
+    problem, data = session.problem, session.data
+    step = problem.total_steps
+    values = ledger(problem.model, seed=problem.seed, step=step, kl=MonteCarlo(_KL_SAMPLES))
+    kl = {name: float(value) for name, value in values.items()}
+    return {
+        "data": data.name,
+        "test": evaluation_of(problem.likelihood).metrics(test.examples),
+        "num_predict_samples": session.num_predict_samples,
+        **session.method.describe(),
+        "kl": {"total": sum(kl.values()), **kl},
+        "num_train": data.num_train,
+        "num_test": data.num_test,
+        "num_parameters": problem.model.count_params(),
+        "steps": problem.total_steps,
+        "seed": problem.seed,
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "git_revision": git_revision(),
+    }
+
+
+def write_ledger(
+    folder: Path, problem: Problem, records: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Writes `ledger.md`, logs its warnings, and returns the report as JSON values.
+
+    Args:
+      folder: of the run.
+      problem: trained.
+      records: lines of `metrics.jsonl`; the last one's NLL is what the KL is compared with.
+    """
+    if not sites(problem.model):  # a plain Keras model
+        return {"sites": [], "warnings": []}
+    nll = records[-1].get("nll") if records else None
+    report = ledger_report(problem.model, problem.num_train, nll, problem.seed)
+    write_text(folder / "ledger.md", str(report))
+    for warning in report.warnings:
+        logging.getLogger("absl").warning("%s", warning)
+    return dataclasses.asdict(report) | {
+        "sites": [_finite(dataclasses.asdict(site)) for site in report.sites],
+        "warnings": list(report.warnings),
+    }
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with infinities, which JSON lacks, as None."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }
+
+
+def show_finished(path: Path, results: Mapping[str, Any]) -> None:
+    """Shows the results of a run that has ended already."""
+    logging.getLogger("absl").warning(
+        "workdir %s holds this very run, finished: nothing was repeated.", path
+    )
+    console = Console()
+    console.start(RunInfo(workdir=path, name=path.name))
+    console.finish(summary(results, path))
+
+
+def summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """What a person wants to see of the results."""
+    names = ("data", "method", "posterior", "estimator", "num_predict_samples", "steps", "seed")
+    summary: dict[str, Any] = {name: results[name] for name in names if name in results}
+    summary |= {f"test {name}": value for name, value in results["test"].items()}
+    summary["KL, nats"] = results["kl"]["total"]
+    summary["seconds of training"] = results["seconds"]["train"]
+    summary["files"] = str(path)
+    return summary
