@@ -31,6 +31,7 @@ def use_data_dir() -> None:
     """Has --data_dir win over the environment's variable."""
     if _DATA_DIR.value is not None:
         os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
+        os.environ["BNN_DATA_DIR_FROM"] = "--data_dir"  # what an error names
 
 
 def name_flag(message: str) -> str:

@@ -34,6 +34,7 @@ def arrays(
     seed: int = 0,
     standardize: Standardize = None,
     stream: bool = False,
+    num_workers: int = 0,
     class_names: Any = None,
     target_names: tuple[str, ...] | None = None,
     feature_names: tuple[str, ...] | None = None,
@@ -60,6 +61,7 @@ def arrays(
         they are. Token numbers never are.
       stream: read training inputs when they are needed, for sets larger than memory; only from
         `.npy` files. Targets, validation and test part stay in memory.
+      num_workers: processes that read, where it is streamed; 0: a thread.
       class_names: as in `Dataset`.
       target_names: as in `Dataset`.
       feature_names: as in `Dataset`.
@@ -109,6 +111,7 @@ def arrays(
         input_loc=loc,
         input_scale=scale,
         train_source=source,
+        num_workers=num_workers,
         class_names=class_names,
         target_names=target_names,
         feature_names=feature_names,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from bnn.data.fingerprint import fingerprint
 from bnn.data.nests import Nest
 from bnn.data.preparation import ArrayPreparation, NestPreparation, Preparation
 from bnn.data.scaling import Scaling, TargetKind, TargetScaling
+
+if TYPE_CHECKING:
+    from bnn.data.batches import Batches
 
 PARTS = ("train", "valid", "test")
 _TASKS = {"labels": "classification", "values": "regression"}
@@ -53,6 +56,7 @@ class Dataset:
       train_source: the training examples where they are streamed: x_train and y_train then have N
         = 0 and say shapes and types.
       augmentation: maps of the training examples (`bnn.data.augmentation`), applied in order.
+      num_workers: processes that read and augment; 0: a thread. See `StreamedBatches`.
 
     Raises:
       ValueError: parts that disagree, a wrong type or shape, a value that is not finite, or a
@@ -84,6 +88,7 @@ class Dataset:
     preparation: Preparation | None = None
     train_source: Any = None
     augmentation: tuple[Any, ...] = ()
+    num_workers: int = 0
 
     def __post_init__(self) -> None:
         dataset_checks.check_dataset(self)
@@ -101,6 +106,12 @@ class Dataset:
         """Returns the weights of a part, float32 `[N]`; None: every example counts 1."""
         _check_part(part)
         return getattr(self, f"weights_{part}")
+
+    def batches(self, batch_size: int, seed: Any) -> Batches:
+        """Returns the training part's batches, resident or streamed: see `training_batches`."""
+        from bnn.data.training_batches import training_batches  # which knows of this class
+
+        return training_batches(self, batch_size, seed)
 
     def rows(self, part: str) -> np.ndarray:
         """Returns the numbers of a part's examples in the source, int64 `[N]`."""

@@ -61,6 +61,7 @@ def image_folder(
     seed: int = 0,
     standardize: bool = False,
     stream: bool = False,
+    num_workers: int = 0,
     name: str | None = None,
 ) -> Dataset:
     """Returns the images below a folder, float32 `[N, height, width, channels]` in [0, 1].
@@ -79,6 +80,7 @@ def image_folder(
         one number each; not with stream.
       stream: read training images when they are needed, for sets larger than memory; validation and
         test images stay in memory.
+      num_workers: processes that read, where it is streamed; 0: a thread.
       name: of the set; default: the folder's.
 
     Raises:
@@ -123,6 +125,7 @@ def image_folder(
         input_scale=scale,
         preparation=ImagePreparation(shape, loc, scale),
         train_source=source,
+        num_workers=num_workers,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bnn.data.batches import Batches, ResidentBatches
 from bnn.data.dataset import Dataset
 from bnn.data.examples import ArrayExamples
@@ -11,8 +13,8 @@ from bnn.data.streamed_batches import StreamedBatches
 def training_batches(
     data: Dataset,
     batch_size: int,
-    seed: int,
-    num_workers: int = 0,
+    seed: Any,
+    num_workers: int | None = None,
     share: tuple[int, int] = (0, 1),
 ) -> Batches:
     """Returns the training part's batches: the same examples for the same seed in either form.
@@ -23,8 +25,8 @@ def training_batches(
     Args:
       data: the set.
       batch_size: B.
-      seed: of order and augmentation.
-      num_workers: processes that read, for streamed data; see `StreamedBatches`.
+      seed: of order and augmentation, int or integer variable.
+      num_workers: processes that read, for streamed data; None: the set's own.
       share: part of every batch, for streamed data.
     """
     streamed = data.train_source is not None or data.augmentation or data.weights_train is not None
@@ -33,4 +35,5 @@ def training_batches(
     examples = data.train_source
     if examples is None:
         examples = ArrayExamples(data.name, data.x_train, data.y_train, data.weights_train)
-    return StreamedBatches(examples, batch_size, seed, data.augmentation, num_workers, share)
+    workers = data.num_workers if num_workers is None else num_workers
+    return StreamedBatches(examples, batch_size, int(seed), data.augmentation, workers, share)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bnn.data import (
     ArrayExamples,
@@ -235,7 +236,9 @@ def test_a_data_set_chooses_its_batches(arrays):
     )
     assert (streamed.num_train, len(streamed.rows("train"))) == (COUNT, COUNT)
     assert "53 train streamed" in repr(streamed)
-    np.testing.assert_array_equal(training_batches(streamed, 8, 0).at(3).inputs, plain.at(3).inputs)
+    np.testing.assert_array_equal(
+        streamed.batches(8, tf.Variable(0)).at(3).inputs, plain.at(3).inputs
+    )
     other = ArrayExamples("toy", images[::-1], labels)
     changed = Dataset(
         "toy", *empty, *empty, images[:3], labels[:3], num_classes=5, train_source=other

@@ -15,7 +15,7 @@ from bnn.data.examples import Example
 
 
 @gin.register(module="bnn.data")
-def augmented(data: Dataset, maps: Sequence[Map]) -> Dataset:
+def augmented(data: Dataset, maps: Sequence[Map], num_workers: int | None = None) -> Dataset:
     """Returns the data set whose training examples go through the maps, one after the other.
 
     N, the validation and the test part stay as they are. Each map is tried on two examples, so that
@@ -24,6 +24,7 @@ def augmented(data: Dataset, maps: Sequence[Map]) -> Dataset:
     Args:
       data: the set.
       maps: such as `[@Flip(), @Crop()]`.
+      num_workers: processes that read and augment; None: as the set says, else a thread.
 
     Raises:
       ValueError: no maps, or one that cannot serve the set.
@@ -44,4 +45,6 @@ def augmented(data: Dataset, maps: Sequence[Map]) -> Dataset:
             batch = Example(*take)
         for place, augment in enumerate(bound):
             batch = augment(batch, Draws(0, 0, rows, place))
-    return dataclasses.replace(data, augmentation=(*data.augmentation, *bound))
+    workers = data.num_workers if num_workers is None else num_workers
+    everything = (*data.augmentation, *bound)
+    return dataclasses.replace(data, augmentation=everything, num_workers=workers)
