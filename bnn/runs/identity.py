@@ -153,9 +153,8 @@ def _code(code: types.CodeType) -> str:
 
 def _object(name: str, value: Any, depth: int) -> Any:
     described: dict[str, Any] = {"class": _name(type(value))}
-    if hasattr(value, "get_config"):
-        # Keras counts up the names of objects that were given none.
-        config = {k: v for k, v in value.get_config().items() if k != "name"}
+    config = _configuration(value)
+    if config is not None:
         described["configuration"] = _described(name, config, depth)
         return described
     if dataclasses.is_dataclass(value):
@@ -171,6 +170,16 @@ def _object(name: str, value: Any, depth: int) -> Any:
         if of_part not in ({}, []):
             described[attribute] = of_part
     return described
+
+
+def _configuration(value: Any) -> Mapping[str, Any] | None:
+    """What Keras would save of an object; None where it cannot, as an objective before `bind`."""
+    try:
+        config = value.get_config()
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return None
+    # Keras counts up the names of objects that were given none.
+    return {name: part for name, part in config.items() if name != "name"}
 
 
 def _is_state(value: Any) -> bool:
