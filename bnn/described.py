@@ -17,10 +17,10 @@ class Described:
 
     def get_config(self) -> dict:
         """The constructor's arguments as JSON values."""
-        names = [n for n in inspect.signature(type(self).__init__).parameters if n != "self"]
         return {
             name: _encode(getattr(self, name if hasattr(self, name) else f"_{name}"))
-            for name in names
+            for name, argument in inspect.signature(type(self)).parameters.items()
+            if argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
         }
 
     @classmethod

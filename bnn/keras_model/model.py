@@ -8,13 +8,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bnn.draw import Draw
 from bnn.estimators import BySite, Estimator, Flipout, Reparameterization
 from bnn.keras_model.data import num_examples, steps_an_epoch
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
-from bnn.noise import Noise, Purpose
+from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
+from bnn.prediction import predict
 from bnn.schedules import Constant, Schedule
 from bnn.sites import sites
 
@@ -218,14 +218,9 @@ class BayesianModel(keras.Model):
     def _samples(self, inputs: Any) -> Any:
         """Outputs of `num_predict_samples` functions, `[S, B, …]` each."""
 
-        def one(sample: tf.Tensor) -> Any:
-            noise = Noise(self.seed, purpose=Purpose.PREDICTION, sample=sample)
-            with Draw(noise, Reparameterization()):
-                outputs = self.network(inputs, training=False)
-            return keras.tree.map_structure(lambda t: tf.cast(t, tf.float32), outputs)
-
-        spec = keras.tree.map_structure(lambda _: tf.float32, self.network(inputs, training=False))
-        return tf.map_fn(one, tf.range(self.num_predict_samples), fn_output_signature=spec)
+        return predict(
+            self.network, inputs, self.num_predict_samples, self.seed, jit_compile=False
+        )
 
     def _predictive_mean(self, samples: Any) -> tf.Tensor:
         """Probabilities `[B, C]`, or the mean of the targets `[B, D]`."""
