@@ -31,6 +31,14 @@ def use_data_dir() -> None:
     """Has --data_dir win over the environment's variable."""
     if _DATA_DIR.value is not None:
         os.environ["BNN_DATA_DIR"] = _DATA_DIR.value
+        os.environ["BNN_DATA_DIR_FROM"] = "--data_dir"  # what an error names
+
+
+def name_flag(message: str) -> str:
+    """The message, with the flag in the place of the variable where the flag was given."""
+    if _DATA_DIR.value is None:
+        return message
+    return message.replace("the environment variable BNN_DATA_DIR", "--data_dir")
 
 
 def wants_traceback() -> bool:
@@ -46,6 +54,6 @@ def explain(error: BaseException) -> int:
     """
     if _TRACEBACK.value:
         raise error
-    message = re.sub(r" \(<(function|class) .*>\)", "", str(error))  # gin's addition
+    message = name_flag(re.sub(r" \(<(function|class) .*>\)", "", str(error)))  # gin's addition
     print(f"error: {message}\n(--traceback shows where)", file=sys.stderr)
     return 1

@@ -1,134 +1,172 @@
 """What every data set must satisfy, with errors that name the set, the part and the row."""
 
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-
-class _Scales(Protocol):
-    @property
-    def target_loc(self) -> np.ndarray | None: ...
-    @property
-    def target_scale(self) -> np.ndarray | None: ...
-    @property
-    def input_loc(self) -> np.ndarray | None: ...
-    @property
-    def input_scale(self) -> np.ndarray | None: ...
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
+from bnn.data import memory
 
 
-def check_inputs(name: str, part: str, x: np.ndarray) -> None:
-    """Raises ValueError unless x is float32 `[N, ...]`, of rank 2 or more, and finite."""
-    if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim < 2:
+def check_inputs(name: str, label: str, x: np.ndarray) -> None:
+    """Raises ValueError unless x is float32 or int32 `[N, ...]`, of rank 2, and finite."""
+    right_type = isinstance(x, np.ndarray) and x.dtype in (np.float32, np.int32)
+    if not right_type or x.ndim < 2:
         raise ValueError(
-            f"{name}: x_{part} must be a float32 array [N, ...] of rank 2 or more, "
-            f"got {_describe(x)}; convert it with x.astype('float32') and reshape it."
+            f"{name}: {label} must be a float32 array [N, ...] of rank 2 or more (int32 for token "
+            f"numbers), got {describe(x)}; convert it with x.astype('float32') and reshape it."
         )
-    check_finite(name, f"x_{part}", x)
+    check_finite(name, label, x)
 
 
-def check_targets(name: str, part: str, y: np.ndarray, shape: tuple[int, ...]) -> None:
+def check_values(name: str, label: str, y: np.ndarray, shape: tuple[int, ...]) -> None:
     """Raises ValueError unless y is float32 `[N, D]`, finite, with D as in the training part."""
     if not isinstance(y, np.ndarray) or y.dtype != np.float32 or y.ndim != 2 or y.shape[1] < 1:
         raise ValueError(
-            f"{name}: y_{part} must be a float32 array [N, D] of standardised targets, "
-            f"got {_describe(y)}; write a single target as [N, 1], and for labels give num_classes."
+            f"{name}: {label} must be a float32 array [N, D] of standardised targets, "
+            f"got {describe(y)}; write a single target as [N, 1], and for labels give num_classes."
         )
-    if y.shape[1:] != shape:
+    _check_columns(name, label, y, shape)
+    check_finite(name, label, y)
+
+
+def check_counts(name: str, label: str, y: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raises ValueError unless y is float32 `[N, D]` of whole numbers of at least 0."""
+    check_values(name, label, y, shape)
+    _check_rows(
+        name, label, y, (y < 0) | (y != np.floor(y)), "counts must be whole numbers of at least 0"
+    )
+
+
+def check_multi_label(name: str, label: str, y: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raises ValueError unless y is int32 `[N, L]` of zeros and ones."""
+    if not isinstance(y, np.ndarray) or y.dtype != np.int32 or y.ndim != 2 or y.shape[1] < 1:
         raise ValueError(
-            f"{name}: y_{part} must have the {shape[0]} target columns of y_train, "
-            f"got {y.shape[1]}; bring all parts to the same targets."
+            f"{name}: {label} must be an int32 array [N, L] with a column a label, got "
+            f"{describe(y)}; convert it with y.astype('int32')."
         )
-    check_finite(name, f"y_{part}", y)
+    _check_columns(name, label, y, shape)
+    _check_rows(name, label, y, (y != 0) & (y != 1), "labels of several at a time are 0 or 1")
 
 
-def check_labels(name: str, part: str, y: np.ndarray, num_classes: int) -> None:
-    """Raises ValueError unless y is int32 `[N]` with labels in [0, num_classes)."""
+def check_labels(
+    name: str, label: str, y: np.ndarray, num_classes: int | None, *, is_map: bool = False
+) -> None:
+    """Raises ValueError unless y is int32 `[N]`, a map `[N, ...]`, in [0, num_classes)."""
     if not isinstance(y, np.ndarray) or y.dtype != np.int32:
         raise ValueError(
-            f"{name}: y_{part} must be an int32 array [N] of labels, got {_describe(y)}; "
+            f"{name}: {label} must be an int32 array [N] of labels, got {describe(y)}; "
             f"convert it with y.astype('int32')."
         )
-    check_label_range(name, part, y, num_classes)
+    check_label_range(name, label, y, num_classes, is_map=is_map)
 
 
 def check_label_range(
-    name: str, part: str, y: np.ndarray, num_classes: int, remedy: str | None = None
+    name: str,
+    label: str,
+    y: np.ndarray,
+    num_classes: int | None,
+    remedy: str | None = None,
+    *,
+    is_map: bool = False,
 ) -> None:
-    """Raises ValueError unless y holds integers `[N]` in [0, num_classes)."""
+    """Raises ValueError unless y holds integers `[N]` (a map: `[N, ...]`) in [0, num_classes)."""
     if not isinstance(num_classes, (int, np.integer)) or num_classes < 2:
         raise ValueError(
             f"{name}: num_classes must be an integer of at least 2, got {num_classes!r}; "
             f"give the number of classes, or None for regression."
         )
-    if not np.issubdtype(y.dtype, np.integer) or y.ndim != 1:
+    if not np.issubdtype(y.dtype, np.integer) or (y.ndim < 2 if is_map else y.ndim != 1):
+        form, number = ("[N, ...]", "a place") if is_map else ("[N]", "an example")
         raise ValueError(
-            f"{name}: y_{part} must be an integer array [N] of labels, got {_describe(y)}; "
-            f"give one class number an example."
+            f"{name}: {label} must be an integer array {form} of labels, got {describe(y)}; "
+            f"give one class number {number}."
         )
     bad = (y < 0) | (y >= num_classes)
     if bad.any():
-        row = int(np.argmax(bad))
+        rows = bad.reshape(len(y), -1).any(axis=1)
+        row = int(np.argmax(rows))
         remedy = remedy or "number the classes from 0, or give a larger num_classes"
         raise ValueError(
-            f"{name}: wrong label range: the labels in y_{part} must lie in [0, {num_classes}), "
-            f"got {y[row]} in row {row} ({int(bad.sum())} such rows); {remedy}."
+            f"{name}: wrong label range: the labels in {label} must lie in [0, {num_classes}), "
+            f"got {np.asarray(y[row])[bad[row]].ravel()[0]} in row {row} ({int(rows.sum())} such "
+            f"rows); {remedy}."
         )
 
 
-def check_lengths(name: str, part: str, x: np.ndarray, y: np.ndarray) -> None:
+def check_weights(name: str, label: str, weights: np.ndarray, count: int) -> None:
+    """Raises ValueError unless weights are float32 `[N]`, finite, at least 0 and not all 0."""
+    if not isinstance(weights, np.ndarray) or weights.dtype != np.float32 or weights.ndim != 1:
+        raise ValueError(
+            f"{name}: {label} must be a float32 array [N], a weight an example, got "
+            f"{describe(weights)}; convert it with weights.astype('float32')."
+        )
+    if len(weights) != count:
+        raise ValueError(
+            f"{name}: {label} must hold the {count} weights of its part, got {len(weights)}; give "
+            f"one an example."
+        )
+    check_finite(name, label, weights)
+    _check_rows(name, label, weights, weights < 0, "weights must be at least 0")
+    if count and not weights.any():
+        raise ValueError(
+            f"{name}: {label} must hold a weight above 0, got zeros only; leave it out, or give 1 "
+            f"to the examples that count."
+        )
+
+
+def check_lengths(name: str, x_label: str, x: np.ndarray, y_label: str, y: np.ndarray) -> None:
     """Raises ValueError unless x and y have the same number of rows."""
     if x.shape[:1] != y.shape[:1] or not x.ndim:
         raise ValueError(
-            f"{name}: x_{part} and y_{part} must have one row an example, got shapes {x.shape} "
+            f"{name}: {x_label} and {y_label} must have one row an example, got shapes {x.shape} "
             f"and {y.shape}; pair every input with its target."
         )
 
 
-def check_scales(
-    name: str, num_classes: int | None, num_targets: int | None, scales: _Scales
-) -> None:
-    """Raises ValueError unless locs and scales come in pairs that are finite and fit the data."""
-    for what, loc, scale, shapes in (
-        ("target", scales.target_loc, scales.target_scale, [(num_targets,)]),
-        ("input", scales.input_loc, scales.input_scale, [(), scales.input_shape]),
-    ):
-        if what == "target" and (loc is None) != (num_classes is not None):
-            raise ValueError(
-                f"{name}: target_loc and target_scale must be given for regression and None for "
-                f"classification, got num_classes={num_classes} and target_loc={loc}; "
-                f"regression_dataset and classification_dataset fill them in."
-            )
-        if loc is None and scale is None:
-            continue
-        right = all(
-            np.shape(value) in shapes and np.isfinite(value).all()
-            for value in (loc, scale)
-            if value is not None
-        )
-        if loc is None or scale is None or not right or not (np.asarray(scale) > 0).all():
-            raise ValueError(
-                f"{name}: {what}_loc and {what}_scale must be finite, of shape "
-                f"{' or '.join(map(str, shapes))}, and the scale positive, got {loc} and {scale}; "
-                f"a constant column has scale 1."
-            )
-
-
-def check_finite(name: str, array_name: str, values: np.ndarray) -> None:
+def check_finite(name: str, label: str, values: np.ndarray) -> None:
     """Raises ValueError naming the first row of values `[N, ...]` that is not finite."""
-    finite = np.isfinite(values)
-    if not finite.all():
-        bad = ~finite.reshape(len(values), -1).all(axis=1)
-        row = int(np.argmax(bad))
-        value = values[row][~finite[row]][0]
+    if not np.issubdtype(values.dtype, np.inexact):
+        return
+    first: tuple[int, Any] | None = None
+    count = 0
+    for part in memory.blocks(values):
+        finite = np.isfinite(values[part])
+        if finite.all():
+            continue
+        bad = ~finite.reshape(len(finite), -1).all(axis=1)
+        count += int(bad.sum())
+        if first is None:
+            row = int(np.argmax(bad))
+            first = part.start + row, values[part][row][~finite[row]].ravel()[0]
+    if first is not None:
         raise ValueError(
-            f"{name}: {array_name} must be finite, got {value} in row {row} "
-            f"({int(bad.sum())} such rows); repair or drop these rows."
+            f"{name}: {label} must be finite, got {first[1]} in row {first[0]} "
+            f"({count} such rows); repair or drop these rows."
         )
 
 
-def _describe(value: object) -> str:
+def describe(value: object) -> str:
+    """Returns type and shape in words."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} of shape {value.shape}"
     return f"{type(value).__name__}"
+
+
+def _check_columns(name: str, label: str, y: np.ndarray, shape: tuple[int, ...]) -> None:
+    if y.shape[1:] != shape:
+        of = label.replace("_valid", "_train").replace("_test", "_train")
+        raise ValueError(
+            f"{name}: {label} must have the {shape[0]} target columns of {of}, "
+            f"got {y.shape[1]}; bring all parts to the same targets."
+        )
+
+
+def _check_rows(name: str, label: str, values: np.ndarray, bad: np.ndarray, rule: str) -> None:
+    if bad.any():
+        rows = bad.reshape(len(values), -1).any(axis=1)
+        row = int(np.argmax(rows))
+        value = np.asarray(values[row])[bad[row]].ravel()[0]
+        raise ValueError(
+            f"{name}: wrong values in {label}: {rule}, got {value} in row {row} "
+            f"({int(rows.sum())} such rows); correct these rows."
+        )

@@ -78,11 +78,14 @@ def _read(stream: BinaryIO, path: Path, remedy: str) -> np.ndarray:
             f"trailing bytes: expected {4 + 4 * rank + size} bytes for shape {shape}, got more",
             remedy,
         )
-    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    values = np.frombuffer(content, dtype).reshape(shape)  # shares the memory of content
+    if dtype.isnative:
+        return values
+    return values.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 
-def _take(stream: BinaryIO, size: int, path: Path, what: str, remedy: str) -> bytes:
-    content = bytearray()
+def _take(stream: BinaryIO, size: int, path: Path, what: str, remedy: str) -> bytearray:
+    content = bytearray()  # grows in place, and can be written to
     while len(content) < size:
         block = stream.read(min(size - len(content), _BLOCK))
         if not block:
@@ -92,7 +95,7 @@ def _take(stream: BinaryIO, size: int, path: Path, what: str, remedy: str) -> by
                 remedy,
             )
         content += block
-    return bytes(content)
+    return content
 
 
 def _error(path: Path, problem: str, remedy: str) -> ValueError:

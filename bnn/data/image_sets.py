@@ -7,7 +7,7 @@ from typing import Literal
 import gin
 import numpy as np
 
-from bnn.data import checks
+from bnn.data import checks, memory
 from bnn.data.assemble import Part, classification_dataset
 from bnn.data.dataset import Dataset
 from bnn.data.idx import read_idx
@@ -21,6 +21,7 @@ _SOURCES = {
 _PREFIXES = {"train": "train", "test": "t10k"}
 _NUM_CLASSES = 10
 _SIDE = 28
+_WHITE = 255
 
 
 def load_images(
@@ -41,34 +42,8 @@ def load_images(
         and labels of different number.
       FileNotFoundError: a missing folder or file.
     """
-    if split not in _PREFIXES:
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
-    folder = data_directory(data_dir, f"the set {name}") / name
-    images, images_path, images_remedy = _read(
-        folder, name, f"{_PREFIXES[split]}-images-idx3-ubyte"
-    )
-    labels, labels_path, labels_remedy = _read(
-        folder, name, f"{_PREFIXES[split]}-labels-idx1-ubyte"
-    )
-    if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE):
-        raise ValueError(
-            f"{images_path}: expected uint8 images of shape [N, {_SIDE}, {_SIDE}], got "
-            f"{images.dtype} of shape {images.shape}; {images_remedy}."
-        )
-    if labels.dtype != np.uint8 or labels.ndim != 1:
-        raise ValueError(
-            f"{labels_path}: expected uint8 labels of shape [N], got {labels.dtype} of shape "
-            f"{labels.shape}; {labels_remedy}."
-        )
-    if len(images) != len(labels):
-        raise ValueError(
-            f"{images_path} holds {len(images)} images but {labels_path.name} holds {len(labels)} "
-            f"labels, expected as many of each; {images_remedy}, and the labels with them."
-        )
-    checks.check_label_range(
-        name, split, labels, _NUM_CLASSES, f"the file is {labels_path}; {labels_remedy}"
-    )
-    return images[..., np.newaxis].astype(np.float32) / 255, labels.astype(np.int32)
+    images, labels = _load_bytes(name, split, data_dir)
+    return memory.filled(images, divisor=_WHITE), labels
 
 
 @gin.register(module="bnn.data")
@@ -147,8 +122,8 @@ def _image_set(
             f"validation_fraction must be 0 with test_only, got {validation_fraction!r}; "
             f"there is no training part to take it from."
         )
-    test = load_images(name, "test", data_dir)
-    train = tuple(part[:0] for part in test) if test_only else load_images(name, "train", data_dir)
+    test = _load_bytes(name, "test", data_dir)
+    train = tuple(part[:0] for part in test) if test_only else _load_bytes(name, "train", data_dir)
     return classification_dataset(
         name,
         (train[0], train[1]),
@@ -158,7 +133,40 @@ def _image_set(
         seed=seed,
         flatten=flatten,
         standardize=standardize,
+        divisor=_WHITE,
     )
+
+
+def _load_bytes(name: str, split: str, data_dir: str | os.PathLike[str] | None) -> Part:
+    """As `load_images`, the images still unsigned bytes."""
+    if split not in _PREFIXES:
+        raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
+    folder = data_directory(data_dir, f"the set {name}") / name
+    images, images_path, images_remedy = _read(
+        folder, name, f"{_PREFIXES[split]}-images-idx3-ubyte"
+    )
+    labels, labels_path, labels_remedy = _read(
+        folder, name, f"{_PREFIXES[split]}-labels-idx1-ubyte"
+    )
+    if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE):
+        raise ValueError(
+            f"{images_path}: expected uint8 images of shape [N, {_SIDE}, {_SIDE}], got "
+            f"{images.dtype} of shape {images.shape}; {images_remedy}."
+        )
+    if labels.dtype != np.uint8 or labels.ndim != 1:
+        raise ValueError(
+            f"{labels_path}: expected uint8 labels of shape [N], got {labels.dtype} of shape "
+            f"{labels.shape}; {labels_remedy}."
+        )
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{images_path} holds {len(images)} images but {labels_path.name} holds {len(labels)} "
+            f"labels, expected as many of each; {images_remedy}, and the labels with them."
+        )
+    checks.check_label_range(
+        name, f"y_{split}", labels, _NUM_CLASSES, f"the file is {labels_path}; {labels_remedy}"
+    )
+    return images[..., np.newaxis], labels.astype(np.int32)
 
 
 def _read(folder: Path, name: str, file_name: str) -> tuple[np.ndarray, Path, str]:

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 VARIABLE = "BNN_DATA_DIR"
+# What set the variable, where it was not the user: the command line, for its own flag.
+FROM = "BNN_DATA_DIR_FROM"
 
 
 def data_directory(data_dir: str | os.PathLike[str] | None, needed_for: str) -> Path:
@@ -15,7 +17,8 @@ def data_directory(data_dir: str | os.PathLike[str] | None, needed_for: str) -> 
     """
     origin = "data_dir"
     if not data_dir:
-        origin, data_dir = f"the environment variable {VARIABLE}", os.environ.get(VARIABLE)
+        origin = os.environ.get(FROM) or f"the environment variable {VARIABLE}"
+        data_dir = os.environ.get(VARIABLE)
     if not data_dir:
         raise ValueError(
             f"data_dir must name the folder that holds {needed_for}, got none; pass data_dir "

@@ -39,17 +39,19 @@ def digits(
             f"test_fraction must leave every class an image on both sides, in [{least:.4f}, "
             f"{1 - least:.4f}], got {test_fraction!r}; use for example 0.2."
         )
-    x_train, x_test, y_train, y_test = sklearn.model_selection.train_test_split(
-        images, raw.target, test_size=test_fraction, stratify=raw.target, random_state=seed
+    numbers = np.arange(len(images))
+    train, test = sklearn.model_selection.train_test_split(
+        numbers, test_size=test_fraction, stratify=raw.target, random_state=seed
     )
     return classification_dataset(
         "digits",
-        (x_train, y_train),
-        (x_test, y_test),
+        (images[train], raw.target[train]),
+        (images[test], raw.target[test]),
         num_classes=10,
         validation_fraction=validation_fraction,
         seed=seed,
         flatten=flatten,
+        rows=(train, test),
     )
 
 
@@ -80,4 +82,7 @@ def diabetes(
         (x[test], y[test]),
         validation_fraction=validation_fraction,
         seed=seed,
+        rows=(train, test),
+        target_names=("progression",),
+        feature_names=tuple(raw.feature_names),
     )

@@ -67,6 +67,7 @@ def uci(
         (x[test], y[test]),
         validation_fraction=validation_fraction,
         seed=seed,
+        rows=(train, test),
     )
 
 

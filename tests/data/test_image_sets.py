@@ -74,7 +74,11 @@ def test_missing_folders_and_files_are_named(tmp_path: Path, monkeypatch: pytest
     ):
         mnist(tmp_path / "nowhere")
     monkeypatch.setenv("BNN_DATA_DIR", str(tmp_path / "absent"))
+    monkeypatch.delenv("BNN_DATA_DIR_FROM", raising=False)
     with pytest.raises(FileNotFoundError, match="the environment variable BNN_DATA_DIR must name"):
+        mnist()
+    monkeypatch.setenv("BNN_DATA_DIR_FROM", "--data_dir")  # what the command line says
+    with pytest.raises(FileNotFoundError, match=r"^--data_dir must name an existing .*/absent'"):
         mnist()
     message = (
         "fashion_mnist/t10k-images-idx3-ubyte.gz: no such file; get t10k-images-idx3-ubyte.gz "

@@ -1,0 +1,83 @@
+"""Reading of CSV and Parquet files; needs pandas."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnn.data.extras import required
+from bnn.data.table_columns import check_names, table_columns
+
+PARQUET = (".parquet", ".pq")
+
+
+def read_table(path: str | os.PathLike[str], separator: str = ",") -> dict[str, np.ndarray]:
+    """Returns the columns of a CSV file, or of a Parquet file by its ending, by name.
+
+    Raises:
+      ImportError: pandas, or for Parquet PyArrow, is not installed.
+      FileNotFoundError: no such file.
+      ValueError: no rows, duplicated column names, a row with another number of values, or no text;
+        the message names the file and, where it can, the line.
+    """
+    path = Path(path).expanduser()
+    pandas = required("pandas", "tables", "pandas", f"reading {path.name}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; correct the path.")
+    if path.suffix.lower() in PARQUET:
+        frame = _read_parquet(pandas, path)
+    else:
+        frame = _read_csv(pandas, path, separator)
+    if not len(frame):
+        raise ValueError(f"{path}: must hold rows, got none under the column names; fill it.")
+    return table_columns(str(path), frame)
+
+
+def _read_parquet(pandas: Any, path: Path) -> Any:
+    required("pyarrow", "tables", "PyArrow", f"reading {path.name}")
+    try:
+        return pandas.read_parquet(path, engine="pyarrow")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path}: must be a Parquet file, got one that cannot be decoded "
+            f"({_first_line(error)}); write it again."
+        ) from error
+
+
+def _read_csv(pandas: Any, path: Path, separator: str) -> Any:
+    if not isinstance(separator, str) or len(separator) != 1:
+        raise ValueError(f"separator must be one character, such as ';', got {separator!r}.")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            names = next(csv.reader(lines, delimiter=separator), [])
+        check_names(str(path), names)  # pandas would rename them
+        # Each column by its own rules, so that no value is taken for another: "NA" is read as
+        # missing later, and a column of 1, 2, x stays as texts to be refused by row.
+        return pandas.read_csv(path, sep=separator, index_col=False, encoding="utf-8-sig")
+    except pandas.errors.EmptyDataError as error:
+        raise ValueError(f"{path}: must hold column names and rows, got nothing.") from error
+    except pandas.errors.ParserError as error:
+        found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if found is None:
+            raise ValueError(
+                f"{path}: must be a table with {separator!r} between values, got "
+                f"{_first_line(error)}; repair it."
+            ) from error
+        wanted, line, seen = found.groups()
+        raise ValueError(
+            f"{path}, line {line}: expected {wanted} values as in the first line, got {seen}; "
+            f"quote values that hold {separator!r}, or give another separator."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: must be text in UTF-8, got bytes that are none ({error}); convert it."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]

@@ -1,0 +1,252 @@
+"""Tables in CSV and Parquet files; needs the extra `bnn[tables]`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gin
+import numpy as np
+
+from bnn.data import columns
+from bnn.data.build import build
+from bnn.data.columns.base import missing as missing_values
+from bnn.data.columns.categorical import Unseen, as_category, sorted_categories
+from bnn.data.dataset import Dataset
+from bnn.data.splits import PARTS, Rows, split_by_column, split_by_fraction
+from bnn.data.table_files import read_table
+from bnn.data.table_options import Missing, Table, TableOptions, fitted, is_classes
+from bnn.data.targets import Targets, prepared_targets
+
+
+@gin.register(module="bnn.data")
+def csv(
+    path: str | os.PathLike[str],
+    targets: Sequence[str] | str,
+    test_path: str | os.PathLike[str] | None = None,
+    valid_path: str | os.PathLike[str] | None = None,
+    split_column: str | None = None,
+    test_fraction: float = 0.2,
+    validation_fraction: float = 0.0,
+    seed: int = 0,
+    categorical: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    weights: str | None = None,
+    missing: Missing = "refuse",
+    unseen: Unseen = "refuse",
+    max_categories: int = 100,
+    separator: str = ",",
+    name: str | None = None,
+) -> Dataset:
+    """Returns a CSV file's rows: features float32 `[N, F]`, targets by their columns.
+
+    Every column that is nothing else is a feature: numbers are standardised, texts become a feature
+    a category, dates (2024-05-31, 2024-05-31 08:00) days gone by, season and day of the week, all
+    fitted on the training rows. Targets of numbers are standardised, `[N, D]`; texts, and what
+    categorical names, are classes, `[N]`. Where both kinds occur, or several classes, the targets
+    are a dict by column. `prepare_inputs` takes such rows again: a DataFrame, a dict of columns, a
+    list of dicts, or a path.
+
+    Args:
+      path: the file; a Parquet file is known by its ending.
+      targets: columns to predict.
+      test_path: file of the test rows; then nothing is held out of path for a test.
+      valid_path: file of the validation rows.
+      split_column: column that says "train", "valid" or "test" a row.
+      test_fraction: share of the rows that becomes the test part, where no file or column does.
+      validation_fraction: share of the other rows that becomes the validation part, likewise.
+      seed: seed of both choices.
+      categorical: columns of numbers that are categories, and targets of numbers that are classes.
+      drop: columns to leave aside, such as an identifier.
+      weights: column of sample weights.
+      missing: missing feature values are refused ("refuse"), or become the training mean, or no
+        category, with a feature that says so ("impute"). In targets they are always refused.
+      unseen: a category that the training rows do not have is refused ("refuse"), or gives zeros
+        ("zeros").
+      max_categories: most categories of a column; more are refused.
+      separator: between the values of a line.
+      name: of the set; default: the file's.
+
+    Raises:
+      ImportError: pandas is not installed.
+      FileNotFoundError: no such file.
+      ValueError: an argument, column, row or value that does not fit, by its name.
+    """
+    name = name or Path(path).stem
+    options = TableOptions(
+        targets=_names(targets),
+        weights=weights,
+        split=split_column,
+        drop=_names(drop),
+        categorical=_names(categorical),
+        missing=missing,
+        unseen=unseen,
+        max_categories=max_categories,
+    )
+    tables = {"train": read_table(path, separator)}
+    for part, file in (("valid", valid_path), ("test", test_path)):
+        if file is not None:
+            tables[part] = read_table(file, separator)
+    table, rows = _joined(name, tables)
+    options.check(name, table)
+    if split_column is not None:
+        if len(tables) > 1:
+            raise ValueError("give split_column, or test_path and valid_path, not both.")
+        rows = split_by_column(name, split_column, table[split_column])
+    else:
+        rows = _held_out(rows, tables, test_fraction, validation_fraction, seed)
+    return _dataset(name, table, rows, options)
+
+
+@gin.register(module="bnn.data")
+def parquet(path: str | os.PathLike[str], targets: Sequence[str] | str, **options: Any) -> Dataset:
+    """Returns a Parquet file's rows; shapes, options and errors as for `csv`."""
+    return csv(path, targets, **options)
+
+
+def _names(given: Sequence[str] | str) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _joined(name: str, tables: dict[str, Table]) -> tuple[Table, Rows]:
+    """One table of all files, and the rows of every part, by file."""
+    first = tables["train"]
+    for part, table in tables.items():
+        if set(table) != set(first):
+            different = sorted(set(table) ^ set(first))
+            raise ValueError(
+                f"{name}: the {part} file must have the columns of the first, but differs in "
+                f"{', '.join(map(repr, different))}; bring them to the same columns."
+            )
+    starts = np.cumsum([0, *(len(next(iter(table.values()))) for table in tables.values())])
+    rows = {part: np.zeros(0, np.int64) for part in PARTS}
+    for part, start, stop in zip(tables, starts, starts[1:], strict=False):
+        rows[part] = np.arange(start, stop)
+    if len(tables) == 1:
+        return first, rows
+    joined = {c: np.concatenate([table[c] for table in tables.values()]) for c in first}
+    return joined, rows
+
+
+def _held_out(
+    rows: Rows,
+    tables: dict[str, Table],
+    test_fraction: float,
+    validation_fraction: float,
+    seed: int,
+) -> Rows:
+    """The rows of every part, where files do not say all."""
+    split = split_by_fraction(
+        len(rows["train"]),
+        0.0 if "test" in tables else test_fraction,
+        0.0 if "valid" in tables else validation_fraction,
+        seed=seed,
+    )
+    return {
+        part: rows[part] if len(rows[part]) and part != "train" else split[part] for part in PARTS
+    }
+
+
+def _dataset(name: str, table: Table, rows: Rows, options: TableOptions) -> Dataset:
+    for part in ("train", "test"):
+        if not len(rows[part]):
+            raise ValueError(
+                f"{name}: the {part} part must hold a row, got none; give a larger share or file."
+            )
+    preparation = fitted(name, table, rows["train"], options)
+    features = [column.name for column in preparation.columns]
+    inputs = {
+        part: preparation.prepare(
+            f"{name}, {part} part", {column: table[column][rows[part]] for column in features}
+        )
+        for part in PARTS
+    }
+    targets, target_names, class_names = _targets(name, table, rows, options)
+    weights = None
+    if options.weights is not None:
+        label = f"{name}: column {options.weights!r}"
+        values = _complete_numbers(label, table[options.weights]).astype(np.float32)
+        weights = {part: values[rows[part]] for part in PARTS}
+    return build(
+        name,
+        inputs,
+        targets,
+        rows=rows,
+        weights=weights,
+        preparation=preparation,
+        feature_names=preparation.feature_names,
+        target_names=target_names,
+        class_names=class_names,
+    )
+
+
+def _targets(
+    name: str, table: Table, rows: Rows, options: TableOptions
+) -> tuple[Targets, tuple[str, ...] | None, Any]:
+    """Targets by part, the names of the columns of one target, and of the classes."""
+    arrays: dict[str, np.ndarray] = {}
+    classes: dict[str, tuple[str, ...]] = {}
+    for column in options.targets:
+        label = f"{name}: target column {column!r}"
+        if is_classes(column, table[column], options):
+            arrays[column], classes[column] = _labels(label, table[column], rows, options)
+        else:
+            arrays[column] = _complete_numbers(label, table[column])[:, np.newaxis]
+            train = arrays[column][rows["train"]]
+            if train.min() == train.max():
+                raise ValueError(
+                    f"{label} must vary, got {train[0, 0]} in all {len(train)} training rows; "
+                    f"there is nothing to learn: choose another target."
+                )
+    counts = {column: len(names) for column, names in classes.items()}
+    if not classes:
+        one = np.concatenate(list(arrays.values()), axis=1)
+        parts: dict[str, Any] = {part: one[rows[part]] for part in PARTS}
+        return prepared_targets(name, parts), options.targets, None
+    if len(arrays) == 1:
+        [(column, labels)] = arrays.items()
+        parts = {part: labels[rows[part]] for part in PARTS}
+        return prepared_targets(name, parts, counts[column]), None, classes[column]
+    parts = {p: {column: values[rows[p]] for column, values in arrays.items()} for p in PARTS}
+    return prepared_targets(name, parts, counts), None, classes
+
+
+def _labels(
+    label: str, values: np.ndarray, rows: Rows, options: TableOptions
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Class numbers, in the order of the training part's sorted classes, and their names."""
+    _refuse_missing(label, values)
+    names = sorted_categories(values[rows["train"]])
+    if not 2 <= len(names) <= options.max_categories:
+        raise ValueError(
+            f"{label} must have 2 to {options.max_categories} classes in the training part, got "
+            f"{len(names)}{f', {names[0]!r} in every row' if len(names) == 1 else ''}; choose "
+            f"another target, or raise max_categories."
+        )
+    places = {category: place for place, category in enumerate(names)}
+    labels = np.array([places.get(as_category(value), -1) for value in values], np.int64)
+    if (labels < 0).any():
+        row = int(np.argmax(labels < 0))
+        raise ValueError(
+            f"{label} must hold the classes of the training part, {', '.join(map(repr, names))}, "
+            f"got {as_category(values[row])!r} in row {row} ({int((labels < 0).sum())} such rows); "
+            f"move such a row to the training part, or drop them."
+        )
+    return labels, names
+
+
+def _complete_numbers(label: str, values: np.ndarray) -> np.ndarray:
+    _refuse_missing(label, values)
+    return columns.numeric.numbers(label, values, np.ones(len(values), bool))
+
+
+def _refuse_missing(label: str, values: np.ndarray) -> None:
+    absent = missing_values(values)
+    if absent.any():
+        row = int(np.argmax(absent))
+        raise ValueError(
+            f"{label} must have no missing values, got one in row {row} ({int(absent.sum())} such "
+            f"rows); drop these rows."
+        )
