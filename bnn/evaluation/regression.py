@@ -74,7 +74,7 @@ class RegressionEvaluation(Evaluation):
             found[f"crps{target}"] = float(np.mean(examples[f"loss/crps{target}"]))
             found[f"coverage_50{target}"] = _coverage(pit[:, d], 0.5)
             found[f"coverage_95{target}"] = _coverage(pit[:, d], 0.95)
-            error = transform_calibration_error(pit[:, d : d + 1])
+            error = float(np.mean(transform_calibration_error(pit[:, d : d + 1])))
             found[f"quantile_calibration_error{target}"] = error
             for name, variance in parts.items():
                 found[f"{name}{target}"] = float(np.sqrt(np.mean(variance[:, d])))
