@@ -12,16 +12,18 @@ import keras
 class Described:
     """Gives Keras's `get_config` and `from_config` to a class whose arguments are attributes.
 
-    An argument `a` is read from the attribute `a`, or `_a`.
+    An argument `a` is read from the attribute `_a` where there is one, else from `a`.
     """
 
     def get_config(self) -> dict:
         """The constructor's arguments as JSON values."""
-        return {
-            name: _encode(getattr(self, name if hasattr(self, name) else f"_{name}"))
-            for name, argument in inspect.signature(type(self)).parameters.items()
-            if argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
-        }
+        held, config = vars(self), {}
+        for name, argument in inspect.signature(type(self)).parameters.items():
+            if argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+                private = f"_{name}"
+                value = held[private] if private in held else getattr(self, name)
+                config[name] = _encode(value)
+        return config
 
     @classmethod
     def from_config(cls, config: dict) -> Any:
