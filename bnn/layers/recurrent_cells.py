@@ -32,8 +32,8 @@ class RecurrentCell(BayesianLayer):
     gates: ClassVar[int] = 1
     bias_initializer: Any
 
-    def __init__(self, units: int, **kwargs: Any) -> None:
-        super().__init__(units=units, **kwargs)
+    def __init__(self, units: int, activation: Any = "tanh", **kwargs: Any) -> None:
+        super().__init__(units=units, activation=activation, **kwargs)
 
     def build(self, input_shape: tuple) -> None:
         """Creates the variables."""
@@ -102,6 +102,7 @@ class SimpleRNNCell(RecurrentCell, keras.layers.SimpleRNNCell):
 
     Args:
       units: size of the state.
+      activation: Keras activation, or None.
       **kwargs: of `keras.layers.SimpleRNNCell`, with the options for the sites.
     """
 
@@ -131,6 +132,7 @@ class LSTMCell(RecurrentCell, keras.layers.LSTMCell):
 
     Args:
       units: size of the states h and c.
+      activation: Keras activation a, or None.
       **kwargs: of `keras.layers.LSTMCell`, with the options for the sites.
     """
 
@@ -172,6 +174,7 @@ class GRUCell(RecurrentCell, keras.layers.GRUCell):
 
     Args:
       units: size of the state.
+      activation: Keras activation, or None.
       **kwargs: of `keras.layers.GRUCell`, with the options for the sites.
     """
 
