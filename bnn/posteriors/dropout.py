@@ -133,11 +133,13 @@ class MCDropout(_Dropout):
     Monte-Carlo dropout of a layer's inputs, as a family. E_q[w] = W and Var_q[w] = W² p / (1 − p).
     A channel's weights are those of one of two spikes, m = W / (1 − p) or 0; the ledger counts the
     KL of two narrow normals there, up to the constant that their width adds (appendix of the paper;
-    Gal, Hron & Kendall 2017, equation 3 for a normal prior):
+    Gal, Hron & Kendall 2017, for a normal prior):
 
         Σ_channels [−(1 − p) ln p(m) − p ln p(0) − H(p)],   H(p) = −p ln p − (1 − p) ln(1 − p)
 
     Vectors, such as biases, have no input channels and stay as they are, counted as `Point`.
+    `Reparameterization`, one mask for the batch, and `LocalReparameterization`, one for every
+    example, serve it.
 
     Args:
       rate: p, between 0 and 1.
@@ -166,7 +168,7 @@ class MCDropout(_Dropout):
 @keras.saving.register_keras_serializable(package="bnn.posteriors")
 @gin.register(module="bnn.posteriors")
 class ConcreteDropout(_Dropout):
-    """Dropout whose rate is learned through a relaxed mask (Gal, Hron & Kendall 2017, equation 5).
+    """Dropout whose rate is learned through a relaxed mask (Gal, Hron & Kendall 2017).
 
         z = (1 − d) / E[1 − d],   d = sigmoid((ln p/(1 − p) + ln u/(1 − u)) / t),   u ~ U(0, 1)
 

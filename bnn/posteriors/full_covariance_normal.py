@@ -22,7 +22,7 @@ class FullCovarianceNormal(JointNormal):
 
     The Gaussian family of Challis & Barber (2013), w = μ + L ε. D² + 2 D parameters are stored for
     D weights, of which D (D + 3) / 2 count; a sample costs D² operations. Weights of different
-    tensors are independent.
+    tensors are independent. The estimators in weight space serve it.
 
     Args:
       initial_scale: standard deviation of every element at the start, positive.

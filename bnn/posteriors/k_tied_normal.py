@@ -18,10 +18,10 @@ from bnn.posteriors.validation import require_count, require_scale
 @keras.saving.register_keras_serializable(package="bnn.posteriors")
 @gin.register(module="bnn.posteriors")
 class KTiedNormal(Posterior):
-    """q(w) = ∏ N(w_ij; μ_ij, σ_ij²), σ_ij = Σ_k u_ik v_jk (Swiatkowski et al. 2020, equation 6).
+    """q(w) = ∏ N(w_ij; μ_ij, σ_ij²), σ_ij = Σ_k u_ik v_jk (Swiatkowski et al. 2020).
 
     u and v are exponentials of variables, so that σ is positive. D + K (n + m) parameters for n
-    rows, all axes of the tensor but the last, and m columns.
+    rows, all axes of the tensor but the last, and m columns. Every estimator serves it.
 
     Args:
       rank: K, at least 1; the paper finds 2 to suffice.

@@ -18,7 +18,7 @@ class Kronecker(Term):
     """A E Bᵀ, E `[rows, columns]` of independent N(0, 1): Cov[w_ij, w_kl] = (AAᵀ)_ik (BBᵀ)_jl.
 
     For a matrix product x w both forms are exact for all outputs of one input vector together
-    (Louizos & Welling 2016, section 2.2): local y = ‖xA‖ B ε, with ε per example; flipped
+    (Louizos & Welling 2016): local y = ‖xA‖ B ε, with ε per example; flipped
     y = B (s ∘ Eᵀ (r ∘ Aᵀx)), with signs r and s in the whitened coordinates, where the elements are
     independent. Convolutions have no such form in their channels: `local` and `flipped` refuse
     them.

@@ -20,7 +20,7 @@ from bnn.posteriors.validation import require_count, require_scale
 class LowRankNormal(JointNormal):
     """q(w) = N(vec w; μ, diag(σ²) + Σ_k u_k u_kᵀ), k = 1 … K.
 
-    The family of SLANG (Mishkin et al. 2018) and ELRG (Tomczak, Swaroop & Turner 2020, equation 3),
+    The family of SLANG (Mishkin et al. 2018) and ELRG (Tomczak, Swaroop & Turner 2020),
     by reparameterization w = μ + σ ε + Σ_k z_k u_k. (K + 2) D parameters for D weights. With
     V = diag(σ²), C = I + Uᵀ V⁻¹ U and c = C⁻¹ Uᵀ V⁻¹ (w − μ), the K × K forms of Woodbury and of
     the determinant lemma are
@@ -28,7 +28,8 @@ class LowRankNormal(JointNormal):
         ln det Σ = Σᵢ ln σᵢ² + ln det C,
         (w − μ)ᵀ Σ⁻¹ (w − μ) = ‖(w − μ − U c) / σ‖² + ‖c‖²,
 
-    the second without the cancellation of Woodbury's difference.
+    the second without the cancellation of Woodbury's difference. Every estimator serves it; under
+    local reparameterization the positions of an example share z, and are coupled through it.
 
     Args:
       rank: K, at least 1.

@@ -19,7 +19,7 @@ from bnn.posteriors.validation import require_scale
 @keras.saving.register_keras_serializable(package="bnn.posteriors")
 @gin.register(module="bnn.posteriors")
 class MatrixNormal(JointNormal):
-    """q(W) = MN(W; M, A Aᵀ, B Bᵀ), W = M + A E Bᵀ (Louizos & Welling 2016, section 2).
+    """q(W) = MN(W; M, A Aᵀ, B Bᵀ), W = M + A E Bᵀ (Louizos & Welling 2016).
 
     Cov[w_ij, w_kl] = (A Aᵀ)_ik (B Bᵀ)_jl, with A `[n, n]` over inputs and B `[m, m]` over outputs
     lower triangular, their diagonals exp of variables. The paper's family has diagonal A and B and

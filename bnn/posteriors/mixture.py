@@ -31,7 +31,7 @@ class Mixture(Posterior):
         E_q[w] = μ,   Var_q[w] = (1/K) Σ_k [σ_k² + δ_k²]
 
     There is no entropy in closed form; H[q] lies within ln K of the components' mean entropy. The
-    ledger samples it. (2 K + 1) D parameters.
+    ledger samples it. (2 K + 1) D parameters. The estimators in weight space serve it.
 
     Args:
       num_components: K, at least 1.

@@ -25,7 +25,7 @@ _ROWS, _COLUMNS, _COMPONENTS = 1, 2, 3
 class RankOne(Posterior):
     """w = W ∘ (r sᵀ), r ~ N(r̄, σ_r²) per input and s ~ N(s̄, σ_s²) per output channel.
 
-    The rank-1 parameterization of Dusenberry et al. (2020), equations 1 to 5, with normal factors;
+    The rank-1 parameterization of Dusenberry et al. (2020) with normal factors;
     with M components, r̄, σ_r, s̄ and σ_s are those of a component, of which one serves the tensor,
     stratified over the samples of a step and drawn for every example in the local form. Beside the
     D weights there are 2 M (n + m) parameters for n input and m output channels, the last two axes;
@@ -39,7 +39,8 @@ class RankOne(Posterior):
     W is a point of the site's prior, as the paper's weight decay has it. Of M components the ledger
     counts the mean of the first two sums, which is at most ln M above the mixture's KL.
 
-    Cauchy factors have no mean, which every tool outside of a draw needs, and are not offered.
+    `Reparameterization` and `LocalReparameterization` serve it. Cauchy factors have no mean, which
+    every tool outside of a draw needs, and are not offered.
 
     Args:
       initial_scale: σ_r and σ_s at the start, positive: relative standard deviations.

@@ -15,10 +15,11 @@ from bnn.posteriors.mean_field_normal import MeanFieldNormal
 class VariationalDropout(MeanFieldNormal):
     """w = θ (1 + √α ε), that is N(θ, α θ²), ε ~ N(0, 1) (Kingma, Salimans & Welling 2015).
 
-    Parametrised by θ and σ = √α |θ| (Molchanov, Ashukha & Vetrov 2017, equation 11), whose gradient
+    Parametrised by θ and σ = √α |θ| (Molchanov, Ashukha & Vetrov 2017), whose gradient
     in θ does not carry the multiplicative noise. Under `bnn.priors.LogUniform` most α grow without
-    bound, and weights with a large α can be left out (section 4): with ln α > 3 a weight is noise
+    bound, and weights with a large α can be left out: with ln α > 3 a weight is noise
     of more than four times its size. A Bernoulli rate p has the variance of α = p / (1 − p).
+    Every estimator serves it; the paper's is `LocalReparameterization`.
 
     Args:
       initial_scale: σ of every element at the start, positive.

@@ -15,7 +15,7 @@ from bnn.priors.prior import require_positive
 @keras.saving.register_keras_serializable(package="bnn.priors")
 @gin.register(module="bnn.priors")
 class FanInNormal(ElementwiseNormal):
-    """p(w) = ∏ᵢ N(wᵢ; 0, gain² / fan_in): outputs keep their spread in any width (Neal 1996, 2.2).
+    """p(w) = ∏ᵢ N(wᵢ; 0, gain² / fan_in): outputs keep their spread in any width (Neal 1996).
 
     fan_in is the product of all axes of the tensor but the last; a vector, such as a bias, has 1.
 

@@ -16,7 +16,7 @@ from bnn.priors.prior import require_positive
 @keras.saving.register_keras_serializable(package="bnn.priors")
 @gin.register(module="bnn.priors")
 class HierarchicalNormal(ElementwiseNormal):
-    """w ~ N(0, s²), s² ~ InverseGamma(α, β), one s for the tensor (Wu et al. 2019, section 5).
+    """w ~ N(0, s²), s² ~ InverseGamma(α, β), one s for the tensor (Wu et al. 2019).
 
     s is a point, learned with the posterior: the ledger counts KL(q ‖ N(0, s²)) − ln p(s²), whose
     minimum in s for a given q is the paper's

@@ -29,7 +29,7 @@ class Horseshoe(Prior):
         p(w) = eˣ E₁(x) / (√(2 π³) τ),   x = w² / (2 τ²):
 
     infinite at zero, with tails as of a Cauchy. With a slab of scale c the horseshoe is regularised
-    as in Piironen & Vehtari (2017, equation 2.8): p(w) ∝ horseshoe(w) N(w; 0, c²), whose tails are
+    as in Piironen & Vehtari (2017): p(w) ∝ horseshoe(w) N(w; 0, c²), whose tails are
     the slab's. Its constant is closed form too, with a = τ / c:
 
         E[exp(−w² / 2c²)] = (2/π) ∫₀^∞ dλ / ((1 + λ²) √(1 + a² λ²)) = (2/π) arccos(a) / √(1 − a²).

@@ -17,7 +17,7 @@ _CONSTANT = -0.5 * math.log(2 * math.pi * math.e) - 0.5 * (0.5772156649015329 + 
 @keras.saving.register_keras_serializable(package="bnn.priors")
 @gin.register(module="bnn.priors")
 class LogUniform(Prior):
-    """p(w) ∝ ∏ᵢ 1 / |wᵢ|, that is ln |w| uniform (Kingma, Salimans & Welling 2015, section 3.2).
+    """p(w) ∝ ∏ᵢ 1 / |wᵢ|, that is ln |w| uniform (Kingma, Salimans & Welling 2015).
 
     It has no normalisation, and neither has the posterior under it (Hron, Matthews & Ghahramani
     2018): what is optimised is a penalty, no bound on an evidence. The constant is chosen so that

@@ -15,7 +15,7 @@ from bnn.priors.prior import Prior, require_positive
 @keras.saving.register_keras_serializable(package="bnn.priors")
 @gin.register(module="bnn.priors")
 class MatrixNormal(Prior):
-    """p(W) = MN(W; 0, s² R(ρ_n), R(ρ_m)), R(ρ)_ij = ρ^|i − j| (Louizos & Welling 2016, section 2).
+    """p(W) = MN(W; 0, s² R(ρ_n), R(ρ_m)), R(ρ)_ij = ρ^|i − j| (Louizos & Welling 2016).
 
     Neighbouring rows have the correlation ρ_n and neighbouring columns ρ_m. All axes of the tensor
     but the last are rows, in the tensor's order: correlated convolution filters after Fortuin et

@@ -16,7 +16,7 @@ from bnn.priors.prior import Prior, require_positive
 class SpikeAndSlab(Prior):
     """p(w) = ∏ᵢ [π L(wᵢ; slab_scale) + (1 − π) L(wᵢ; spike_scale)], L(w; b) = exp(−|w| / b) / 2b.
 
-    The spike-and-slab LASSO (Ročková & George 2018, equation 2): a spike with a density, so that
+    The spike-and-slab LASSO (Ročková & George 2018): a spike with a density, so that
     every posterior has a finite KL to it. With normal components it is
     `bnn.priors.ScaleMixture`. The KL has no closed form: the ledger estimates it.
 
