@@ -34,6 +34,13 @@ def use_data_dir() -> None:
         os.environ["BNN_DATA_DIR_FROM"] = "--data_dir"  # what an error names
 
 
+def name_flag(message: str) -> str:
+    """The message, with the flag in the place of the variable where the flag was given."""
+    if _DATA_DIR.value is None:
+        return message
+    return message.replace("the environment variable BNN_DATA_DIR", "--data_dir")
+
+
 def wants_traceback() -> bool:
     """Whether --traceback was given."""
     return _TRACEBACK.value
@@ -47,6 +54,6 @@ def explain(error: BaseException) -> int:
     """
     if _TRACEBACK.value:
         raise error
-    message = re.sub(r" \(<(function|class) .*>\)", "", str(error))  # gin's addition
+    message = name_flag(re.sub(r" \(<(function|class) .*>\)", "", str(error)))  # gin's addition
     print(f"error: {message}\n(--traceback shows where)", file=sys.stderr)
     return 1

@@ -20,13 +20,16 @@ from tensorflow.python.ops.parallel_for import pfor
 __all__ = [
     "add_float32_weight",
     "adopt_reduced_gradients",
+    "all_layers",
     "call_is_training",
     "child_layers",
     "enclosing_control_flow",
     "entry_layer",
     "in_symbolic_scope",
+    "keras_mask",
     "recording_is_stopped",
     "register_bitcast",
+    "replace_child",
     "substituted",
     "vectorized_depth",
 ]
@@ -55,6 +58,28 @@ def child_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     Keras's recursion reverses the layers of nested models: recurse with this function instead.
     """
     return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layer and everything below it, depth first and in order; shared layers more than once."""
+    return [layer, *(below for child in child_layers(layer) for below in all_layers(child))]
+
+
+def keras_mask(tensor: Any) -> Any | None:
+    """The mask that a layer such as Masking or Embedding has attached to its outputs."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def replace_child(layer: keras.layers.Layer, attribute: str, child: keras.layers.Layer) -> None:
+    """Puts another layer in the place of one that Keras made, which is forgotten.
+
+    Args:
+      layer: holds the child; not locked yet, as in its `__init__` and `build`.
+      attribute: of the layer.
+      child: the new one.
+    """
+    layer._tracker.untrack(getattr(layer, attribute))
+    setattr(layer, attribute, child)
 
 
 def entry_layer() -> keras.layers.Layer | None:

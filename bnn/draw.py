@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 
@@ -17,9 +17,7 @@ from bnn.compat import (
 from bnn.estimators import Estimator, Mean, Realisation
 from bnn.noise import as_noise
 
-if TYPE_CHECKING:
-    from bnn.sites import Site
-
+Site = Any  # `bnn.sites.Site`, which calls draws
 _ACTIVE = threading.local()
 _MEAN = Mean()
 
@@ -140,11 +138,8 @@ class Draw:
         """The site's place in the model that is being called; later ones outside of any."""
         if site not in self._numbers:
             model = entry_layer()
-            if model is not None:
-                from bnn.sites import sites  # which needs draws to call sites
-
-                for other in sites(model).values():
-                    self._numbers.setdefault(other, len(self._numbers))
+            for other in () if model is None else site.in_order(model):
+                self._numbers.setdefault(other, len(self._numbers))
         return self._numbers.setdefault(site, len(self._numbers))
 
     def _inside_loop(self) -> bool:

@@ -10,14 +10,11 @@ from typing import Any
 import gin
 import keras
 
-from bnn import (  # noqa: F401  (register themselves)
-    gin_externals,
-    methods,
-    objectives,
-)
+from bnn import methods, objectives  # noqa: F401  (register themselves)
 from bnn.data import Dataset
 from bnn.likelihoods import Likelihood
 from bnn.methods import GradientNoiseProbe, Method
+from bnn.runs import gin_externals  # noqa: F401  (registers Keras's optimizers)
 from bnn.runs.checks import require
 from bnn.runs.finished import Run
 from bnn.runs.prepare import prepare

@@ -39,6 +39,7 @@ def ledger(
         noise = as_noise(0 if seed is None else seed, step=step)
     else:
         noise = as_noise(noise, seed=seed, step=step)
+    noise = noise.at(sample=0, replica=0)  # replicas that average the KL have the same one
     return {
         name: site_kl(site, noise.at(site=number), estimate_at(kl, name))
         for number, (name, site) in enumerate(sites(model).items())

@@ -83,6 +83,11 @@ class Site:
             )
         return realisation.apply
 
+    @staticmethod
+    def in_order(model: keras.layers.Layer) -> list[Site]:
+        """All sites of a model in its own order, which numbers their noise."""
+        return list(sites(model).values())
+
     def _draw(self) -> Draw | None:
         # Keras traces a model that has no build() for its variables' shapes, in a graph that never
         # runs: an error there would be swallowed, and the model saved without its variables.

@@ -30,6 +30,48 @@ def tf_config(addresses: Sequence[str], index: int) -> str:
     return json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
 
 
+def check_addresses(addresses: Sequence[str]) -> None:
+    """Refuses addresses at which nothing can listen.
+
+    Args:
+      addresses: the `host:port` of every worker.
+
+    Raises:
+      ValueError: a port out of range, or an address that two workers share.
+    """
+    for index, address in enumerate(addresses):
+        host, separator, port = address.rpartition(":")
+        if not separator or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError(
+                f"worker {index} must have an address host:port with a port from 1 to 65535, got "
+                f"{address!r}; give a smaller --port."
+            )
+        if address in addresses[:index]:
+            raise ValueError(
+                f"workers {addresses.index(address)} and {index} share the address {address}; give "
+                "each a port of its own."
+            )
+
+
+def check_hosts(addresses: Sequence[str]) -> None:
+    """Refuses a group one of whose workers nobody can reach, before the others wait for it.
+
+    Raises:
+      ValueError: a host is known to have no address; where that is not known now, all is well.
+    """
+    hosts = [address.rpartition(":")[0] for address in addresses]
+    for host in dict.fromkeys(hosts):
+        try:
+            socket.getaddrinfo(host.strip("[]"), None)
+        except (socket.gaierror, UnicodeError) as unknown:
+            if unknown.args[0] == socket.EAI_AGAIN:
+                continue
+            raise ValueError(
+                f"worker {hosts.index(host)} is to run on {host!r}, which has no address from here "
+                f"({unknown}); correct the name, or have it resolved on every node."
+            ) from unknown
+
+
 def listens(address: str, timeout: float = 0.5) -> bool:
     """Whether something accepts connections at `host:port`."""
     host, _, port = address.rpartition(":")

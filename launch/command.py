@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.files import check_text
+
 RUN_MODULE = "bnn.run"
 
 
@@ -93,10 +95,26 @@ def check_arguments(module: str, arguments: Sequence[str]) -> None:
             raise ValueError(
                 f"the arguments of {module} lack --{name}; add --{name}={example} after the --."
             )
+    for workdir in values_of(arguments, "workdir"):
+        check_text("--workdir", workdir)
     for file in values_of(arguments, "gin_file"):
         if not Path(file).is_file():
             raise FileNotFoundError(
                 f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
+            )
+
+
+def check_data_dir(arguments: Sequence[str]) -> None:
+    """Finds a folder of data that is not on this machine, by the flag that was given.
+
+    Raises:
+      FileNotFoundError: it does not exist.
+    """
+    for data_dir in values_of(arguments, "data_dir"):
+        if not Path(data_dir).expanduser().is_dir():
+            raise FileNotFoundError(
+                f"--data_dir={data_dir} does not exist; create it and put the data sets there, or "
+                "correct the path."
             )
 
 

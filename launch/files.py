@@ -1,17 +1,63 @@
-"""Text files that are whole or not there."""
+"""Text files that are whole or not there, and paths that can be written down."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import unicodedata
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file beside its place and renames it."""
+    """Writes a new file beside its place, whose name nobody can have foreseen, and renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def open_log(path: Path) -> BinaryIO:
+    """Opens a log to append to; a link in its place is refused, not followed.
+
+    Raises:
+      OSError: the place is a link, or cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        raise OSError(f"the log {path} is a link to somebody else's file; remove the link.")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    return os.fdopen(os.open(path, flags, 0o666), "ab")
+
+
+def check_text(what: str, value: str) -> str:
+    """The value itself, of an option that ends up in scripts, tables and messages.
+
+    Raises:
+      ValueError: it has a line break or another control character, or is no UTF-8.
+    """
+    bad = [c for c in value if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
+    if bad or not value:
+        seen = ascii(value)
+        why = "be no empty text" if not value else "hold no control characters, and be UTF-8"
+        raise ValueError(f"{what} must {why}, got {seen}; choose another name.")
+    return value
+
+
+def folder(what: str, value: str | os.PathLike[str]) -> Path:
+    """The folder that an option names, with `~` for the home of the user.
+
+    Raises:
+      ValueError: as `check_text`, or a home that nobody knows.
+    """
+    text = check_text(what, os.fspath(value))
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as unknown:
+        raise ValueError(f"{what} {text!r} must name a known home ({unknown}).") from unknown

@@ -8,6 +8,10 @@ Each worker gets a free port and its TF_CONFIG, and its output is shown behind i
 SIGTERM and SIGUSR1 are passed on to all. When one worker fails, or does not join within
 --start_timeout, the others are ended, killed after --grace where need be, and the exit code is that
 of the first that failed (42: the state is saved, start again).
+
+The workers speak over 127.0.0.1, but TensorFlow's servers (seen with 2.21) listen on all interfaces
+whatever address TF_CONFIG names, without encryption or password, and who reaches one can have it
+run operations: start several workers only where a firewall or a trusted network keeps others out.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from launch.capacity import check_workers
 from launch.children import Signals
 from launch.cluster import LOOPBACK, free_ports, gpu_share, tf_config, visible_gpus
 from launch.command import (
@@ -24,6 +29,7 @@ from launch.command import (
     add_module_option,
     at_least,
     check_arguments,
+    check_data_dir,
     run_command,
 )
 from launch.group import Group, Worker, say
@@ -65,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = run_command(options.module, arguments)
     try:
         check_arguments(options.module, arguments)
+        check_data_dir(arguments)
+        check_workers(options.workers)
         workers = make_workers(command, options.workers, options.gpus_per_worker)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -33,5 +33,20 @@ def write_points(path: Path, points: Sequence[Point]) -> None:
 
 
 def read_points(path: str | Path) -> list[Point]:
-    """Reads what `write_points` wrote."""
-    return [Point(**values) for values in json.loads(Path(path).read_text(encoding="utf-8"))]
+    """Reads what `write_points` wrote.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: it is damaged.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        return [Point(**values) for values in content]
+    except FileNotFoundError:
+        raise
+    except (ValueError, TypeError, OSError, RecursionError) as damage:
+        fault = " ".join(str(damage).split()) or type(damage).__name__
+        raise ValueError(
+            f"{path} does not hold the runs of a sweep ({fault}); delete it and start the sweep's "
+            "command again."
+        ) from damage

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from launch.children import Signals, kill, send, shell_code, spawn
 from launch.cluster import gpu_share, visible_gpus
+from launch.files import open_log
 
 _TICK = 0.1
 
@@ -129,8 +130,7 @@ class Pool:
         environment = dict(task.environment)
         if slot.gpus is not None:
             environment["CUDA_VISIBLE_DEVICES"] = slot.gpus
-        task.log.parent.mkdir(parents=True, exist_ok=True)
-        with task.log.open("ab") as log:
+        with open_log(task.log) as log:
             process = spawn(
                 task.command, environment, stdout=log, stderr=subprocess.STDOUT, cores=slot.cores
             )

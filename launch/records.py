@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,14 +34,42 @@ class Records:
         return self.root / "logs" / f"{point.name}.log"
 
     def results(self, point: Point) -> dict[str, Any] | None:
-        """The results of a run that has finished, else None."""
+        """The results of a run that has finished, else None.
+
+        Raises:
+          ValueError: they cannot be read: a line with file, fault and remedy.
+        """
         path = self.root / point.name / "results.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        if not path.exists():
+            return None
+        results = _read(path, f"delete {path.parent} to run it again")
+        if not isinstance(results.get("test"), dict):
+            raise ValueError(
+                f"{path} must hold the metrics of a run under 'test', got none; delete "
+                f"{path.parent} to run it again."
+            )
+        return results
 
     def read(self, point: Point) -> dict[str, Any]:
-        """What was written about a run; empty where nothing was."""
+        """What was written about a run; empty where nothing was, or nothing that can be read."""
         path = self._path(point)
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if not path.exists():
+            return {}
+        again = "the run is taken for one that was never started; delete the file"
+        try:
+            record = _read(path, again)
+            arguments = record.get("arguments", [])
+            if not isinstance(arguments, list) or not all(isinstance(a, str) for a in arguments):
+                raise ValueError(
+                    f"{path}: arguments must be texts, got {arguments!r:.60}; {again}."
+                )
+            code = record.get("exit_code")
+            if code is not None and type(code) is not int:
+                raise ValueError(f"{path}: exit_code must be whole, got {code!r:.60}; {again}.")
+        except ValueError as damage:
+            _warn(str(damage))
+            return {}
+        return record
 
     def write(self, point: Point, **facts: Any) -> None:
         """Writes what is known of a run, with the arguments it was started with."""
@@ -74,6 +104,23 @@ class Records:
 
     def _path(self, point: Point) -> Path:
         return self.root / "records" / f"{point.name}.json"
+
+
+def _read(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as damage:
+        fault = " ".join(str(damage).split()) or type(damage).__name__
+        raise ValueError(f"{path} is not JSON ({fault}); {remedy}.") from damage
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold an object, got {content!r:.60}; {remedy}.")
+    return content
+
+
+@functools.cache
+def _warn(line: str) -> None:
+    """Says a line, once."""
+    print(f"warning: {line}", file=sys.stderr)
 
 
 def last_line(path: Path) -> str:

@@ -28,7 +28,7 @@ from launch.command import (
     check_arguments,
     values_of,
 )
-from launch.slurm_job import SlurmJob
+from launch.slurm_job import SlurmJob, plain_name
 from launch.slurm_task import ARRAY_PLACEHOLDER
 
 _USAGE = "python -m launch.slurm --time=LIMIT [options] -- <arguments of bnn.run>"
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check_array(options, arguments)
         workdirs = values_of(arguments, "workdir")
         name = Path(workdirs[-1].replace(ARRAY_PLACEHOLDER, "")).name if workdirs else ""
-        job = job_from(options, name or options.module, array=options.array)
+        job = job_from(options, plain_name(name or options.module), array=options.array)
         script = job.script(arguments)
         if options.dry_run:
             print(script, end="")

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launch.command import RUN_MODULE
+from launch.files import check_text
 
+# What a job's name may not have.
+_ODD = re.compile(r"[\s'\"\\]+|[^ -~]+")
 # Slurm looks at time limits once a minute, so that the signal may come that much earlier.
 _SIGNAL_SLACK = 60
 _UNLIMITED = ("0", "INFINITE", "UNLIMITED")
@@ -71,6 +74,9 @@ class SlurmJob:
           ValueError: for a malformed or contradictory argument.
         """
         _check_name(self.name)
+        for what in ("output", "chdir", "python", "module", "points"):
+            if (value := getattr(self, what)) is not None:
+                check_text(what, value)
         lead = _signal_lead(self.signal)
         limit = time_seconds(self.time)
         if limit is not None and limit <= lead + _SIGNAL_SLACK:
@@ -94,7 +100,7 @@ class SlurmJob:
                 f"array {self.array!r} must be like '0-9', '0,3,7' or '0-99%4' (4 at a time)."
             )
         for option in self.extra:
-            if not option.startswith("-") or "\n" in option:
+            if not option.startswith("-") or not option.isprintable():
                 raise ValueError(
                     f"sbatch option {option!r} must be one option, such as '--qos=high'."
                 )
@@ -168,6 +174,16 @@ exit "$code"
 """
 
 
+def plain_name(text: str) -> str:
+    """A job's name from that of a folder, which may have spaces and more."""
+    return _ODD.sub("_", text).strip("_") or "job"
+
+
+def literal(path: str) -> str:
+    """A path in Slurm's notation for files of output, in which % begins what it replaces."""
+    return path.replace("%", "%%")
+
+
 def time_seconds(text: str) -> int | None:
     """The seconds of a Slurm time limit; None for no limit.
 
@@ -206,5 +222,8 @@ def _signal_lead(text: str) -> int:
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[^\s'\"\\]+", name):
-        raise ValueError(f"job name {name!r} must not be empty or have spaces or quotes.")
+    if not re.fullmatch(r"[^\s'\"\\]+", name) or not name.isprintable():
+        raise ValueError(
+            f"job name {name!r} must not be empty or have spaces, quotes or control characters; "
+            "name another one with --job_name."
+        )

@@ -2,6 +2,9 @@
 
 `launch.slurm` writes the call into the script that it submits. It sets TF_CONFIG from the step's
 variables, starts the worker, passes signals on, and ends in bounded time.
+
+TensorFlow's servers listen on all interfaces of a node, without encryption or password: whoever is
+on the cluster's network can reach them while the job runs.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from launch.children import START_AGAIN, Signals
-from launch.cluster import gpu_share, listens, tf_config, visible_gpus
+from launch.cluster import check_addresses, check_hosts, gpu_share, listens, tf_config, visible_gpus
 from launch.command import Parser, add_group_options, add_module_option, at_least, run_command
 from launch.group import Group, Worker, say
 from launch.hostlist import expand_hosts, tasks_per_node
@@ -38,7 +41,8 @@ def worker_addresses(environment: Mapping[str, str], port: int | None = None) ->
       port: of rank 0.
 
     Raises:
-      ValueError: not inside of a step, or variables that contradict each other.
+      ValueError: not inside of a step, variables that contradict each other, or ports that do not
+        exist.
     """
     hosts = expand_hosts(_variable(environment, "SLURM_STEP_NODELIST"))
     counts = tasks_per_node(_variable(environment, "SLURM_STEP_TASKS_PER_NODE"))
@@ -52,7 +56,9 @@ def worker_addresses(environment: Mapping[str, str], port: int | None = None) ->
         job = int(_variable(environment, "SLURM_JOB_ID"))
         port = _FIRST_PORT + job % slots * _PORTS_PER_JOB
     by_rank = [host for host, count in zip(hosts, counts, strict=True) for _ in range(count)]
-    return [f"{host}:{port + rank}" for rank, host in enumerate(by_rank)]
+    addresses = [f"{host}:{port + rank}" for rank, host in enumerate(by_rank)]
+    check_addresses(addresses)
+    return addresses
 
 
 def task_environment(
@@ -96,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         variables, addresses, rank = task_environment(
             os.environ, options.port, options.gpus_per_task
         )
+        if len(addresses) > 1:
+            check_hosts(addresses)
         if options.points is not None:
             number = int(_variable(os.environ, "SLURM_ARRAY_TASK_ID"))
             arguments = [*arguments, *read_points(options.points)[number].arguments]

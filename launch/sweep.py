@@ -20,14 +20,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launch.children import Signals, ending
-from launch.command import Parser, add_group_options, add_module_option, at_least, run_command
+from launch.command import (
+    Parser,
+    add_group_options,
+    add_module_option,
+    at_least,
+    check_data_dir,
+    run_command,
+)
+from launch.files import folder
 from launch.points import Point
 from launch.pool import Pool, Slot, Task, make_slots, stop_code
 from launch.records import FAILED, FINISHED, WAITING, Records, last_line
 from launch.slurm import SubmissionError, add_slurm_options
 from launch.sweep_file import read_sweep
 from launch.sweep_results import choose_metrics, write_results
-from launch.sweep_slurm import queued, submit_points
+from launch.sweep_slurm import queued, script_of, submit_points
 from launch.wandb_group import group_variables
 
 _USAGE = "python -m launch.sweep FILE [options]"
@@ -36,20 +44,38 @@ _USAGE = "python -m launch.sweep FILE [options]"
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; the process's exit code."""
     options = _parser().parse_only(sys.argv[1:] if argv is None else argv)
-    file = Path(options.file)
-    records = Records(Path(options.root or Path("runs") / file.stem))
     try:
+        file = folder("the sweep's file", options.file)
+        records = Records(folder("--root", options.root or Path("runs") / file.stem))
         points = read_sweep(file).points(records.root)
         records.check(points)
         if options.dry_run:
-            for point in points:
-                print(shlex.join(["python", "-m", options.module, *point.arguments]))
-            return 0
+            return _show(options, records, points)
+        if options.backend == "local" and points:
+            check_data_dir(points[0].arguments)
         code = _run(options, records, points)
     except (ValueError, OSError, SubmissionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return code
+
+
+def _show(options: argparse.Namespace, records: Records, points: Sequence[Point]) -> int:
+    """Prints what would be run: the command lines, or the script of the array and its elements."""
+    commands = [shlex.join(["python", "-m", options.module, *p.arguments]) for p in points]
+    if options.backend == "local":
+        print("\n".join(commands))
+        return 0
+    todo = [p for p in points if records.state(p) != FINISHED]
+    if not todo:
+        print("all runs have finished: there is nothing to submit")
+        return 0
+    script, file, _ = script_of(options, records, todo)
+    print(script, end="")
+    print(f"\n# {file} would hold the arguments of the elements:")
+    for number, point in enumerate(todo):
+        print(f"# {number}: {shlex.join(['python', '-m', options.module, *point.arguments])}")
+    return 0
 
 
 def _run(options: argparse.Namespace, records: Records, points: Sequence[Point]) -> int:
@@ -123,7 +149,15 @@ def _run_here(
 
 def _report(options: argparse.Namespace, records: Records, points: Sequence[Point]) -> int:
     """Shows and writes what there is; 0 if all runs have finished."""
-    finished = [(point, r) for point in points if (r := records.results(point)) is not None]
+    finished, damaged = [], []
+    for point in points:
+        try:
+            results = records.results(point)
+        except ValueError as damage:
+            damaged.append(str(damage))
+            continue
+        if results is not None:
+            finished.append((point, results))
     if finished:
         wanted = options.metrics.split(",") if options.metrics else None
         text = write_results(records.root, points, finished, choose_metrics(finished, wanted))
@@ -135,7 +169,11 @@ def _report(options: argparse.Namespace, records: Records, points: Sequence[Poin
             record = records.read(point)
             log = Path(record.get("log") or records.log(point))
             print(f"  {point.name}: {last_line(log) or ending(record['exit_code'])} ({log})")
-    waiting = len(points) - len(finished) - len(failed)
+    if damaged:
+        print(f"\n{len(damaged)} left out of the table:")
+        for line in damaged:
+            print(f"  {line}")
+    waiting = len(points) - len(finished) - len(failed) - len(damaged)
     if waiting:
         print(f"\n{waiting} not finished")
     return 0 if len(finished) == len(points) else 1
@@ -150,7 +188,11 @@ def _parser() -> Parser:
     add("--retry_failed", action="store_true", help="run those again that failed")
     add("--report_only", action="store_true", help="start nothing, show the results")
     add("--metrics", help="test metrics of the table, such as nll,ece (default: the usual ones)")
-    add("--dry_run", action="store_true", help="print the command lines, run nothing")
+    add(
+        "--dry_run",
+        action="store_true",
+        help="print the commands or the script, run nothing",
+    )
     local = parser.add_argument_group("on this machine")
     local.add_argument("--cores", type=at_least(1), help="cores to use (default: all)")
     local.add_argument(

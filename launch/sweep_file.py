@@ -43,6 +43,8 @@ else:
 SEED = "run.seed"
 _KEYS = ("gin_file", "bindings", "arguments", "seeds", "grid", "zip", "list")
 _LONGEST_NAME = 120
+# What a sweep's root holds beside the folders of its runs.
+_TAKEN = ("logs", "records", "submitted", "wandb", "results.csv", "summary.csv", "summary.md")
 Choice = dict[str, str]
 
 
@@ -238,6 +240,12 @@ def _folder(shown: dict[str, str], seed: int | None, choice: Choice) -> str:
     if seed is not None:
         parts.append(f"seed={seed}")
     name = ",".join(parts) or "run"
+    if name.startswith(".") or name.lower() in _TAKEN:
+        raise ValueError(
+            f"{name!r} cannot be a run's folder: names that begin with a point, and "
+            f"{', '.join(_TAKEN)}, are something else in a sweep's root; give the item of [[list]] "
+            "another name."
+        )
     if len(name) <= _LONGEST_NAME:
         return name
     digest = hashlib.sha256(repr((sorted(choice.items()), seed)).encode()).hexdigest()[:8]
@@ -253,4 +261,12 @@ def _distinct(points: list[Point]) -> list[Point]:
                 f"{seen[point.name].choices}; remove one, or name items of [[list]] differently."
             )
         seen[point.name] = point
+    folded: dict[str, str] = {}
+    for name in seen:
+        twin = folded.setdefault(name.casefold(), name)
+        if twin != name:
+            raise ValueError(
+                f"two runs have the names {twin!r} and {name!r}, which are one folder where disks "
+                "do not tell capitals from small letters; name items of [[list]] differently."
+            )
     return points

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from launch.points import Point
 _HEADLINES = ("error", "rmse", "nll", "ece", "crps")
 # Reports of their own, too long for a row.
 _LEFT_OUT = ("ledger",)
+
+# How formulas begin: a reference such as @Flipout() is written '@Flipout(), numbers as they are.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 Finished = Sequence[tuple[Point, Mapping[str, Any]]]
 
@@ -45,6 +50,8 @@ def show(mean: float, error: float | None) -> str:
     if error is None or not math.isfinite(error) or error == 0:
         return f"{mean:.4g}" if error is None else f"{mean:.4g} ± {error:.2g}"
     digits = max(0, 1 - math.floor(math.log10(error)))
+    if digits > 5 or (mean != 0 and round(mean, digits) == 0):  # nothing but zero is shown as zero
+        return f"{mean:.4g} ± {error:.2g}"
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
@@ -83,12 +90,13 @@ def table(
 ) -> str:
     """The Markdown table of the summary, padded so that it reads well as plain text too."""
     labels = list(dict.fromkeys(label for point in points for label in point.choices))
-    lines = [[*labels, "seeds", *(f"test {metric}" for metric in metrics)]]
+    headings = [*labels, "seeds", *(f"test {metric}" for metric in metrics)]
+    lines = [[_cell(heading) for heading in headings]]
     for row in rows:
         cells = [row["choices"].get(label, "") for label in labels]
         cells += [str(row["n"])]
         cells += ["–" if row[metric] is None else show(*row[metric]) for metric in metrics]
-        lines.append([cell.replace("|", "\\|") for cell in cells])
+        lines.append([_cell(cell) for cell in cells])
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     lines.insert(1, ["-" * width for width in widths])
     return "".join(
@@ -121,10 +129,22 @@ def write_results(
     return text
 
 
+def _cell(text: str) -> str:
+    """The text as a cell of a Markdown table, which shows it as it is."""
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", " ".join(str(text).split()))
+
+
+def _plain(value: Any) -> Any:
+    """The value, a text that a spreadsheet would take for a formula behind an apostrophe."""
+    if not isinstance(value, str):
+        return value
+    return f"'{value}" if value.startswith(_FORMULA) and not _NUMBER.fullmatch(value) else value
+
+
 def _write_csv(path: Path, first: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     columns = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows([{name: _plain(value) for name, value in row.items()} for row in rows])
     write_text(path, buffer.getvalue())

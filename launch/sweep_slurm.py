@@ -12,7 +12,37 @@ from pathlib import Path
 from launch.points import Point, write_points
 from launch.records import FAILED, WAITING, Records
 from launch.slurm import SubmissionError, job_from, submit
+from launch.slurm_job import literal, plain_name
 from launch.wandb_group import group_variables
+
+
+def script_of(
+    options: argparse.Namespace, records: Records, points: Sequence[Point]
+) -> tuple[str, Path, str]:
+    """The script of an array that runs the points, the file that they must be in, and the log.
+
+    Nothing is written.
+
+    Raises:
+      ValueError: as `launch.slurm.job_from`.
+    """
+    # Elements read their arguments when they start: a file that is never changed, whatever happens
+    # to the sweep's own until then.
+    digest = hashlib.sha256(repr(points).encode()).hexdigest()[:12]
+    file = records.root / "submitted" / f"{digest}.json"
+    limit = f"%{options.max_running}" if options.max_running else ""
+    logs = literal(str(records.root.resolve() / "logs"))
+    output = options.output or f"{logs}/slurm-%A_%a.out"
+    exports = [f"export {k}={shlex.quote(v)}" for k, v in group_variables(records.root).items()]
+    job = job_from(
+        options,
+        plain_name(records.root.name),
+        array=f"0-{len(points) - 1}{limit}",
+        points=str(file),
+        output=output,
+        setup=[*exports, *options.setup],
+    )
+    return job.script([]), file, output
 
 
 def submit_points(options: argparse.Namespace, records: Records, points: Sequence[Point]) -> str:
@@ -22,26 +52,12 @@ def submit_points(options: argparse.Namespace, records: Records, points: Sequenc
       SubmissionError: sbatch is missing, or refused the job.
       ValueError: as `launch.slurm.job_from`.
     """
-    # Elements read their arguments when they start: a file that is never changed, whatever happens
-    # to the sweep's own until then.
-    digest = hashlib.sha256(repr(points).encode()).hexdigest()[:12]
-    file = records.root / "submitted" / f"{digest}.json"
-    limit = f"%{options.max_running}" if options.max_running else ""
-    output = Path(options.output or records.root.resolve() / "logs" / "slurm-%A_%a.out")
-    exports = [f"export {k}={shlex.quote(v)}" for k, v in group_variables(records.root).items()]
-    job = job_from(
-        options,
-        records.root.name,
-        array=f"0-{len(points) - 1}{limit}",
-        points=str(file),
-        output=str(output),
-        setup=[*exports, *options.setup],
-    )
+    script, file, output = script_of(options, records, points)
     write_points(file, points)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    number = submit(job.script([]))
+    Path(output.replace("%%", "%")).parent.mkdir(parents=True, exist_ok=True)
+    number = submit(script)
     for element, point in enumerate(points):
-        log = str(output).replace("%A", number).replace("%a", str(element))
+        log = output.replace("%A", number).replace("%a", str(element)).replace("%%", "%")
         records.write(point, job=f"{number}_{element}", log=log)
     return number
 

@@ -1,8 +1,12 @@
-"""One dense layer under normal noise: evidence, posterior and ELBO in closed form.
+"""One dense layer under normal noise, with its evidence and posterior in closed form.
+
+The ELBO of any q and its gradient are those of `bnn.diagnostics.LinearGaussian`.
 
 y = X w + N(0, τ²), w ~ N(0, s²). The columns of X are orthogonal, so that the exact posterior is
 factorised: precision xᵀx / τ² + 1 / s² and mean xᵀy / τ² / precision for every column x.
 """
+
+import functools
 
 import keras
 import numpy as np
@@ -11,12 +15,13 @@ import scipy.stats
 import tensorflow as tf
 
 import bnn
+from bnn.diagnostics import LinearGaussian, Subject
 
 NUM_TRAIN = 8
 NOISE, PRIOR = 0.8, 1.5
 
 
-class LinearGaussian:
+class Regression:
     """The model, its data and its closed forms.
 
     Args:
@@ -84,23 +89,28 @@ class LinearGaussian:
         loc, scale = self.exact_posterior()
         self.set_posterior(loc + shift * scale, widening * scale)
 
+    @functools.cached_property
+    def oracle(self):
+        """The closed forms of mean, variance and ELBO, at the parameters when asked."""
+        self.likelihood.build()
+        objective = bnn.objectives.NegativeELBO(self.likelihood, NUM_TRAIN)
+        subject = Subject(
+            estimator=bnn.estimators.Reparameterization(),
+            layer=self.layer,
+            model=self.model,
+            inputs=self.inputs,
+            targets=tf.constant(self.targets[:, np.newaxis]),
+            likelihood=self.likelihood,
+            objective=objective,
+            num_samples=1,
+            make_layer=lambda scale: self.layer,
+            make_objective=lambda count: objective,
+        )
+        return LinearGaussian(subject)
+
     def loss(self):
         """−ELBO / N in closed form, float64, differentiable in the variables."""
-        loc, scale, prior = (
-            tf.concat([tf.cast(tf.reshape(part(s), [-1]), tf.float64) for s in self.layer.sites], 0)
-            for part in (
-                lambda s: s.posterior.mean,
-                lambda s: s.posterior.scale,
-                lambda s: s.prior.distribution().scale + tf.zeros(s.posterior.shape),
-            )
-        )
-        noise = tf.cast(self.likelihood.scale, tf.float64)[0]
-        design = tf.constant(self.design)
-        residual = self.targets - tf.linalg.matvec(design, loc)
-        variance = tf.linalg.matvec(design**2, scale**2)
-        nll = 0.5 * np.log(2 * np.pi) + tf.math.log(noise) + (residual**2 + variance) / 2 / noise**2
-        kl = tf.math.log(prior / scale) + (scale**2 + loc**2) / 2 / prior**2 - 0.5
-        return (tf.reduce_sum(nll) + tf.reduce_sum(kl)) / NUM_TRAIN
+        return self.oracle.loss()
 
     def exact_gradient(self):
         """Of `loss`, flattened."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
-from linear_gaussian import LinearGaussian
+from linear_gaussian import Regression
 
 import bnn
 from bnn.estimators import (
@@ -113,7 +113,7 @@ def test_outputs_of_one_layer_mirror_for_every_pathwise_estimator(estimator, rng
 @pytest.fixture(scope="module")
 def simulated():
     """3,000 steps of two samples, independent and in pairs, by estimator."""
-    problem = LinearGaussian(3, use_bias=False)
+    problem = Regression(3, use_bias=False)
     problem.set_off_posterior()
     losses = {
         f"{type(estimator).__name__} {antithetic}": problem.objective(

@@ -8,7 +8,7 @@ import tensorflow as tf
 import bnn
 from bnn.draw import current_draw
 from bnn.estimators import Flipout, Mean, Reparameterization, ScoreFunction
-from bnn.noise import Noise
+from bnn.noise import Noise, Purpose
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def x(rng):
 
 
 def outputs(model, x, estimator=None, **coordinates):
-    with bnn.Draw(**{"seed": 0, **coordinates}, estimator=estimator or Reparameterization()):
+    with bnn.Draw(Noise(**{"seed": 0, **coordinates}), estimator or Reparameterization()):
         return model(x).numpy()
 
 
@@ -59,9 +59,24 @@ def test_the_same_draw_gives_the_same_weights_however_often_the_model_is_called(
     with bnn.Draw(seed=0, estimator=estimator) as draw:
         first, second = model(x), model(x)
         score = draw.score
-        model(x[:2])
+        model(x)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(draw.score, score)  # counted once
+
+
+@pytest.mark.parametrize("estimator", [Reparameterization(), ScoreFunction()])
+def test_weights_serve_batches_of_every_size(model, x, estimator):
+    with bnn.Draw(seed=0, estimator=estimator):
+        whole, part = model(x), model(x[:2])
+    np.testing.assert_allclose(part, whole[:2], rtol=1e-5, atol=1e-6)
+
+
+def test_flipout_has_signs_for_one_batch(model, x):
+    message = "Flipout has signs for the 5 examples of .* called again with 2; .*Reparameterization"
+    with bnn.Draw(seed=0, estimator=Flipout()):
+        model(x)
+        with pytest.raises(ValueError, match=message):
+            model(x[:2])
 
 
 def test_the_same_coordinates_give_the_same_draw_in_another_object(model, x):
@@ -81,6 +96,7 @@ def test_equal_in_every_mode(layer, x, modes):
         with bnn.Draw(seed, Reparameterization(), step=step, sample=2):
             return layer(x)
 
+    # as keywords beside the seed, or as a Noise: the same draw
     expected = outputs(layer, x, seed=9, step=7, sample=2)
     for y in modes(run, x, tf.constant(9), tf.constant(7)).values():
         np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
@@ -137,6 +153,18 @@ def test_score_is_the_log_density_of_the_random_sites(model, x):
             w = site.posterior.sample(Noise(2, site=number))
             expected += tf.reduce_sum(site.posterior.distribution().log_prob(w))
     assert float(draw.score) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_draw_takes_a_noise_as_it_is(model, x):
+    noise = Noise(3, 4, sample=5, replica=6, purpose=Purpose.METHOD, antithetic=True)
+    draw = bnn.Draw(noise, Reparameterization())
+    assert draw.noise is noise
+    with draw:
+        y = model(x)
+    sites = bnn.sites(model).values()
+    w = [s.posterior.sample(noise.at(site=i)) for i, s in enumerate(sites)]
+    expected = (tf.tanh(x @ w[0] + w[1]) @ w[2] + w[3]) @ w[4] + w[5]
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_score_before_any_call_is_zero():
@@ -234,17 +262,17 @@ def test_a_graph_is_traced_once_for_all_steps(layer, x):
     assert len(traces) == 1
 
 
-def test_a_draw_opened_in_an_outer_graph_serves_loops_and_inner_functions(layer, x):
+def test_a_function_inside_of_a_draw_is_an_error(layer, x):
+    """It is traced once for all draws: the first draw's weights would be frozen into it."""
     inner = tf.function(lambda x: layer(x))
 
     @tf.function
     def run(x):
         with bnn.Draw(0, Reparameterization()):
-            loop = tf.map_fn(layer, tf.stack([x, x]))
-            return loop[0], loop[1], inner(x)
+            return inner(x)
 
-    for y in run(x):
-        np.testing.assert_allclose(y, outputs(layer, x), rtol=1e-4, atol=1e-5)
+    with pytest.raises(RuntimeError, match=r"this Draw was opened outside of the tf\.function"):
+        run(x)
 
 
 def test_draw_opened_outside_of_the_function_is_an_error(model, x):
@@ -285,14 +313,19 @@ def test_estimator_that_is_no_estimator(estimator):
     ("coordinates", "message"),
     [
         ({"seed": 0.5}, "seed must be an int"),
-        ({"step": -1}, "step must be an integer from 0"),
+        ({"step": -1}, "step must be an integer from 0 to 9223372036854775807, got -1"),
         ({"sample": 2**32}, "sample must be an integer from 0"),
-        ({"replica": 4096}, "replica must be an integer from 0 to 4095"),
     ],
 )
 def test_unusable_coordinates_are_found_when_the_draw_is_made(coordinates, message):
     with pytest.raises(ValueError, match=message):
         bnn.Draw(**{"seed": 0, **coordinates}, estimator=Mean())
+
+
+@pytest.mark.parametrize("coordinate", ["step", "sample", "antithetic"])
+def test_coordinates_beside_a_noise(coordinate):
+    with pytest.raises(ValueError, match=f"{coordinate} must not be given beside a Noise"):
+        bnn.Draw(Noise(0), Mean(), **{coordinate: 0})
 
 
 def test_unfit_estimator_is_found_at_the_site(x):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from bnn.variables import add_float32_weight
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
@@ -26,7 +27,6 @@ from bnn.schedules import Constant, LinearWarmup
 from bnn.tracking import Tracker, WandB, read_jsonl
 from bnn.training import Archive, Averages, InterruptedRunError, NonFiniteLossError
 from bnn.training.pace import Pace
-from bnn.variables import add_float32_weight
 
 training_loop = importlib.import_module("bnn.training.fit")  # the package's `fit` is the function
 

@@ -18,7 +18,7 @@ def convolution(rank, data_format=LAST, strides=1, padding="valid", dilation=1, 
 # Operator, shape of the inputs, shape of the weights, shape of the outputs.
 CASES = {
     "dense": (operators.Dense(), (4, 3), (3, 5), (4, 5)),
-    "dense positions": (operators.Dense(positions=True), (4, 2, 6, 3), (3, 5), (4, 2, 6, 5)),
+    "dense positions": (operators.Dense(), (4, 2, 6, 3), (3, 5), (4, 2, 6, 5)),
     "conv1d": (convolution(1), (4, 7, 3), (2, 3, 5), (4, 6, 5)),
     "conv1d causal": (convolution(1, causal=True), (4, 7, 3), (2, 3, 5), (4, 7, 5)),
     "conv2d": (convolution(2, padding="same"), (4, 6, 5, 3), (3, 2, 3, 5), (4, 6, 5, 5)),
@@ -49,10 +49,20 @@ def test_shape(operator, inputs, weights, outputs, array):
 
 
 @EACH
-def test_bilinear(operator, inputs, weights, outputs, array):
-    x1, x2, w1, w2 = array(inputs), array(inputs), array(weights), array(weights)
-    expected = operator(x1, w1) - 3 * operator(x1, w2) + 2 * operator(x2, w1) - 6 * operator(x2, w2)
-    np.testing.assert_allclose(operator(x1 + 2 * x2, w1 - 3 * w2), expected, rtol=1e-4, atol=1e-4)
+def test_linear_in_the_weights(operator, inputs, weights, outputs, array):
+    x, w1, w2 = array(inputs), array(weights), array(weights)
+    expected = operator(x, w1) - 3 * operator(x, w2)
+    np.testing.assert_allclose(operator(x, w1 - 3 * w2), expected, rtol=1e-4, atol=1e-4)
+
+
+@EACH
+def test_linear_in_the_inputs(operator, inputs, weights, outputs, array):
+    """Which Flipout's signs need; a bias has no such inputs."""
+    if operator.input_channels(weights) is None:
+        pytest.skip("does not read its inputs")
+    x1, x2, w = array(inputs), array(inputs), array(weights)
+    expected = operator(x1, w) + 2 * operator(x2, w)
+    np.testing.assert_allclose(operator(x1 + 2 * x2, w), expected, rtol=1e-4, atol=1e-4)
 
 
 @EACH
@@ -100,59 +110,67 @@ def test_causal_padding_in_both_formats(array):
 
 
 @pytest.mark.parametrize(
-    ("operator", "expected"),
+    ("operator", "shape", "channels"),
     [
-        (operators.Dense(), False),
-        (operators.Dense(positions=True), True),
-        (convolution(2), True),
-        (operators.Bias(), False),
+        (operators.Dense(), (3, 5), (3, 5)),
+        (convolution(1), (2, 3, 5), (3, 5)),
+        (convolution(2, FIRST), (3, 2, 3, 5), (3, 5)),
+        (operators.Convolution((1, 1), "valid", LAST, (1, 1), groups=2), (2, 2, 3, 8), (6, 8)),
+        (operators.Bias(), (5,), (None, 5)),
     ],
 )
-def test_shares_weights(operator, expected):
-    assert operator.shares_weights is expected
+def test_channels_whose_signs_can_be_flipped(operator, shape, channels):
+    """All inputs' channels, those of every group; a bias has no inputs with signs."""
+    assert (operator.input_channels(shape), operator.output_channels(shape)) == channels
 
 
 @pytest.mark.parametrize(
     ("operator", "shape", "expected"),
     [
-        (operators.Dense(), (4, 3), [4, 3]),
-        (operators.Dense(positions=True), (4, 7, 3), [4, 1, 3]),
-        (convolution(2), (4, 6, 5, 3), [4, 1, 1, 3]),
-        (convolution(2, FIRST), (4, 3, 6, 5), [4, 3, 1, 1]),
-        (operators.Bias(), (4, 1, 1), [4, 1, 1]),
-        (operators.Bias(FIRST), (4, 5, 1, 1), [4, 5, 1, 1]),
+        (operators.Dense(), (4, 3), (4, 3)),
+        (operators.Dense(), (4, 7, 3), (4, 1, 3)),
+        (convolution(2), (4, 6, 5, 3), (4, 1, 1, 3)),
+        (convolution(2, FIRST), (4, 3, 6, 5), (4, 3, 1, 1)),
+        (operators.Bias(FIRST), (4, 3, 1, 1), (4, 3, 1, 1)),
     ],
 )
-def test_sign_shape_is_one_per_example_and_channel(operator, shape, expected):
-    assert operator.sign_shape(tf.zeros(shape)) == expected
-
-
-def test_sign_shape_of_unknown_batch():
-    @tf.function(input_signature=[tf.TensorSpec([None, 7, 3])])
-    def signs(x):
-        return tf.stack(operators.Dense(positions=True).sign_shape(x))
-
-    np.testing.assert_array_equal(signs(tf.zeros((4, 7, 3))), [4, 1, 3])
-
-
-@pytest.mark.parametrize("shape", [(4, 3), (4, 6, 5, 3)])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
-def test_ones_like_batch(shape, dtype):
-    ones = operators.Bias.ones_like_batch(tf.zeros(shape, dtype))
-    assert ones.dtype == dtype
-    assert ones.shape == (4, *[1] * (len(shape) - 1))
-    assert np.all(ones == 1)
+def test_numbers_per_channel_stand_along_the_channels(operator, shape, expected, dtype, array):
+    values = array((4, 3))
+    placed = operator.per_channel(values, tf.zeros(shape, dtype))
+    assert placed.dtype == dtype
+    np.testing.assert_array_equal(placed, tf.reshape(tf.cast(values, dtype), expected))
 
 
-def test_ones_like_unknown_batch():
-    @tf.function(input_signature=[tf.TensorSpec([None, 3])])
-    def ones(x):
-        return operators.Bias.ones_like_batch(x)
+def test_bias_of_an_unknown_batch():
+    @tf.function(input_signature=[tf.TensorSpec([None, 7, 3])])
+    def bias(x):
+        return operators.Bias()(x, tf.constant([1.0, 2.0]))
 
-    assert ones(tf.zeros((5, 3))).shape == (5, 1)
+    np.testing.assert_array_equal(bias(tf.zeros((4, 7, 3))), np.tile([[[1.0, 2.0]]], (4, 1, 1)))
+
+
+def test_bias_does_not_read_its_inputs():
+    y = operators.Bias()(tf.fill((2, 3), np.nan), tf.constant([1.0, 2.0]))
+    np.testing.assert_array_equal(y, [[1.0, 2.0]] * 2)
+
+
+def test_an_operator_without_signs_and_squares_of_its_own():
+    """The base knows the square of its inputs, and no channels whose signs could be flipped."""
+
+    class Scale(operators.Operator):
+        def apply(self, inputs, weights):
+            return inputs * weights
+
+        def output_channels(self, weight_shape):
+            return weight_shape[0]
+
+    x, v = tf.constant([[2.0, -3.0]]), tf.constant([0.5, 1.0])
+    np.testing.assert_array_equal(Scale().variance(x, v), [[2.0, 9.0]])
+    assert Scale().input_channels((2,)) is None
 
 
 def test_operators_compare_by_value():
     assert convolution(2) == convolution(2)
     assert convolution(2) != convolution(2, FIRST)
-    assert operators.Dense() != operators.Dense(positions=True)
+    assert operators.Dense() == operators.Dense()

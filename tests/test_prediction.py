@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 import bnn
-from bnn import prediction
 from bnn.estimators import Reparameterization
+from bnn.noise import Noise, Purpose
 from bnn.posteriors import MeanFieldNormal, Point
+from bnn.prediction import compiled, sampling
 
 
 def build(posterior=None, **options):
@@ -29,6 +30,11 @@ def x(rng):
     return rng.normal(size=(6, 3)).astype(np.float32)
 
 
+def traces_of(model):
+    """The compiled predictions of a model, in the order in which they were made."""
+    return list(compiled._CACHE[model][1].values())
+
+
 def predict(model, x, num_samples=3, **options):
     return bnn.predict(model, x, num_samples, jit_compile=False, **options).numpy()
 
@@ -38,7 +44,7 @@ def test_sample_s_is_the_draw_with_the_same_coordinates(x):
     samples = predict(model, x, seed=5)
     assert samples.shape == (3, 6, 2)
     for s in range(3):
-        with bnn.Draw(5, Reparameterization(), sample=s):
+        with bnn.Draw(Noise(5, sample=s, purpose=Purpose.PREDICTION), Reparameterization()):
             np.testing.assert_allclose(samples[s], model(x), rtol=1e-5, atol=1e-5)
 
 
@@ -48,15 +54,15 @@ def test_compiled_or_not(model, x):
     np.testing.assert_allclose(samples, predict(model, x, seed=5), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("limit", "compiled"), [(18, False), (19, True)])
-def test_large_passes_run_as_a_graph(monkeypatch, x, limit, compiled):
+@pytest.mark.parametrize(("limit", "by_xla"), [(18, False), (19, True)])
+def test_large_passes_run_as_a_graph(monkeypatch, x, limit, by_xla):
     """By the numbers of input of one pass, not of all passes."""
-    monkeypatch.setattr(prediction, "_GRAPH_FROM", limit)
+    monkeypatch.setattr(sampling, "_GRAPH_FROM", limit)
     model = build()
     whole = bnn.predict(model, x, 2)
-    assert list(prediction._FUNCTIONS[model]) == [compiled]
+    assert [c.jit_compile for c in traces_of(model)] == [by_xla]
     bnn.predict(model, x, 2, batch_size=5)
-    assert list(prediction._FUNCTIONS[model])[-1]
+    assert traces_of(model)[-1].jit_compile
     np.testing.assert_allclose(whole, predict(model, x, 2), rtol=1e-6)
 
 
@@ -89,7 +95,7 @@ def test_the_seed_selects_the_functions(model, x):
 
 @pytest.mark.parametrize("seed", [2**64 - 1, 2**63, -1, np.int64(7)])
 def test_every_seed_that_a_draw_takes(model, x, seed):
-    with bnn.Draw(seed, Reparameterization()):
+    with bnn.Draw(Noise(seed, purpose=Purpose.PREDICTION), Reparameterization()):
         expected = model(x)
     np.testing.assert_allclose(predict(model, x, seed=seed)[0], expected, rtol=1e-5, atol=1e-5)
 
@@ -156,7 +162,7 @@ def test_a_predicted_model_can_be_collected(x):
     assert reference() is None
 
 
-@pytest.mark.parametrize("num_samples", [0, -1, 1.5, None])
+@pytest.mark.parametrize("num_samples", [0, -1, 1.5, None, True])
 def test_unusable_num_samples(model, x, num_samples):
     with pytest.raises(
         ValueError, match=f"num_samples must be an integer of at least 1, got {num_samples}; .* 32"
@@ -164,10 +170,10 @@ def test_unusable_num_samples(model, x, num_samples):
         bnn.predict(model, x, num_samples)
 
 
-@pytest.mark.parametrize("batch_size", [0, -2])
+@pytest.mark.parametrize("batch_size", [0, -2, 2.0, True])
 def test_unusable_batch_size(model, x, batch_size):
     with pytest.raises(
-        ValueError, match=f"batch_size must be at least 1 or None, got {batch_size}"
+        ValueError, match=f"batch_size must be at least 1 or None, got {batch_size!r}"
     ):
         bnn.predict(model, x, batch_size=batch_size)
 

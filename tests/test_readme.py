@@ -3,8 +3,6 @@ import re
 
 import numpy as np
 
-import experiments.main_results.run as main_results
-
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -26,10 +24,3 @@ def test_every_path_of_the_map_exists():
     paths = [p for p in re.findall(r"`([\w/]+(?:/|\.py))`", table) if "/" in p]
     assert len(paths) > 15
     assert [p for p in paths if not (root / p).exists()] == []
-
-
-def test_the_result_table_says_what_made_it(tmp_path):
-    assert main_results.table(tmp_path) == ""
-    for job in main_results.JOBS:
-        arguments = job.arguments(pathlib.Path("runs"))
-        assert (pathlib.Path(__file__).parents[1] / arguments[0].split("=")[1]).exists()

@@ -372,7 +372,9 @@ def test_what_is_wrong_with_the_data_is_said(command, tmp_path, mnist, spoil):
 def test_a_data_folder_that_is_not_there_is_named(command, tmp_path):
     code, _, err = run_mnist(command, tmp_path, tmp_path / "nowhere")
     assert code == 1
+    assert "error: --data_dir must name an existing folder that holds the set mnist, got " in err
     assert f"got '{tmp_path / 'nowhere'}'" in err
+    assert "BNN_DATA_DIR" not in err  # the flag was given, not the variable
 
 
 def test_a_folder_with_another_run_is_refused_and_the_difference_shown(

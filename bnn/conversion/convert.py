@@ -13,8 +13,7 @@ import numpy as np
 from bnn.conversion.subclassed import WeightSpaceModel
 from bnn.conversion.table import Conversion, Row
 from bnn.estimators import fitting
-from bnn.layers import BayesianLayer, WeightSpace
-from bnn.layers.counterparts import counterpart
+from bnn.layers import COUNTERPARTS, Counterpart, WeightSpace
 from bnn.posteriors import MeanFieldNormal, Posterior
 from bnn.priors import Normal, Prior
 from bnn.sites import sites
@@ -119,7 +118,7 @@ class _Converter:
             if new is not layer and not isinstance(layer, keras.Model):
                 self._copy_weights(layer, new)
         for layer, new in pairs:
-            if isinstance(new, BayesianLayer):
+            if new is not layer and not isinstance(layer, keras.Model) and sites(new):
                 self._add_row(prefix + layer.name, layer, new)
         return copy
 
@@ -128,43 +127,39 @@ class _Converter:
             frozen = bool(layer.weights) and not layer.trainable
             self._keep(path, layer, "frozen" if frozen else "no trainable weights")
             return _copy(layer) if frozen else layer
-        if isinstance(layer, BayesianLayer):
-            self._keep(path, layer, "random already")
+        if sites(layer) and not isinstance(layer, keras.Model):
             return _copy(layer)
         if isinstance(layer, keras.Model) and _is_graph(layer):
             return self.model(layer, f"{path}/")
         if not self._where(path, layer):
             self._keep(path, layer, "left out by where")
             return _copy(layer)
-        found = counterpart(layer)
+        found = _counterpart(layer)
         if found is None:
             return WeightSpace(_copy(layer), self._posterior, self._prior, name=layer.name)
+        kind: Any = found.layer
+        names = getattr(kind, "site_initializers", None) or kind.family_sites
+        described = keras.saving.serialize_keras_object
         families = {
-            f"{site}_{part}": getattr(self, f"_{part}")
-            for site in found.kind.site_initializers
+            f"{site}_{part}": described(getattr(self, f"_{part}"))
+            for site in names
             for part in ("posterior", "prior")
         }
-        described = keras.saving.serialize_keras_object
-        config = found.config(layer.get_config())
-        return found.kind.from_config(
-            {**config, **{name: described(family) for name, family in families.items()}}
-        )
+        return kind.from_config({**found.config(layer.get_config()), **families})
 
     def _copy_weights(self, layer: keras.layers.Layer, new: keras.layers.Layer) -> None:
-        if isinstance(new, WeightSpace):
+        if isinstance(new, WeightSpace) and not isinstance(layer, WeightSpace):
             new.layer.set_weights(layer.get_weights())
             for variable, site in new.random:
                 self._initialise(site, keras.ops.convert_to_numpy(variable))
             return
-        found = counterpart(layer)
-        if not isinstance(new, BayesianLayer) or found is None:
+        if sites(layer) or not sites(new):
             new.set_weights(layer.get_weights())
             return
-        by_name = {site.name: site for site in new.sites}
-        names = [name for name in found.sites if name in by_name]
-        for name, variable in zip(names, layer.trainable_variables, strict=True):
-            self._initialise(by_name[name], keras.ops.convert_to_numpy(variable))
-        held = [v for site in new.sites for v in (*site.posterior.variables, *site.prior.variables)]
+        found = list(sites(new).values())
+        for site, variable in zip(found, layer.trainable_variables, strict=True):
+            self._initialise(site, keras.ops.convert_to_numpy(variable))
+        held = [v for site in found for v in (*site.posterior.variables, *site.prior.variables)]
         state = [v for v in new.variables if not any(v is other for other in held)]
         for mine, other in zip(state, layer.non_trainable_variables, strict=True):
             mine.assign(other)
@@ -193,11 +188,14 @@ class _Converter:
         self.rows.append(Row(path, type(layer).__name__, "", 0, (), reason))
 
     def _add_row(
-        self, path: str, layer: keras.layers.Layer, new: BayesianLayer, reason: str = ""
+        self, path: str, layer: keras.layers.Layer, new: keras.layers.Layer, reason: str = ""
     ) -> None:
-        served = [set(fitting(site.posterior, site.operator)) for site in new.sites]
-        size = sum(math.prod(site.posterior.shape) for site in new.sites)
-        if isinstance(new, WeightSpace) and not reason:
+        found = sites(new).values()
+        served = [set(fitting(site.posterior, site.operator)) for site in found]
+        size = sum(math.prod(site.posterior.shape) for site in found)
+        if type(new) is type(layer):
+            reason = "random already"
+        elif isinstance(new, WeightSpace) and not reason:
             reason = "no counterpart: weights by substitution"
         names = tuple(sorted(set.intersection(*served))) if served else ()
         self.rows.append(Row(path, type(layer).__name__, type(new).__name__, size, names, reason))
@@ -210,6 +208,18 @@ def _paths(model: keras.Model, prefix: str) -> list[str]:
         found.append(prefix + layer.name)
         if isinstance(layer, keras.Model) and _is_graph(layer):
             found += _paths(layer, f"{prefix}{layer.name}/")
+    return found
+
+
+def _counterpart(layer: keras.layers.Layer) -> Counterpart | None:
+    """The layer's counterpart; None where it has none, or has been quantized or adapted."""
+    found = COUNTERPARTS.get(type(layer))
+    if found is None:
+        return None
+    try:
+        found.config(layer.get_config())
+    except ValueError:
+        return None
     return found
 
 

@@ -9,8 +9,7 @@ import keras
 import numpy as np
 
 from bnn.conversion.subclassed import WeightSpaceModel
-from bnn.layers import BayesianLayer, WeightSpace
-from bnn.layers.counterparts import COUNTERPARTS
+from bnn.layers import COUNTERPARTS, WeightSpace
 from bnn.noise import Noise, Purpose
 from bnn.sites import Site, sites
 
@@ -53,9 +52,9 @@ def _plain(model: keras.Model, values: dict[Site, np.ndarray]) -> keras.Model:
             return type(layer).from_config(layer.get_config())
         if isinstance(layer, WeightSpace):
             return _unwrapped(layer, values)
-        if isinstance(layer, keras.Model) and any(s.layer is not layer for s in values):
+        if isinstance(layer, keras.Model):
             return _plain(layer, values) if sites(layer) else layer
-        if not isinstance(layer, BayesianLayer):
+        if not sites(layer):
             return layer if not layer.trainable_variables else _kept(layer, pairs)
         new = _namesake(layer)
         pairs.append((layer, new))
@@ -63,7 +62,7 @@ def _plain(model: keras.Model, values: dict[Site, np.ndarray]) -> keras.Model:
 
     copy = keras.models.clone_model(model, clone_function=clone)
     for layer, new in pairs:
-        if isinstance(layer, BayesianLayer):
+        if sites(layer):
             _assign(layer, new, values)
         else:
             new.set_weights(layer.get_weights())
@@ -76,11 +75,10 @@ def _kept(layer: keras.layers.Layer, pairs: list) -> keras.layers.Layer:
     return new
 
 
-def _namesake(layer: BayesianLayer) -> keras.layers.Layer:
+def _namesake(layer: keras.layers.Layer) -> keras.layers.Layer:
     for kind, found in COUNTERPARTS.items():
-        if found.kind is type(layer):
-            known = {*inspect.signature(kind.__init__).parameters, "name", "dtype", "trainable"}
-            config = {k: v for k, v in layer.get_config().items() if k in known}
+        if found.layer is type(layer):
+            config = {k: v for k, v in layer.get_config().items() if k in _arguments(kind)}
             return kind.from_config(config)
     raise ValueError(
         f"layer {layer.name!r} ({type(layer).__name__}) has no namesake in Keras to become; use "
@@ -88,13 +86,22 @@ def _namesake(layer: BayesianLayer) -> keras.layers.Layer:
     )
 
 
-def _assign(layer: BayesianLayer, new: keras.layers.Layer, values: dict[Site, np.ndarray]) -> None:
-    found = next(c for c in COUNTERPARTS.values() if c.kind is type(layer))
-    by_name = {site.name: values[site] for site in layer.sites}
-    names = [name for name in found.sites if name in by_name]
-    for name, variable in zip(names, new.trainable_variables, strict=True):
-        variable.assign(by_name[name])
-    held = [v for site in layer.sites for v in (*site.posterior.variables, *site.prior.variables)]
+def _arguments(kind: type) -> set[str]:
+    """Names of the arguments of a Keras layer, those of its base classes included."""
+    found: set[str] = set()
+    for base in kind.__mro__:
+        if "__init__" in vars(base):
+            found |= set(inspect.signature(base.__init__).parameters)
+    return found - {"self", "args", "kwargs"}
+
+
+def _assign(
+    layer: keras.layers.Layer, new: keras.layers.Layer, values: dict[Site, np.ndarray]
+) -> None:
+    found = list(sites(layer).values())
+    for site, variable in zip(found, new.trainable_variables, strict=True):
+        variable.assign(values[site])
+    held = [v for site in found for v in (*site.posterior.variables, *site.prior.variables)]
     state = [v for v in layer.variables if not any(v is other for other in held)]
     for mine, other in zip(new.non_trainable_variables, state, strict=True):
         mine.assign(other)

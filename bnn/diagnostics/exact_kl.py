@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from bnn import distributions as tfd
+from bnn.posteriors import Posterior
+from bnn.priors import Normal
 from bnn.sites import Site
 
 # Trapezoids of 10⁻³ standard deviations over ± 10: exact to float32 for densities whose narrowest
@@ -20,10 +24,16 @@ def exact_kl(site: Site) -> tf.Tensor | None:
     normal: ½ Σ [(tr C + ‖μ − m‖²) / s² − d − ln det(C / s²)]. Any other factorised q: trapezoidal
     quadrature of ∫ q ln(q/p). A point mass: −ln p(μ), as in the ledger.
     """
-    prior = site.prior.distribution()
-    posterior = site.posterior.distribution()
     if site.posterior.deterministic:
-        return -tf.reduce_sum(_log_prob(prior, site.posterior.mean))
+        return -tf.reduce_sum(_log_prob(site.prior, site.posterior.mean))
+    if not site.posterior.factorized and site.posterior.normal:
+        known = _flat_normal(site.posterior)
+        if known is not None and isinstance(site.prior, Normal):
+            return _joint_normal_kl(known, site.prior.distribution())
+    try:
+        prior, posterior = site.prior.distribution(), site.posterior.distribution()
+    except NotImplementedError:  # a family that TFP does not know
+        return None
     if not site.posterior.factorized:
         joint = isinstance(posterior, tfd.MultivariateNormalLinearOperator)
         if not (joint and isinstance(prior, tfd.Normal)):
@@ -32,6 +42,16 @@ def exact_kl(site: Site) -> tf.Tensor | None:
     if isinstance(posterior, tfd.Normal) and isinstance(prior, tfd.Normal):
         return tf.reduce_sum(_normal_kl(posterior, prior))
     return tf.reduce_sum(_quadrature(posterior, prior, site.posterior.shape))
+
+
+def _flat_normal(posterior: Posterior) -> tfd.MultivariateNormalFullCovariance | None:
+    """The joint law of the flattened weights, from mean and covariance."""
+    try:
+        covariance = tf.cast(posterior.covariance(), tf.float64)
+    except NotImplementedError:
+        return None
+    mean = tf.cast(tf.reshape(posterior.mean, [-1]), tf.float64)
+    return tfd.MultivariateNormalFullCovariance(mean, covariance)
 
 
 def _normal_kl(q: tfd.Normal, p: tfd.Normal) -> tf.Tensor:
@@ -62,5 +82,5 @@ def _quadrature(q: tfd.Distribution, p: tfd.Distribution, shape: tuple) -> tf.Te
     return tf.stop_gradient(spacing) * tf.reduce_sum(tf.exp(log_q) * (log_q - log_p), axis=0)
 
 
-def _log_prob(distribution: tfd.Distribution, x: tf.Tensor) -> tf.Tensor:
+def _log_prob(distribution: Any, x: tf.Tensor) -> tf.Tensor:
     return tf.cast(distribution.log_prob(x), tf.float64)

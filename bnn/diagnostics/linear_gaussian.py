@@ -74,7 +74,7 @@ class LinearGaussian:
             if not self._is_sampled(m.site):
                 continue
             if m.site.posterior.factorized:
-                variances = m.site.posterior.distribution().variance()
+                variances = m.site.posterior.variance
                 parts.append(_matvec(m.layer_jacobian**2, variances))
             else:
                 j = tf.constant(m.layer_jacobian)
@@ -145,12 +145,12 @@ def coordinates(shape: tuple, channel_axis: int) -> tuple[np.ndarray, np.ndarray
 
 def weight_covariance(posterior: Posterior) -> tf.Tensor:
     """Cov_q[w] of the flattened weights, `[weights, weights]`, float64."""
-    distribution = posterior.distribution()
     if posterior.deterministic:
         return tf.zeros([math.prod(posterior.shape)] * 2, tf.float64)
-    if posterior.factorized:
-        return tf.linalg.diag(tf.cast(tf.reshape(distribution.variance(), [-1]), tf.float64))
-    blocks = tf.cast(distribution.covariance(), tf.float64)
+    try:
+        return tf.cast(posterior.covariance(), tf.float64)
+    except NotImplementedError:  # of a family that has its distribution only
+        blocks = tf.cast(posterior.distribution().covariance(), tf.float64)
     size = int(blocks.shape[-1])
     flat = tf.reshape(blocks, [-1, size, size])
     operators = [tf.linalg.LinearOperatorFullMatrix(block) for block in tf.unstack(flat)]

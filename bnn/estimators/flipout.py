@@ -30,10 +30,10 @@ class Flipout(Estimator):
 
     def unfit(self, posterior: Posterior) -> str | None:
         """Needs a mean plus terms: they know their signs."""
-        if posterior.terms is None:
+        if posterior.terms is None or not all(t.has_flipped_form for t in posterior.terms):
             return (
                 "it needs a posterior whose elements are independent and symmetric about the mean, "
-                "or one that is a mean plus terms"
+                "or one that is a mean plus terms with signs of their own"
             )
         return None
 

@@ -17,8 +17,8 @@ from bnn.posteriors import Posterior
 class LocalReparameterization(Estimator):
     """y = m + √v ε, m = op(x, μ), v = op(x², σ²), ε ~ N(0, 1) per output (Kingma et al. 2015).
 
-    Exact for each output of a factorised normal posterior; other normal terms of a posterior have
-    their own local form (`bnn.posteriors.Term.local`). Independent noise across examples makes the
+    Exact for each output of a factorised normal posterior; other terms of a posterior have their
+    own local form (`bnn.posteriors.Term.local`). Independent noise across examples makes the
     gradient's variance fall as 1/B. Limits: outputs at several positions that share weights
     (convolutions) are exact only marginally, their covariance is ignored; a layer that is called
     twice in a draw is refused, for both calls would need the same weights; and the outputs of a
@@ -31,10 +31,10 @@ class LocalReparameterization(Estimator):
 
     def unfit(self, posterior: Posterior) -> str | None:
         """Needs a mean plus normal terms."""
-        if posterior.terms is None or not all(term.normal for term in posterior.terms):
+        if posterior.terms is None or not all(term.has_local_form for term in posterior.terms):
             return (
                 "it needs a posterior whose elements are independent and normal, or one that is a "
-                "mean plus normal terms"
+                "mean plus normal terms, or terms with a local form of their own"
             )
         return None
 

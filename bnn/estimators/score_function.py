@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from bnn.described import Described
-from bnn.estimators.baselines import Baseline, NoBaseline
+from bnn.estimators.baselines import Baseline, LeaveOneOut, NoBaseline, OptimalCoefficient
 from bnn.estimators.estimator import Estimator, Realisation, one_tensor
 from bnn.noise import Noise
 from bnn.operators import Operator
@@ -82,6 +82,18 @@ class ScoreFunction(Estimator):
     def baseline(self) -> Baseline:
         """The rule for b."""
         return self._baseline
+
+    def unfit(self, posterior: Posterior) -> str | None:
+        """Needs a density over the weights; a baseline of other samples needs independent ones."""
+        if not posterior.has_density:
+            return "it needs a posterior with a density over the weights"
+        others = isinstance(self.baseline, LeaveOneOut | OptimalCoefficient)
+        if others and not posterior.independent_samples:
+            return (
+                f"its baseline {type(self.baseline).__name__} is made of the other samples, which "
+                "depend on the sample that it is for; use RunningMean() or NoBaseline()"
+            )
+        return None
 
     def describe(self) -> str:
         """The name with baseline and proposal, where there are any."""

@@ -74,9 +74,7 @@ def judge(
             if 4 * share > _KEPT:
                 kept = None
     drawn = len(next(iter(samples.values())))  # a method may have fewer functions than asked for
-    return Judged(
-        join(examples, axis=0), None if kept is None else join(kept, axis=1), drawn
-    )
+    return Judged(join(examples, axis=0), None if kept is None else join(kept, axis=1), drawn)
 
 
 def judged(

@@ -20,6 +20,8 @@ class RegressionEvaluation(Evaluation):
 
     nll, log_likelihood (nats per example), rmse, crps, coverage_50 and coverage_95 of the central
     intervals, quantile_calibration_error (a fraction), sharpness, aleatoric_std and epistemic_std.
+    Of several targets the likelihood is joint, and everything else is of each, `rmse/<target>`:
+    their units have no mean.
     """
 
     task = "regression"
@@ -49,36 +51,39 @@ class RegressionEvaluation(Evaluation):
             "aleatoric": variance.aleatoric,
             "epistemic": variance.epistemic,
             "band": np.moveaxis(metrics.quantile(loc[..., 0], scale[..., 0], [0.025, 0.975]), 0, 1),
-            "score/predictive_std": np.sqrt(variance.total.mean(axis=-1)),
         }
+        names = getattr(data, "target_names", None)
+        scores = metrics.regression_scores(loc, scale, names)
+        found |= {f"score/{name}": values for name, values in scores.items()}
         if targets is None:
             return found
         assert data is not None
         own = data.to_own_units(targets)
-        losses = metrics.regression_losses(loc, scale, own)
+        losses = metrics.regression_losses(loc, scale, own, names)
         found |= {f"loss/{name}": values for name, values in losses.items()}
         return found | {"targets": own, "pit": metrics.mixture_cdf(loc, scale, own)}
 
     def metrics(self, examples: Examples) -> dict[str, float]:
         """As the class says."""
         nll, pit = float(np.mean(examples["loss/nll"])), examples["pit"]
-        total = examples["aleatoric"] + examples["epistemic"]
-        return {
-            "nll": nll,
-            "log_likelihood": -nll,
-            "rmse": _rmse(examples),
-            "crps": float(np.mean(examples["loss/crps"])),
-            "coverage_50": _coverage(pit, 0.5),
-            "coverage_95": _coverage(pit, 0.95),
-            "quantile_calibration_error": transform_calibration_error(pit),
-            "sharpness": float(np.sqrt(np.mean(total))),
-            "aleatoric_std": float(np.sqrt(np.mean(examples["aleatoric"]))),
-            "epistemic_std": float(np.sqrt(np.mean(examples["epistemic"]))),
-        }
+        parts = {"aleatoric_std": examples["aleatoric"], "epistemic_std": examples["epistemic"]}
+        parts["sharpness"] = parts["aleatoric_std"] + parts["epistemic_std"]
+        found = {"nll": nll, "log_likelihood": -nll}
+        for d, target in enumerate(_targets(examples)):
+            found[f"rmse{target}"] = _rmse(examples, target)
+            found[f"crps{target}"] = float(np.mean(examples[f"loss/crps{target}"]))
+            found[f"coverage_50{target}"] = _coverage(pit[:, d], 0.5)
+            found[f"coverage_95{target}"] = _coverage(pit[:, d], 0.95)
+            error = transform_calibration_error(pit[:, d : d + 1])
+            found[f"quantile_calibration_error{target}"] = error
+            for name, variance in parts.items():
+                found[f"{name}{target}"] = float(np.sqrt(np.mean(variance[:, d])))
+        return found
 
     def headline(self, examples: Examples) -> dict[str, float]:
         """NLL and RMSE."""
-        return {"nll": float(np.mean(examples["loss/nll"])), "rmse": _rmse(examples)}
+        rmse = {f"rmse{target}": _rmse(examples, target) for target in _targets(examples)}
+        return {"nll": float(np.mean(examples["loss/nll"])), **rmse}
 
     def figures(self, examples: Examples, data: Dataset, folder: Path) -> dict[str, Path]:
         """Central 95 % of the first target: over x where x is one number, else by prediction."""
@@ -92,8 +97,14 @@ class RegressionEvaluation(Evaluation):
         return {"predictive_band": path}
 
 
-def _rmse(examples: Examples) -> float:
-    return float(np.sqrt(np.mean(examples["loss/squared_error"])))
+def _targets(examples: Examples) -> list[str]:
+    """What the names of the targets' losses end in: nothing of one target, else "/<target>"."""
+    prefix = "loss/squared_error"
+    return [name.removeprefix(prefix) for name in examples if name.startswith(prefix)]
+
+
+def _rmse(examples: Examples, target: str) -> float:
+    return float(np.sqrt(np.mean(examples[f"loss/squared_error{target}"])))
 
 
 def _coverage(pit: np.ndarray, level: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,9 +74,10 @@ def canvas(path: str | os.PathLike[str], width: float, height: float) -> Iterato
         figure = Figure(figsize=(width, height), dpi=_DPI, layout=layout)
         FigureCanvasAgg(figure)
         yield figure
-        beside = path.with_name(path.name + ".tmp")
+        beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
-            figure.savefig(beside, format="png", metadata={"Software": None})
+            with beside.open("xb") as file:  # new: no link of that name is followed
+                figure.savefig(file, format="png", metadata={"Software": None})
             os.replace(beside, path)
         finally:
             beside.unlink(missing_ok=True)

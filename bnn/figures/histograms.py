@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bnn.figures.arrays import finite, vectors
 from bnn.figures.canvas import SKY, canvas, shared_legend
 from bnn.figures.series import check_series, legend_columns, legend_height, style
+from bnn.formatting import show
 
 _WIDTH = 5.0
 
@@ -56,7 +57,11 @@ def entropy_histograms(
             if number == 0:
                 axis.stairs(share, edges, fill=True, color=SKY, alpha=0.5)
             axis.stairs(
-                share, edges, label=f"{name} (mean {checked.mean():.3f})", linewidth=1.5, **look
+                share,
+                edges,
+                label=f"{name} (mean {show(checked.mean(), 3)})",
+                linewidth=1.5,
+                **look,
             )
         axis.set_yscale("log")
         axis.set(xlabel=label, ylabel="Share of examples (log)", xlim=(0, largest))

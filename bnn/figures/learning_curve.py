@@ -12,11 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from bnn.figures.canvas import BLACK, BLUE, VERMILION, canvas, shared_legend
+from bnn.figures.learning_curves import is_regression
 
 _TRAIN = {"color": BLUE, "linestyle": "-", "marker": "o"}
 _VALID = {"color": VERMILION, "linestyle": "--", "marker": "s"}
-_PANELS = (  # y label, series: (key, legend, style); a panel without a series is left out
+_NLL = (
     ("NLL (nats per example)", (("nll", "training", _TRAIN), ("valid_nll", "validation", _VALID))),
+)
+# The objective of a regression sees standardised targets: the two have no axis in common.
+_REGRESSION_NLL = (
+    ("Training NLL (nats, standardised targets)", (("nll", "training", _TRAIN),)),
+    ("Validation NLL (nats, target units)", (("valid_nll", "validation", _VALID),)),
+)
+_PANELS = (  # y label, series: (key, legend, style); a panel without a series is left out
     ("KL to the prior (nats)", (("kl", "training", {**_TRAIN, "color": BLACK}),)),
     (
         "Accuracy (fraction)",
@@ -42,9 +50,10 @@ def learning_curve(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
         ValueError: If no record has a finite value for any of these keys.
     """
     time_key = "epoch" if records and all("epoch" in record for record in records) else "step"
+    nll = _REGRESSION_NLL if is_regression(records) else _NLL
     panels = [
         (label, drawn)
-        for label, series in _PANELS
+        for label, series in (*nll, *_PANELS, *_of_targets(records))
         if (drawn := [(*_points(records, time_key, s[0]), s[1], s[2]) for s in series])
         and any(len(times) for times, *_ in drawn)
     ]
@@ -61,6 +70,19 @@ def learning_curve(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
             _panel(axis, label, [line for line in drawn if len(line[0])])
             axis.set_xlabel("Epoch" if time_key == "epoch" else "Step (updates)")
         shared_legend(figure)
+
+
+def _of_targets(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:
+    """A panel for the RMSE of each of several targets."""
+    keys = dict.fromkeys(name.removeprefix("valid_") for record in records for name in record)
+    return [
+        (
+            f"RMSE of {key.partition('/')[2]} (its units)",
+            ((key, "training", _TRAIN), (f"valid_{key}", "validation", _VALID)),
+        )
+        for key in keys
+        if key.startswith("rmse/")
+    ]
 
 
 def _points(

@@ -15,9 +15,11 @@ from bnn.figures.canvas import canvas, shared_legend
 from bnn.figures.series import check_series, legend_columns, legend_height, sparse_markers, style
 
 Records = Sequence[Mapping[str, Any]]
+_TRAINING_NLL = ("nll", "Training NLL (nats per example)")
+# The objective of a regression sees standardised targets: another zero than the validation's.
+_STANDARDISED_NLL = ("nll", "Training NLL (nats, standardised targets)")
 _PANELS = (  # key, y label
-    ("nll", "Training NLL (nats per example)"),
-    ("valid_nll", "Validation NLL (nats)"),
+    ("valid_nll", "Validation NLL (nats per example)"),
     ("kl", "KL to the prior (nats)"),
     ("valid_accuracy", "Validation accuracy (fraction)"),
     ("accuracy", "Training accuracy (fraction)"),
@@ -45,7 +47,8 @@ def learning_curves(groups: Mapping[str, Sequence[Records]], path: str | os.Path
     everything = [record for runs in groups.values() for records in runs for record in records]
     time = "epoch" if everything and all("epoch" in record for record in everything) else "step"
     panels = []
-    for key, label in _PANELS:
+    first = _STANDARDISED_NLL if is_regression(everything) else _TRAINING_NLL
+    for key, label in (first, *_PANELS, *_of_targets(everything)):
         lines = {name: _together(runs, time, key) for name, runs in groups.items()}
         if any(len(line[0]) for line in lines.values()):
             panels.append((label, lines))
@@ -65,6 +68,23 @@ def learning_curves(groups: Mapping[str, Sequence[Records]], path: str | os.Path
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
         shared_legend(figure, legend_columns(groups, width))
+
+
+def is_regression(records: Records) -> bool:
+    """Whether the records are of a regression, whose training NLL is that of scaled targets."""
+    return any(name.removeprefix("valid_").startswith("rmse") for r in records for name in r)
+
+
+def _of_targets(records: Records) -> list[tuple[str, str]]:
+    """Key and label of the RMSE of each of several targets."""
+    keys = dict.fromkeys(name for record in records for name in record)
+    parts = {"valid_rmse": "Validation", "rmse": "Training"}
+    return [
+        (key, f"{part} RMSE of {key.partition('/')[2]} (its units)")
+        for name, part in parts.items()
+        for key in keys
+        if key.startswith(f"{name}/")
+    ]
 
 
 def _together(runs: Sequence[Records], time: str, key: str) -> tuple[npt.NDArray[Any], ...]:

@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from bnn.figures.arrays import vectors
 from bnn.figures.canvas import BLACK, BLUE, GREY, SKY, canvas, shared_legend
+from bnn.formatting import show
 
 
 def reliability_diagram(
@@ -43,7 +44,7 @@ def reliability_diagram(
     full = count > 0
     low, high = _wilson(accuracy[full], count[full])
     x, y = confidence[full], accuracy[full]
-    model = "model, 95 % interval" + ("" if ece is None else f"; ECE = {ece:.3f}")
+    model = "model, 95 % interval" + ("" if ece is None else f"; ECE = {show(ece, 3)}")
     with canvas(path, width=3.5, height=4.4) as figure:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         top.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="perfect calibration")

@@ -77,26 +77,33 @@ class BayesianLayer(keras.layers.Layer):
                 setattr(self, name, _own(given.get(name), kind, default))
         self._sites: tuple[Site, ...] = ()
 
-    def add_site(self, name: str, operator: Operator, shape: tuple[int, ...]) -> Site:
+    def add_site(
+        self, name: str, operator: Operator, shape: tuple[int, ...], initializer: Any = None
+    ) -> Site:
         """Builds posterior and prior of a random tensor; called in `build`.
 
         Args:
           name: one of `site_initializers`.
           operator: the map that the tensor enters.
           shape: of the tensor.
+          initializer: of the mean in place of the option `<name>_initializer`, or None.
 
         Raises:
-          ValueError: a `Point` posterior with a learned prior, whose loss has no lower bound.
+          ValueError: a posterior without a density, such as `Point`, with a learned prior: the loss
+            has no lower bound.
         """
         posterior, prior = getattr(self, f"{name}_posterior"), getattr(self, f"{name}_prior")
         options = {part: getattr(self, f"{name}_{part}") for part in _KERAS_PARTS}
+        if initializer is not None:
+            options["initializer"] = initializer
         posterior.build(self, name, tuple(shape), **options)
         prior.build(self, name, tuple(shape))
         return self.declare(name, operator, posterior, prior)
 
     def declare(self, name: str, operator: Operator, posterior: Posterior, prior: Prior) -> Site:
         """A site of a posterior and a prior that are built already; see `add_site`."""
-        if posterior.deterministic and any(v.trainable for v in prior.variables):
+        pointed = posterior.deterministic or not posterior.has_density
+        if pointed and not prior.bounded and any(v.trainable for v in prior.variables):
             raise ValueError(
                 f"{name}_prior of layer {self.name!r} must not be learned where {name}_posterior "
                 f"is {type(posterior).__name__}(): −log p(w) falls without bound as the prior "

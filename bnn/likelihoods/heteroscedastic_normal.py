@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import gin
+import keras
 import tensorflow as tf
 
+from bnn.likelihoods.learned import check_positive
 from bnn.likelihoods.regression import NormalRegression
 
 
+@keras.saving.register_keras_serializable(package="bnn.likelihoods")
 @gin.register(module="bnn.likelihoods")
 class HeteroscedasticNormal(NormalRegression):
     """p(y | outputs) = ∏_d N(y_d; m_d, s_d²), outputs = (m, r) `[B, 2 D]`, s = softplus(r) + min.
@@ -20,9 +23,7 @@ class HeteroscedasticNormal(NormalRegression):
     """
 
     def __init__(self, min_scale: float = 1e-3) -> None:
-        if not 0 < min_scale < math.inf:
-            raise ValueError(f"min_scale must be a positive finite number, got {min_scale}.")
-        self.min_scale = float(min_scale)
+        self.min_scale = check_positive("min_scale", min_scale)
 
     def num_outputs(self, num_targets: int) -> int:
         """2 D: means and raw scales."""
@@ -30,10 +31,10 @@ class HeteroscedasticNormal(NormalRegression):
 
     def parameters(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean and scale, `[…, D]` each."""
-        if outputs.shape[-1] is not None and outputs.shape[-1] % 2:
-            raise ValueError(
-                "HeteroscedasticNormal needs 2 outputs per target, mean and raw scale, got "
-                f"{outputs.shape[-1]} outputs; size the last layer with num_outputs(num_targets)."
-            )
-        mean, raw = tf.split(tf.cast(outputs, tf.float32), 2, axis=-1)
+        self.num_columns(outputs.shape[-1])
+        mean, raw = tf.split(outputs, 2, axis=-1)
         return mean, tf.math.softplus(raw) + self.min_scale
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"min_scale": self.min_scale}

@@ -8,25 +8,27 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bnn import distributions as tfd
-
 
 class Likelihood(abc.ABC):
     """log p(y given outputs), per example, in nats.
 
     Attributes:
-      task: `"classification"` or `"regression"`: which metrics apply.
-      takes_structures: whether outputs and targets may be structures of tensors, one per head.
+      task: what is predicted, which decides the metrics that apply: `"classification"`,
+        `"regression"`, `"multilabel"`, `"counts"`, `"survival"` or `"heads"`.
+      neutral_target: a number that every target may be: stands in for masked ones.
     """
 
     task: str
-    takes_structures = False
+    neutral_target: float = 0.0
 
     def build(self, num_targets: int = 1) -> None:  # noqa: B027  (stateless unless overridden)
-        """Creates the likelihood's variables, if it has any; repeated calls do nothing.
+        """Creates the likelihood's variables, if it has any; a repeated call does nothing.
 
         Args:
-          num_targets: D, the number of target columns of a regression.
+          num_targets: D, the number of target columns, or C, that of classes.
+
+        Raises:
+          ValueError: it was built for another number.
         """
 
     @property
@@ -44,22 +46,53 @@ class Likelihood(abc.ABC):
         """Number of model outputs for so many classes, or target columns."""
 
     @abc.abstractmethod
-    def log_prob(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Log p(y | outputs) in nats, `[B]`, float32.
+    def log_prob(self, outputs: Any, targets: Any) -> tf.Tensor:
+        """Log p(y | outputs) in nats, `[B]`, float32 (float64 for outputs in float64).
+
+        Targets outside of the support are refused where their values are known; in a compiled
+        function, where they are not, their log-probability is NaN.
 
         Args:
           outputs: of the model, `[B, num_outputs]`.
           targets: `[B]` labels, or `[B, D]` (`[B]` where D = 1).
         """
 
+    def checked_log_prob(self, outputs: Any, targets: Any) -> tf.Tensor:
+        """`log_prob`, which must be one number an example, `[B]`: what objectives average.
+
+        Raises:
+          ValueError: for another shape, as a mean over positions, columns or heads would weigh
+            the KL by their number.
+        """
+        log_prob = tf.convert_to_tensor(self.log_prob(outputs, targets))
+        num_examples = keras.tree.flatten(outputs)[0].shape[0]
+        if not log_prob.shape.is_compatible_with([num_examples]) or log_prob.shape.rank is None:
+            expected = "[B]" if num_examples is None else f"[B] = [{num_examples}]"
+            raise ValueError(
+                f"{type(self).__name__}.log_prob must return one number an example, {expected}, "
+                f"got shape {log_prob.shape}; sum the events of an example with "
+                "bnn.likelihoods.Positions(...), which takes a mask, and give several outputs "
+                "theirs with bnn.likelihoods.Heads({...})."
+            )
+        return log_prob
+
     @abc.abstractmethod
-    def predictive(self, samples: tf.Tensor, **units: Any) -> tfd.Distribution:
-        """p(y | x) ≈ (1/S) Σₛ p(y | outputsₛ), batch shape `[B]`.
+    def predictive(self, samples: Any, **units: Any) -> Any:
+        """p(y | x) ≈ (1/S) Σₛ p(y | outputsₛ): a mixture with `log_prob` and `mean`, see there.
 
         Args:
           samples: outputs of S posterior samples, `[S, B, num_outputs]`.
           **units: `loc` and `scale` of regression targets, see there.
         """
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras configuration: the constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Likelihood:
+        """The likelihood described by `get_config`, not built."""
+        return cls(**config)
 
 
 class Classification(Likelihood):
@@ -69,10 +102,4 @@ class Classification(Likelihood):
 
     @abc.abstractmethod
     def log_probs(self, samples: tf.Tensor) -> tf.Tensor:
-        """Normalised log-probabilities `[S, B, C]` of outputs `[S, B, num_outputs]`, float32."""
-
-
-def as_columns(targets: tf.Tensor) -> tf.Tensor:
-    """Targets `[B]` or `[B, D]` as float32 `[B, D]`."""
-    targets = tf.cast(targets, tf.float32)
-    return targets[:, tf.newaxis] if targets.shape.rank == 1 else targets
+        """Normalised log-probabilities `[S, B, C]` of outputs `[S, B, num_outputs]`."""

@@ -2,8 +2,10 @@
 
 Every function takes what a Bayesian model predicts, S posterior samples for each of B examples,
 and scores the mixture of those samples, which is the model's one prediction. Classification
-takes `log_probs` `[S, B, C]`, regression `loc` and `scale` `[S, B]` or `[S, B, D]`. Selective
-prediction and detection take one score per example, such as `uncertainty_scores(log_probs)` gives.
+takes `log_probs` `[S, B, C]`, regression `loc` and `scale` `[S, B]` or `[S, B, D]`. Several
+targets have units of their own: their likelihood is joint, every other metric is one number for
+each, `[D]`. Selective prediction and detection take one score per example, such as
+`uncertainty_scores(log_probs)` gives.
 
 Example::
 
@@ -18,7 +20,7 @@ from bnn.metrics.classification import accuracy, brier, error, nll, predictive_l
 from bnn.metrics.classwise_calibration import ece_adaptive, ece_classwise
 from bnn.metrics.entropy import aleatoric_entropy, epistemic_entropy, predictive_entropy
 from bnn.metrics.intervals import interval_score, interval_width, sharpness
-from bnn.metrics.losses import classification_losses, regression_losses
+from bnn.metrics.losses import classification_losses, regression_losses, regression_scores
 from bnn.metrics.mixture import interval_coverage, mixture_cdf, quantile
 from bnn.metrics.out_of_distribution import Detection, detection, false_positive_rate
 from bnn.metrics.quantile_calibration import (
@@ -31,6 +33,7 @@ from bnn.metrics.ranked_probability import crps
 from bnn.metrics.regression import PredictiveVariance, log_likelihood, predictive_variance, rmse
 from bnn.metrics.sample_size import SampleSizeCurve, nll_by_num_samples
 from bnn.metrics.selective import RiskCoverage, aurc, excess_aurc, risk_coverage
+from bnn.metrics.targets import by_target, target_names
 from bnn.metrics.uncertainty import uncertainty_scores
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "aleatoric_entropy",
     "aurc",
     "brier",
+    "by_target",
     "classification_losses",
     "crps",
     "detection",
@@ -70,9 +74,11 @@ __all__ = [
     "quantile_calibration_error",
     "quantile_coverage",
     "regression_losses",
+    "regression_scores",
     "reliability",
     "risk_coverage",
     "rmse",
     "sharpness",
+    "target_names",
     "uncertainty_scores",
 ]

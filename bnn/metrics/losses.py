@@ -1,14 +1,16 @@
 """Losses of each example, whose mean is the metric: what paired comparisons are made of."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnn.metrics._validation import FloatArray, check_loc, check_scale, check_targets
+from bnn.metrics._validation import FloatArray, check_components, check_targets
 from bnn.metrics.classification import predictive_and_labels
 from bnn.metrics.ranked_probability import crps_by_target
-from bnn.metrics.regression import log_densities
+from bnn.metrics.regression import log_densities, predictive_variance
+from bnn.metrics.targets import by_target
 
 
 def classification_losses(log_probs: ArrayLike, labels: ArrayLike) -> dict[str, FloatArray]:
@@ -35,32 +37,55 @@ def classification_losses(log_probs: ArrayLike, labels: ArrayLike) -> dict[str, 
 
 
 def regression_losses(
-    loc: ArrayLike, scale: ArrayLike, targets: ArrayLike
+    loc: ArrayLike,
+    scale: ArrayLike,
+    targets: ArrayLike,
+    names: Sequence[str] | None = None,
 ) -> dict[str, FloatArray]:
     """Returns the losses `[B]` of each example: `nll` (nats), `squared_error` and `crps`.
 
-    `nll` is minus the log-density of all dimensions, `-log (1/S) sum_s prod_d N(…)`;
-    `squared_error` (squared target units) and `crps` (target units) are means over dimensions.
-    The metrics are `-log_likelihood = mean nll`, `rmse = sqrt(mean squared_error)` and
-    `crps = mean crps`.
+    `nll` is minus the joint log-density of all targets, `-log (1/S) sum_s prod_d N(…)`.
+    `squared_error` (squared target units) and `crps` (target units) are of one target; where there
+    are several, each has its own, `squared_error/<name>` and `crps/<name>`, because their units
+    have no mean. The metrics are `-log_likelihood = mean nll`, `rmse = sqrt(mean squared_error)`
+    and `crps = mean crps`.
 
     Args:
         loc: means `[S, B]` or `[S, B, D]` in target units.
         scale: standard deviations of the observation noise, broadcastable to `loc` (one per
             sample is `[S, 1]` or `[S, 1, 1]`).
         targets: observations `[B]` or `[B, D]`.
+        names: of the D targets; `target_0`, `target_1`, … where None.
 
     Raises:
-        ValueError: as `log_likelihood`.
+        ValueError: as `log_likelihood`, or if there are not D different names.
     """
-    means = check_loc(loc)
-    scales = check_scale(scale, means.shape)
+    means, scales = check_components(loc, scale)
     observed = check_targets(targets, means.shape[1:])
-    num_examples = means.shape[1]
     densities = log_densities(means, scales, observed)
     squared = (observed - means.mean(axis=0)) ** 2
+    ranked = crps_by_target(means, scales, observed)
     return {
         "nll": math.log(len(means)) - np.logaddexp.reduce(densities, axis=0),
-        "squared_error": squared.reshape(num_examples, -1).mean(axis=-1),
-        "crps": crps_by_target(means, scales, observed).reshape(num_examples, -1).mean(axis=-1),
+        **by_target("squared_error", squared.reshape(len(squared), -1), names),
+        **by_target("crps", ranked.reshape(len(squared), -1), names),
     }
+
+
+def regression_scores(
+    loc: ArrayLike, scale: ArrayLike, names: Sequence[str] | None = None
+) -> dict[str, FloatArray]:
+    """Returns the uncertainty `[B]` of each example: `predictive_std`, in target units.
+
+    `sqrt(Var[y_b])` of `predictive_variance`; of several targets `predictive_std/<name>` of each.
+
+    Args:
+        loc: means `[S, B]` or `[S, B, D]` in target units.
+        scale: standard deviations of the observation noise, broadcastable to `loc`.
+        names: as in `regression_losses`.
+
+    Raises:
+        ValueError: as `predictive_variance`, or if there are not D different names.
+    """
+    deviation = np.sqrt(predictive_variance(loc, scale).total)
+    return by_target("predictive_std", deviation.reshape(len(deviation), -1), names)

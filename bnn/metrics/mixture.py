@@ -6,10 +6,10 @@ from scipy.special import ndtr, ndtri
 
 from bnn.metrics._validation import (
     FloatArray,
-    check_loc,
+    check_components,
     check_probability,
-    check_scale,
     check_targets,
+    per_target,
 )
 
 # Each halves the bracket: 64 leave less of it than the precision of a double.
@@ -40,17 +40,16 @@ def mixture_cdf(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> FloatAr
             another shape than one sample of `loc`, any argument is not finite, or `scale` is not
             positive or does not broadcast to `loc`.
     """
-    means = check_loc(loc)
-    scales = check_scale(scale, means.shape)
+    means, scales = check_components(loc, scale)
     return _cdf(means, scales, check_targets(targets, means.shape[1:]))
 
 
 def interval_coverage(
     loc: ArrayLike, scale: ArrayLike, targets: ArrayLike, level: float = 0.95
-) -> float:
+) -> float | FloatArray:
     """Returns the share of targets inside the central predictive interval of mass `level`.
 
-    `mean_{b,d} [(1 - level)/2 <= F_{b,d}(targets[b, d]) <= (1 + level)/2]` with the exact CDF of
+    `mean_b [(1 - level)/2 <= F_{b,d}(targets[b, d]) <= (1 + level)/2]` with the exact CDF of
     `mixture_cdf`; a calibrated model gives `level` in expectation.
 
     Args:
@@ -60,13 +59,17 @@ def interval_coverage(
         targets: observations `[B]` or `[B, D]`.
         level: mass of the interval, strictly between 0 and 1.
 
+    Returns:
+        A float of one target, `[S, B]` or `[S, B, 1]`; else one number for each of D targets,
+        `[D]`, each in its own unit.
+
     Raises:
         ValueError: as `mixture_cdf`, or if `level` does not lie strictly between 0 and 1.
     """
     mass = check_probability("level", level)
     probability = mixture_cdf(loc, scale, targets)
     inside = (probability >= (1.0 - mass) / 2.0) & (probability <= (1.0 + mass) / 2.0)
-    return float(np.mean(inside))
+    return per_target(np.mean(inside, axis=0))
 
 
 def quantile(loc: ArrayLike, scale: ArrayLike, q: ArrayLike) -> FloatArray:
@@ -90,8 +93,7 @@ def quantile(loc: ArrayLike, scale: ArrayLike, q: ArrayLike) -> FloatArray:
             `scale` is not finite and positive or does not broadcast to `loc`, or if `q` does not
             lie strictly between 0 and 1.
     """
-    means = check_loc(loc)
-    scales = check_scale(scale, means.shape)
+    means, scales = check_components(loc, scale)
     probability = check_probability("q", q)
     found = [_bisect(means, scales, float(p)) for p in probability.flat]
     return np.reshape(found, probability.shape + means.shape[1:])

@@ -5,7 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnn.metrics._validation import FloatArray, IntArray, check_num_bins, check_probability
+from bnn.metrics._validation import (
+    FloatArray,
+    IntArray,
+    check_num_bins,
+    check_probability,
+    per_target,
+)
 from bnn.metrics.mixture import mixture_cdf
 
 # 0.05, 0.10, …, 0.95, at which the calibration of quantiles is shown.
@@ -16,7 +22,7 @@ class PITHistogram(NamedTuple):
     """How the CDF of the predictive at the targets is distributed; flat is calibrated.
 
     Attributes:
-        count: targets in each bin `[M]`.
+        count: targets in each bin `[M]`; `[D, M]` of several targets.
         edges: edges of the bins `[M + 1]` from 0 to 1; bins are closed on the left, the last one on
             both sides.
     """
@@ -50,7 +56,10 @@ def pit_histogram(
     """
     num_bins = check_num_bins(num_bins)
     transform = mixture_cdf(loc, scale, targets)
-    return PITHistogram(*np.histogram(transform, bins=num_bins, range=(0.0, 1.0)))
+    columns = transform.reshape(len(transform), -1).T
+    counts = [np.histogram(column, num_bins, (0.0, 1.0))[0] for column in columns]
+    edges = np.linspace(0.0, 1.0, num_bins + 1)
+    return PITHistogram(counts[0] if len(counts) == 1 else np.stack(counts), edges)
 
 
 def quantile_coverage(
@@ -58,7 +67,7 @@ def quantile_coverage(
 ) -> FloatArray:
     """Returns the share of targets at or below each predictive quantile.
 
-    `mean_{b,d} [F_{b,d}(targets[b, d]) <= p_k]` for the K levels p; equal to p in expectation for
+    `mean_b [F_{b,d}(targets[b, d]) <= p_k]` for the K levels p; equal to p in expectation for
     a calibrated model.
 
     Args:
@@ -68,7 +77,7 @@ def quantile_coverage(
         levels: probabilities `[K]`, strictly between 0 and 1.
 
     Returns:
-        Shares of the shape of `levels`.
+        Shares of the shape of `levels`; one such row for each of several targets.
 
     Raises:
         ValueError: as `mixture_cdf`, or if a level does not lie strictly between 0 and 1.
@@ -78,11 +87,15 @@ def quantile_coverage(
         Regression", ICML 2018, section 3.
     """
     checked = check_probability("levels", levels)
-    transform = np.sort(mixture_cdf(loc, scale, targets), axis=None)
-    return np.searchsorted(transform, checked, side="right") / transform.size
+    transform = mixture_cdf(loc, scale, targets)
+    columns = np.sort(transform.reshape(len(transform), -1), axis=0).T
+    shares = [np.searchsorted(column, checked, side="right") / len(column) for column in columns]
+    return shares[0] if len(shares) == 1 else np.stack(shares)
 
 
-def quantile_calibration_error(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> float:
+def quantile_calibration_error(
+    loc: ArrayLike, scale: ArrayLike, targets: ArrayLike
+) -> float | FloatArray:
     """Returns the mean gap between the level of a quantile and the share of targets below it.
 
     `integral_0^1 |G(p) - p| dp` with `G(p)` of `quantile_coverage`, exact rather than over a grid
@@ -95,6 +108,10 @@ def quantile_calibration_error(loc: ArrayLike, scale: ArrayLike, targets: ArrayL
         scale: standard deviations of the observation noise, broadcastable to `loc`.
         targets: observations `[B]` or `[B, D]`.
 
+    Returns:
+        A float of one target, `[S, B]` or `[S, B, 1]`; else one number for each of D targets,
+        `[D]`, each in its own unit.
+
     Raises:
         ValueError: as `mixture_cdf`.
 
@@ -105,9 +122,14 @@ def quantile_calibration_error(loc: ArrayLike, scale: ArrayLike, targets: ArrayL
     return transform_calibration_error(mixture_cdf(loc, scale, targets))
 
 
-def transform_calibration_error(transform: FloatArray) -> float:
+def transform_calibration_error(transform: FloatArray) -> float | FloatArray:
     """Returns `quantile_calibration_error` from the values of `mixture_cdf` at the targets."""
-    transform = np.sort(transform, axis=None)
+    columns = np.sort(transform.reshape(len(transform), -1), axis=0).T
+    return per_target(np.array([_distance_from_uniform(column) for column in columns]))
+
+
+def _distance_from_uniform(transform: FloatArray) -> float:
+    """The integral for one target, whose sorted values these are."""
     knots = np.concatenate([[0.0], transform, [1.0]])
     share = np.arange(len(knots) - 1) / transform.size  # G between two knots
     below, above = knots[:-1] - share, knots[1:] - share

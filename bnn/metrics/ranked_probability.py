@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import erf
 
-from bnn.metrics._validation import FloatArray, check_loc, check_scale, check_targets
+from bnn.metrics._validation import FloatArray, check_components, check_targets, per_target
 
 # Elements of one temporary array, 2 MB: the S^2 pairs are never held at once.
 _CHUNK_ELEMENTS = 2**18
 
 
-def crps(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> float:
+def crps(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> float | FloatArray:
     """Returns the mean continuous ranked probability score, in target units; lower is better.
 
     For one target y and predictive CDF F it is `integral (F(t) - [t >= y])^2 dt`, in closed form
@@ -21,7 +21,7 @@ def crps(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> float:
     - 1/(2 S^2) sum_s sum_t A(loc[s] - loc[t], scale[s]^2 + scale[t]^2)`
 
     with `A(m, v) = E|N(m, v)| = 2 sqrt(v) phi(m / sqrt(v)) + m (2 Phi(m / sqrt(v)) - 1)`, averaged
-    over examples and dimensions. Time grows with S^2, memory with S only. As the scale goes to
+    over examples. Time grows with S^2, memory with S only. As the scale goes to
     zero and with S = 1 it is the absolute error.
 
     Args:
@@ -29,6 +29,10 @@ def crps(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> float:
         scale: standard deviations of the observation noise, broadcastable to `loc` (one per
             sample is `[S, 1]` or `[S, 1, 1]`).
         targets: observations `[B]` or `[B, D]`.
+
+    Returns:
+        A float of one target, `[S, B]` or `[S, B, 1]`; else one number for each of D targets,
+        `[D]`, each in its own unit.
 
     Raises:
         ValueError: if `loc` is not `[S, B]` or `[S, B, D]` or has an empty axis, `targets` has
@@ -40,10 +44,9 @@ def crps(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> float:
         application to mesoscale forecast ensemble verification", Quarterly Journal of the Royal
         Meteorological Society 132, 2006, equation 5.
     """
-    means = check_loc(loc)
-    scales = check_scale(scale, means.shape)
+    means, scales = check_components(loc, scale)
     observed = check_targets(targets, means.shape[1:])
-    return float(np.mean(crps_by_target(means, scales, observed)))
+    return per_target(np.mean(crps_by_target(means, scales, observed), axis=0))
 
 
 def crps_by_target(loc: FloatArray, scale: FloatArray, targets: FloatArray) -> FloatArray:

@@ -1,7 +1,8 @@
 """Scores of real-valued predictions: RMSE, log-likelihood and the split of the variance.
 
 The predictive of an example is the uniform mixture over S posterior samples of normals with mean
-`loc[s]` and observation noise `scale[s]`, all in the unit of the targets.
+`loc[s]` and observation noise `scale[s]`, all in the unit of the targets. Several targets have
+units of their own: the likelihood is joint, everything else is of each target by itself.
 """
 
 import math
@@ -11,7 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
-from bnn.metrics._validation import FloatArray, check_loc, check_scale, check_targets
+from bnn.metrics._validation import (
+    FloatArray,
+    check_components,
+    check_loc,
+    check_targets,
+    per_target,
+)
 
 
 class PredictiveVariance(NamedTuple):
@@ -31,14 +38,18 @@ class PredictiveVariance(NamedTuple):
         return self.aleatoric + self.epistemic
 
 
-def rmse(loc: ArrayLike, targets: ArrayLike) -> float:
+def rmse(loc: ArrayLike, targets: ArrayLike) -> float | FloatArray:
     """Returns the root mean squared error of the mean of the mixture, in target units.
 
-    `sqrt(mean_{b,d} (targets[b, d] - (1/S) sum_s loc[s, b, d])^2)`.
+    `sqrt(mean_b (targets[b, d] - (1/S) sum_s loc[s, b, d])^2)`.
 
     Args:
         loc: means `[S, B]` or `[S, B, D]` in target units.
         targets: observations `[B]` or `[B, D]`.
+
+    Returns:
+        A float of one target, `[S, B]` or `[S, B, 1]`; else one number for each of D targets,
+        `[D]`, each in its own unit.
 
     Raises:
         ValueError: if `loc` is not `[S, B]` or `[S, B, D]` or has an empty axis, `targets` has
@@ -46,7 +57,7 @@ def rmse(loc: ArrayLike, targets: ArrayLike) -> float:
     """
     means = check_loc(loc)
     observed = check_targets(targets, means.shape[1:])
-    return float(np.sqrt(np.mean((observed - means.mean(axis=0)) ** 2)))
+    return per_target(np.sqrt(np.mean((observed - means.mean(axis=0)) ** 2, axis=0)))
 
 
 def log_likelihood(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> float:
@@ -66,8 +77,7 @@ def log_likelihood(loc: ArrayLike, scale: ArrayLike, targets: ArrayLike) -> floa
         ValueError: if `loc` or `targets` is not as `rmse` requires, or `scale` is not finite and
             positive or does not broadcast to `loc`.
     """
-    means = check_loc(loc)
-    scales = check_scale(scale, means.shape)
+    means, scales = check_components(loc, scale)
     observed = check_targets(targets, means.shape[1:])
     per_example = logsumexp(log_densities(means, scales, observed), axis=0)
     return float(np.mean(per_example) - math.log(len(means)))
@@ -95,6 +105,5 @@ def predictive_variance(loc: ArrayLike, scale: ArrayLike) -> PredictiveVariance:
         ValueError: if `loc` is not `[S, B]` or `[S, B, D]`, has an empty axis or is not finite,
             or `scale` is not finite and positive or does not broadcast to `loc`.
     """
-    means = check_loc(loc)
-    scales = check_scale(scale, means.shape)
+    means, scales = check_components(loc, scale)
     return PredictiveVariance(aleatoric=np.mean(scales**2, axis=0), epistemic=means.var(axis=0))

@@ -48,6 +48,7 @@ class Purpose(enum.IntEnum):
     INITIALIZATION = 6
     PROBE = 7
     METHOD = 8
+    OUTCOMES = 9
 
 
 @dataclasses.dataclass(frozen=True)

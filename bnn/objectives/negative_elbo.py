@@ -16,7 +16,7 @@ from bnn.estimators import Estimator
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise, as_noise
-from bnn.objectives.checks import require_per_example, require_tracked, require_weights
+from bnn.objectives.checks import require_tracked, require_weights
 from bnn.objectives.surrogate import surrogate
 
 _Self = TypeVar("_Self", bound="NegativeELBO")
@@ -215,7 +215,9 @@ class NegativeELBO(Described):
                 "noise=bnn.Noise(seed, step). The step must count up in a training loop, or every "
                 "step trains the same weight sample."
             )
-        given = as_noise(seed if noise is None else noise, step=step)
+        given = (
+            as_noise(seed, step=step) if noise is None else as_noise(noise, seed=seed, step=step)
+        )
         return given.at(antithetic=self.antithetic)
 
     def sample(
@@ -242,7 +244,7 @@ class NegativeELBO(Described):
                 outputs = model(inputs, training=training)
             draws.append(draw)
             structures.append(outputs)
-            log_likelihood = require_per_example(self.likelihood, outputs, targets)
+            log_likelihood = self.likelihood.checked_log_prob(outputs, targets)
             if weights is not None:
                 log_likelihood = log_likelihood * require_weights(weights, log_likelihood)
             log_likelihoods.append(log_likelihood)
@@ -270,4 +272,4 @@ class NegativeELBO(Described):
 
 def _call_state(model: keras.Model) -> list[keras.Variable]:
     """What a call changes, but for the states of seed generators, which have to move on."""
-    return [v for v in model.non_trainable_variables if v.dtype.startswith("float")]
+    return [v for v in model.non_trainable_variables if "float" in v.dtype]

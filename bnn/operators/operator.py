@@ -43,6 +43,10 @@ class Operator(abc.ABC):
             inputs = tf.cast(inputs, tf.float32)
         return self(tf.square(inputs), variances)
 
+    def output_dtype(self, inputs: tf.Tensor) -> tf.DType:
+        """The dtype of op(inputs, w): that of the inputs, unless they are not numbers."""
+        return inputs.dtype
+
     def input_channels(self, weight_shape: Sequence[int]) -> int | None:
         """Number of input channels whose signs can be flipped; None where inputs have no signs."""
         del weight_shape

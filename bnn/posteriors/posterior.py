@@ -29,13 +29,17 @@ class Posterior(abc.ABC):
       deterministic: all mass on the mean; nothing is sampled, whatever the estimator.
       factorized: elements are independent.
       symmetric: q(mean + d) = q(mean − d).
-      normal: the elements' marginals are normal.
+      normal: the elements are jointly normal.
+      has_density: q has a density over the weights, so that `log_prob` is defined.
+      independent_samples: samples of one step are independent of one another.
     """
 
     deterministic = False
     factorized = False
     symmetric = False
     normal = False
+    has_density = True
+    independent_samples = True
 
     _shape: tuple[int, ...] | None = None
     _variables: tuple[keras.Variable, ...] = ()
@@ -149,6 +153,16 @@ class Posterior(abc.ABC):
         """Var_q[w] element by element, float32, of the tensor's shape."""
         return self.distribution().variance()
 
+    def covariance(self) -> tf.Tensor:
+        """Cov_q[w] of the flattened weights, float32, `[D, D]`.
+
+        Raises:
+          NotImplementedError: the elements are dependent and the family does not say how.
+        """
+        if not self.factorized:
+            raise NotImplementedError(f"{type(self).__name__} has no covariance in closed form.")
+        return tf.linalg.diag(tf.reshape(self.variance, [-1]))
+
     def distribution(self) -> tfd.Distribution:
         """The family as a TFP distribution whose event and batch shapes join to the tensor's.
 
@@ -180,7 +194,16 @@ class Posterior(abc.ABC):
         return self.mean + self.perturbation(noise)
 
     def log_prob(self, weights: tf.Tensor) -> tf.Tensor:
-        """Log q(w) of the whole tensor in nats, scalar, differentiable in w and the variables."""
+        """Log q(w) of the whole tensor in nats, scalar, differentiable in w and the variables.
+
+        Raises:
+          NotImplementedError: q has no density over the weights.
+        """
+        if not self.has_density:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no density over the weights; use an objective and an "
+                "estimator that need none: NegativeELBO with Reparameterization."
+            )
         return tf.reduce_sum(self.distribution().log_prob(weights))
 
     def entropy(self) -> tf.Tensor:
@@ -190,6 +213,14 @@ class Posterior(abc.ABC):
           NotImplementedError: there is no closed form; the ledger then samples it.
         """
         return self.distribution().entropy()
+
+    def own_kl(self, prior: Any) -> list[tf.Tensor] | None:
+        """What the ledger counts for a family without a density, as parts of a sum in nats.
+
+        None for a family with one, whose KL is that of the pair.
+        """
+        del prior
+        return None
 
     @abc.abstractmethod
     def get_config(self) -> dict:

@@ -24,10 +24,17 @@ class Term(abc.ABC):
     """A random tensor of mean zero, independent of the posterior's other terms.
 
     Attributes:
-      normal: whether sums of its elements are normal, so that it has a local form.
+      normal: whether sums of its elements are normal.
+      has_flipped_form: whether random signs leave its law as it is.
     """
 
     normal = False
+    has_flipped_form = True
+
+    @property
+    def has_local_form(self) -> bool:
+        """Whether outputs can be sampled: a normal term by its moments, others if they say so."""
+        return self.normal
 
     @abc.abstractmethod
     def sample(self, noise: Noise) -> tf.Tensor:
@@ -85,7 +92,8 @@ class Elementwise(Term):
 
     def local(self, operator: Operator, inputs: tf.Tensor, noise: Noise) -> tf.Tensor:
         """√op(x², Var) ε, ε ~ N(0, 1) per output."""
-        stddev = tf.cast(safe_sqrt(operator.variance(inputs, self._variance())), inputs.dtype)
+        stddev = safe_sqrt(operator.variance(inputs, self._variance()))
+        stddev = tf.cast(stddev, operator.output_dtype(inputs))
         shape = [n if n is not None else tf.shape(stddev)[i] for i, n in enumerate(stddev.shape)]
         epsilon = noise.normal(shape, per_example=True)
         return stddev * tf.cast(epsilon, stddev.dtype)

@@ -17,7 +17,15 @@ class Prior(abc.ABC):
 
     As with posteriors, the object given to a layer is a description of which the layer builds its
     own copy.
+
+    Attributes:
+      bounded: what the ledger counts has a lower bound in the prior's variables and the weights
+        together, also for a `Point` posterior.
+      finite: the density is finite everywhere, at zero too.
     """
+
+    bounded = False
+    finite = True
 
     _variables: tuple[keras.Variable, ...] = ()
 
@@ -52,13 +60,16 @@ class Prior(abc.ABC):
         """The prior's variables, in the order in which they were made."""
         return list(self._variables)
 
-    @abc.abstractmethod
     def distribution(self) -> tfd.Distribution:
         """The prior as a TFP distribution.
 
         Of one element, broadcasting to the tensor's shape, where elements are independent; else
         with the tensor as its event.
+
+        Raises:
+          NotImplementedError: the family is none of TFP's; it has `log_prob` alone.
         """
+        raise NotImplementedError(f"{type(self).__name__} is no distribution of TFP's.")
 
     def log_prob(self, weights: tf.Tensor) -> tf.Tensor:
         """Log p(w) in nats: of the tensor's shape where elements are independent, else scalar."""

@@ -38,13 +38,14 @@ flags.adopt_module_key_flags(command_line)
 
 def main(argv: Sequence[str]) -> int:
     """Reads the flags and writes the report; the process's exit code."""
-    command_line.use_data_dir()
     from bnn.report.command import write
 
+    command_line.use_data_dir()
     return write(
         argv[1:],
         _OUTPUT.value,
         traceback=command_line.wants_traceback(),
+        rephrase=command_line.name_flag,
         baseline=_BASELINE.value,
         skip_unfinished=_SKIP.value,
         out_of_distribution=_OTHERS.value,

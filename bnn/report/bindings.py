@@ -10,6 +10,9 @@ _REPEATED = ("seed", "split")
 # These change what is watched or where files are, not what is learned.
 _UNIMPORTANT = ("run.tracker", "run.probe", "run.report_every")
 _UNIMPORTANT_OWNERS = ("WandB", "TensorBoard", "GradientNoiseProbe")
+ESTIMATOR = "run.estimator"
+# What a parameter is called in recorded configurations of other versions.
+_SAME = {"VariationalInference.estimator": ESTIMATOR}
 
 
 def parse_bindings(text: str) -> dict[str, str]:
@@ -24,6 +27,7 @@ def parse_bindings(text: str) -> dict[str, str]:
         if not separator or line.startswith("#"):
             name = ""
             continue
+        name = _SAME.get(name.rpartition("/")[2], name)
         bindings[name] = value.strip().removesuffix("\\").strip()
     return bindings
 
@@ -64,7 +68,8 @@ def differences(configurations: Sequence[Mapping[str, str]]) -> list[str]:
     if len({tuple(b[n] for n in shared) for b in configurations}) == len(distinct):
         varying = shared
     return [
-        ", ".join(f"{_short(n)}={_value(b[n])}" for n in varying if n in b) for b in configurations
+        ", ".join(f"{_short(n)}={short_value(b[n])}" for n in varying if n in b)
+        for b in configurations
     ]
 
 
@@ -72,7 +77,7 @@ def _short(name: str) -> str:
     return name.rpartition("/")[2].removeprefix("run.")
 
 
-def _value(value: str) -> str:
+def short_value(value: str) -> str:
     """The value without gin's punctuation: `@likelihoods.Normal()` is `Normal`."""
     reference = re.fullmatch(r"@(?:[\w.]+/)*(?:\w+\.)*(\w+)(?:\(\))?", value)
     return reference[1] if reference else value.strip("'\"")

@@ -3,12 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from bnn.report.document import Block, Paragraph, Table
+from bnn.report.convergence import convergence
+from bnn.report.document import Block, Paragraph, Table, code
 from bnn.report.groups import Group
 from bnn.report.numbers import MISSING, show_difference, show_interval
-from bnn.report.pairing import LOSSES, losses_by_test_set, over_examples, over_runs, pair_runs
-from bnn.report.verdicts import verdict
+from bnn.report.pairing import (
+    losses_by_test_set,
+    losses_of,
+    not_finite,
+    over_examples,
+    over_runs,
+    pair_runs,
+)
+from bnn.report.verdicts import verdict, verdict_of_not_finite
+
+# The place of the verdict in a row.
+_VERDICT = 8
+_ABOUT = (
+    "Difference from the metrics {about}: below zero is better. The first interval is a paired "
+    "bootstrap over the rows of the test data, given the trained models (2,000 resamples, seed 0): "
+    "a row that several splits test is drawn once, with all that was measured on it. The second is "
+    "a paired t interval over runs with the same seed and split. Splits share training examples: "
+    "there the variance is raised after Nadeau and Bengio (2003) by num_test/num_train, which is "
+    "right where differences belong to the rows and too wide where they do not, and the "
+    "uncorrected p-value is in brackets. Whether training had ended is told by the slope of the "
+    "loss over the last fifth of the reports."
+)
+_UNKNOWN_OVERLAP = (
+    "Some runs did not keep which rows of the data their test sets hold, so that nobody knows "
+    "which examples these share: there is no interval over test examples for them, and the "
+    "corrected t interval alone decides."
+)
+
+
+class Compared(NamedTuple):
+    """What the comparisons of a data set give.
+
+    Attributes:
+      blocks: for the report; empty where there is nothing to compare.
+      verdicts: on the negative log-likelihood, or why there is none, by the group's name.
+    """
+
+    blocks: list[Block]
+    verdicts: dict[str, str]
 
 
 def compare(groups: Sequence[Group], baseline: Group) -> list[Block]:
@@ -17,53 +56,69 @@ def compare(groups: Sequence[Group], baseline: Group) -> list[Block]:
     Raises:
       ValueError: runs of one data set, seed and split were tested on different examples.
     """
-    blocks: list[Block] = []
+    return compare_all(groups, baseline).blocks
+
+
+def compare_all(groups: Sequence[Group], baseline: Group) -> Compared:
+    """As `compare`, with the verdicts."""
+    left_out: list[Block] = []
+    verdicts: dict[str, str] = {}
     rows: list[list[str]] = []
-    compared = 0
+    unknown = False
     for group in groups:
         if group is baseline:
             continue
         reason = _obstacle(baseline, group)
         if reason:
-            blocks.append(Paragraph(f"Not compared: {group.name}, because {reason}."))
+            left_out.append(Paragraph(f"Not compared: {code(group.name)}, because {reason}."))
+            verdicts[group.name] = "not compared"
             continue
-        rows += _rows(baseline, group)
-        compared += 1
+        found, overlap_is_known = _rows(baseline, group)
+        rows += found
+        verdicts[group.name] = found[0][_VERDICT] if found else "not compared"
+        unknown = unknown or not overlap_is_known
     if not rows:
-        return blocks
+        return Compared(left_out, verdicts)
     headings = ["model", "KL weight", "metric", "difference", "S"]
-    about = f"of {baseline.name} ({baseline.first.posterior}, S = {baseline.first.num_samples})"
-    intervals = ["95 %, test examples", "95 %, seeds or splits", "p", "verdict"]
-    text = (
-        f"Difference from the metrics {about}: below zero is better. The first interval is a "
-        "paired bootstrap over test examples, given the trained models (2,000 resamples, seed 0); "
-        "the second a paired t interval over runs with the same seed and split. Splits share "
-        "training examples: there the variance is raised after Nadeau and Bengio (2003) by "
-        "num_test/num_train, and the uncorrected p-value is in brackets."
-    )
-    if compared * len(LOSSES[baseline.first.task]) > 1:
+    of = f"{code(baseline.name)} ({baseline.first.posterior}, S = {baseline.first.num_samples}"
+    about = f"of {of}; training {convergence(baseline)})"
+    intervals = ["95 %, test examples", "95 %, seeds or splits", "p", "verdict", "training"]
+    text = _ABOUT.format(about=about)
+    if unknown:
+        text += " " + _UNKNOWN_OVERLAP
+    if len(rows) > 1:
         text += f" Nothing is adjusted for there being {len(rows)} comparisons."
-    columns = [*headings, *intervals]
-    return [Paragraph(text), Table(columns, rows, 3, text_columns=["verdict"]), *blocks]
+    table = Table([*headings, *intervals], rows, 3, text_columns=["verdict", "training"])
+    return Compared([Paragraph(text), table, *left_out], verdicts)
 
 
 def _obstacle(baseline: Group, group: Group) -> str:
     """Why the two cannot be compared, or ""."""
     for one in (baseline, group):
         if not one.first.is_the_model:
-            return f"{one.name} was evaluated with one weight sample, which is not the model"
+            return f"{code(one.name)} was evaluated with one weight sample, which is not the model"
     if not pair_runs(baseline, group):
-        return f"it has no run with the seed and split of a run of {baseline.name}"
+        return f"it has no run with the seed and split of a run of {code(baseline.name)}"
     return ""
 
 
-def _rows(baseline: Group, group: Group) -> list[list[str]]:
+def _rows(baseline: Group, group: Group) -> tuple[list[list[str]], bool]:
+    """The rows of the table, and whether it is known which test examples the runs share."""
     pairs = pair_runs(baseline, group)
-    losses = LOSSES[baseline.first.task]
-    strata = losses_by_test_set(pairs, [loss.loss for loss in losses if loss.loss])
+    losses = losses_of(baseline.first)
+    measured = losses_by_test_set(pairs, [loss.loss for loss in losses if loss.loss])
+    labels, ended = [group.name, group.first.posterior], convergence(group)
     rows = []
     for loss in losses:
-        points = over_examples(strata.get(loss.loss), loss)
+        lost = not_finite(pairs, loss)
+        if any(lost):
+            sign = (lost[1] > 0) - (lost[0] > 0)
+            difference = {1: "+∞", -1: "−∞", 0: MISSING}[sign]
+            cells = [difference, str(group.first.num_samples), MISSING, MISSING, MISSING]
+            words = verdict_of_not_finite(*lost, len(pairs))
+            rows.append([*labels, loss.heading, *cells, words, ended])
+            continue
+        points = over_examples(measured, loss)
         runs, plain = over_runs(pairs, loss, splits=baseline.has_splits)
         best = points or runs
         if best is None:
@@ -73,8 +128,7 @@ def _rows(baseline: Group, group: Group) -> list[list[str]]:
             p_value += f" ({plain.p_value:.2g})"
         rows.append(
             [
-                group.name,
-                group.first.posterior,
+                *labels,
                 loss.heading,
                 show_difference(best, loss.factor),
                 str(group.first.num_samples),
@@ -82,9 +136,10 @@ def _rows(baseline: Group, group: Group) -> list[list[str]]:
                 MISSING if runs is None else show_interval(runs, loss.factor),
                 p_value,
                 verdict(points, runs, "splits" if baseline.has_splits else "seeds"),
+                ended,
             ]
         )
-    return rows
+    return rows, not measured.losses or measured.rows is not None
 
 
 def choose_baseline(groups: dict[str, list[Group]], name: str | None) -> dict[str, Group]:

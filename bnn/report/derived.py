@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bnn import metrics
@@ -29,8 +31,15 @@ def components(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
     return loc, np.broadcast_to(predictions.scale.astype(np.float64), loc.shape)
 
 
-def derived_metrics(predictions: Predictions) -> dict[str, float]:
-    """`nll_limit`, its error, and of a regression `interval_score_95`, where there are samples."""
+def derived_metrics(
+    predictions: Predictions, names: Sequence[str] | None = None
+) -> dict[str, float]:
+    """`nll_limit`, its error, and of a regression `interval_score_95`, where there are samples.
+
+    Args:
+      predictions: of the test examples.
+      names: of several targets, each of which has its own interval score.
+    """
     found: dict[str, float] = {}
     if not predictions.has_samples:
         return found
@@ -39,5 +48,6 @@ def derived_metrics(predictions: Predictions) -> dict[str, float]:
         found |= {"nll_limit": curve.limit, "nll_limit_error": curve.limit_error}
     if predictions.task == "regression":
         loc, scale = components(predictions)
-        found["interval_score_95"] = metrics.interval_score(loc, scale, predictions.targets, 0.95)
+        score = np.atleast_1d(metrics.interval_score(loc, scale, predictions.targets, 0.95))
+        found |= metrics.by_target("interval_score_95", score, names)
     return found

@@ -3,7 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Collection, Sequence
+
+# Line and paragraph separators, and what reverses the direction of text that follows.
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def clean(text: str) -> str:
+    """The text as one line that can be written and seen: names come from folders and files.
+
+    Runs of white space and control characters become one space; characters that UTF-8 has no form
+    for, as in the names of folders that are no text, become the replacement character.
+    """
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    if whole != text:
+        whole = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+    kept = "".join(" " if unicodedata.category(c) in _HIDDEN else c for c in whole)
+    return " ".join(kept.split())
+
+
+def code(text: str) -> str:
+    """The text marked as code, whatever it holds."""
+    return f"`{clean(text).replace('`', chr(39)) or ' '}`"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +38,7 @@ class Heading:
 
 @dataclasses.dataclass(frozen=True)
 class Paragraph:
-    """A paragraph; `backquotes` mark code."""
+    """A paragraph; `backquotes` mark code, everything else is plain text: see `clean`."""
 
     text: str
 
@@ -37,12 +59,14 @@ class Table:
       rows: cells as text, one for each column.
       num_labels: how many of the first columns are text; the others are numbers, but for
       text_columns: those that are text as well, by their headings.
+      best: places (row, column) of the cells to mark.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     num_labels: int = 1
     text_columns: Sequence[str] = ()
+    best: Collection[tuple[int, int]] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:

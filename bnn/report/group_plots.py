@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from bnn import figures, metrics
 from bnn.report.derived import components
 from bnn.report.document import Figure
 from bnn.report.groups import Group
-from bnn.report.plots import slug
+from bnn.report.plots import drawn, figure_file
 from bnn.report.statistics import mean_and_error
 from bnn.runs.prediction_file import Predictions
 
@@ -25,19 +27,25 @@ def group_figures(data: str, group: Group, folder: Path) -> list[Figure]:
       group: of it.
       folder: of the figures.
     """
-    drawn = []
-    for kind, draw in (
-        ("reliability", _reliability),
-        ("predictions", _predictions),
-        ("entropy", _entropies),
-        ("sites", _sites),
-    ):
-        file = f"{slug(data, group.name, kind)}.png"
-        caption = draw(group, folder / file)
+    found = []
+    kinds: list[tuple[str, Callable[[Group, Path], str], str]] = [
+        ("reliability", _reliability, ""),
+        *[
+            ("predictions", functools.partial(_predictions, column=i), target)
+            for i, target in enumerate(group.first.targets or [""])
+        ],
+        ("entropy", _entropies, ""),
+        ("sites", _sites, ""),
+    ]
+    for kind, draw, target in kinds:
+        words = [word for word in (data, group.name, kind, target) if word]
+        file = figure_file(folder, *words)
+        caption = drawn(functools.partial(draw, group), folder / file, group.first)
         if caption:
             about = f"{group.first.posterior}, S = {group.first.num_samples}"
-            drawn.append(Figure(file, f"{about}: {caption}"))
-    return drawn
+            about += f", {target}" if target else ""
+            found.append(Figure(file, f"{about}: {caption}"))
+    return found
 
 
 def _reliability(group: Group, path: Path) -> str:
@@ -72,22 +80,21 @@ def _reliability(group: Group, path: Path) -> str:
     )
 
 
-def _predictions(group: Group, path: Path) -> str:
+def _predictions(group: Group, path: Path, column: int = 0) -> str:
     run = group.first
     predictions = run.predictions()
     if predictions is None or predictions.loc is None or not run.is_the_model:
         return ""
     loc, scale = components(predictions)
-    loc, scale, targets = loc[..., 0], scale[..., 0], predictions.targets[:, 0]
+    loc, scale, targets = loc[..., column], scale[..., column], predictions.targets[:, column]
     tails = [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]
     lower, upper = metrics.quantile(loc, scale, tails)
     mean = loc.mean(axis=0)
-    which = "first target, " if predictions.targets.shape[1] > 1 else ""
     if predictions.inputs is not None:
         figures.predictive_band(predictions.inputs, targets, mean, lower, upper, path)
-        return f"predictive mean and 95 % band at the test inputs, {which}run {run.name}."
+        return f"predictive mean and 95 % band at the test inputs, run {run.name}."
     figures.predictive_intervals(targets, mean, lower, upper, path)
-    return f"test targets, predictions and 95 % intervals, {which}run {run.name}."
+    return f"test targets, predictions and 95 % intervals, run {run.name}."
 
 
 def _entropies(group: Group, path: Path) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from bnn.report.document import Block, Figure, Heading, Items, Paragraph, Table
+from bnn.report.document import Block, Figure, Heading, Items, Paragraph, Table, clean
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -59,7 +59,7 @@ def to_html(blocks: Iterable[Block], figures: Path) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{html.escape(clean(title))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
@@ -81,14 +81,15 @@ def _block(block: Block) -> str:
 
 
 def _table(table: Table) -> str:
-    def row(tag: str, cells: Iterable[str]) -> str:
-        marked = (
-            f"<{tag}{' class=number' if number else ''}>{_inline(cell)}</{tag}>"
-            for number, cell in zip(table.is_number, cells, strict=True)
-        )
+    def row(tag: str, cells: Iterable[str], place: int = -1) -> str:
+        marked = []
+        for column, (number, cell) in enumerate(zip(table.is_number, cells, strict=True)):
+            text = _inline(cell)
+            text = f"<b>{text}</b>" if (place, column) in table.best else text
+            marked.append(f"<{tag}{' class=number' if number else ''}>{text}</{tag}>")
         return f"<tr>{''.join(marked)}</tr>"
 
-    rows = "\n".join(row("td", cells) for cells in table.rows)
+    rows = "\n".join(row("td", cells, i) for i, cells in enumerate(table.rows))
     return (
         f'<div class="table"><table>\n<thead>{row("th", table.columns)}</thead>\n'
         f"<tbody>\n{rows}\n</tbody></table></div>"
@@ -101,10 +102,10 @@ def _figure(figure: Figure, folder: Path) -> str:
     data = base64.b64encode(content).decode("ascii")
     caption = _inline(figure.caption)
     return (
-        f'<figure><img alt="{html.escape(figure.caption)}" width="{round(width * _SCALE)}" '
+        f'<figure><img alt="{html.escape(clean(figure.caption))}" width="{round(width * _SCALE)}" '
         f'src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'
     )
 
 
 def _inline(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(clean(text)))

@@ -1,9 +1,10 @@
-"""Numbers as text."""
+"""Numbers of a report as text."""
 
 from __future__ import annotations
 
 import math
 
+from bnn.formatting import places_of, show, show_to
 from bnn.report.statistics import Difference, Estimate
 
 MISSING = "–"
@@ -15,10 +16,7 @@ def show_number(value: float, digits: int = 4) -> str:
         return MISSING
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    if value != 0 and not 1e-4 <= abs(value) < 1e6:
-        return _minus(f"{value:.{digits - 1}e}")
-    places = max(0, digits - 1 - (math.floor(math.log10(abs(value))) if value else 0))
-    return _minus(f"{value:.{places}f}")
+    return _minus(show(value, digits))
 
 
 def show_estimate(estimate: Estimate, factor: float = 1.0) -> str:
@@ -29,31 +27,31 @@ def show_estimate(estimate: Estimate, factor: float = 1.0) -> str:
     error = estimate.error * abs(factor)
     if error == 0:
         return f"{show_number(mean)} ± 0"
-    places = _places(error)
-    return f"{_minus(f'{mean:.{places}f}')} ± {error:.{places}f}"
+    if error < 1e-4:
+        return f"{show_number(mean)} ± {show_number(error, 2)}"
+    places = places_of(error)
+    return f"{_minus(show_to(mean, places))} ± {error:.{places}f}"
 
 
 def show_interval(difference: Difference, factor: float = 1.0) -> str:
-    """`−0.0120 to 0.0031`: three digits of the width."""
+    """`−0.0120 to 0.0031`: two digits of the width; an end that is not zero is not shown as it."""
     lower, upper = difference.lower * factor, difference.upper * factor
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return MISSING
-    places = _places(upper - lower) if upper > lower else 4
-    return f"{_minus(f'{lower:.{places}f}')} to {_minus(f'{upper:.{places}f}')}"
+    if upper - lower < 1e-4:
+        return f"{show_number(lower)} to {show_number(upper)}"
+    places = places_of(upper - lower)
+    return f"{_minus(show_to(lower, places))} to {_minus(show_to(upper, places))}"
 
 
 def show_difference(difference: Difference, factor: float = 1.0) -> str:
-    """`−0.0045`, to the place of its interval."""
-    width = (difference.upper - difference.lower) * factor
-    if not math.isfinite(width):
-        return show_number(difference.mean * factor)
-    places = _places(width) if width > 0 else 4
-    return _minus(f"{difference.mean * factor:+.{places}f}")
-
-
-def _places(size: float) -> int:
-    """Decimal places that show two digits of a number of this size."""
-    return max(0, 1 - math.floor(math.log10(size)))
+    """`−0.0045`, to the place of its interval, with its sign."""
+    mean, width = difference.mean * factor, (difference.upper - difference.lower) * factor
+    if not math.isfinite(width) or width < 1e-4:
+        text = show_number(mean)
+    else:
+        text = _minus(show_to(mean, places_of(width)))
+    return text if text.startswith(("−", MISSING)) or mean == 0 else f"+{text}"
 
 
 def _minus(text: str) -> str:

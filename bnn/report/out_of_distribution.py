@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from bnn.data import load_images
 from bnn.report.runs import Run
@@ -11,7 +13,9 @@ from bnn.runs.recorded_predictions import write_out_of_distribution
 from bnn.runs.restore import restore
 
 
-def predict_other_sets(runs: Sequence[Run], names: Sequence[str]) -> None:
+def predict_other_sets(
+    runs: Sequence[Run], names: Sequence[str], say: Callable[[str], None] = lambda line: None
+) -> list[str]:
     """Leaves the predictions for other image sets in the folders of the runs that classify.
 
     The test images of each set are prepared as the run's own, and predicted with as many weight
@@ -20,24 +24,33 @@ def predict_other_sets(runs: Sequence[Run], names: Sequence[str]) -> None:
     Args:
       runs: finished ones, with their checkpoints.
       names: of folders of `BNN_DATA_DIR` in the layout of MNIST, such as "kmnist".
+      say: told of every run before it predicts.
+
+    Returns:
+      A line for each run that cannot take a set, with the reason: images of another size, a
+      checkpoint that is missing or cannot be restored, a folder that cannot be written.
 
     Raises:
-      FileNotFoundError: a set or a run's checkpoint is missing.
-      ValueError: no run classifies, or the images do not have the size of a run's inputs.
+      FileNotFoundError: a set is missing.
+      ValueError: no run classifies, or a set cannot be read.
     """
     classifying = [run for run in runs if run.task == "classification"]
     if not classifying:
         raise ValueError(
             "out_of_distribution needs runs that classify, got regressions only; leave it out."
         )
+    images = {name: load_images(name, "test")[0] for name in dict.fromkeys(names)}
+    skipped = []
     for run in classifying:
-        missing = [
-            name
-            for name in names
+        missing = {
+            name: pixels
+            for name, pixels in images.items()
             if name != run.data and not out_of_distribution_file(run.path, name).exists()
-        ]
+        }
         if missing:
-            _predict(run.path, missing)
+            say(f"{run.path}: predicting {', '.join(missing)}")
+            skipped += _predict(run.path, missing)
+    return skipped
 
 
 def out_of_distribution_file(folder: Path, name: str) -> Path:
@@ -45,9 +58,21 @@ def out_of_distribution_file(folder: Path, name: str) -> Path:
     return folder / "predictions" / "out_of_distribution" / f"{name}.npz"
 
 
-def _predict(folder: Path, names: Sequence[str]) -> None:
-    trained = restore(folder)
-    for name in names:
-        images, _ = load_images(name, "test")
-        samples = trained.predict(trained.data.prepare_inputs(images))
-        write_out_of_distribution(folder, name, trained.problem.likelihood, samples)
+def _predict(folder: Path, images: Mapping[str, np.ndarray]) -> list[str]:
+    """Predicts the sets that the run can take; a line for each of the others."""
+    try:
+        trained = restore(folder)
+    except (ValueError, OSError, RuntimeError) as damage:
+        return [f"{folder} is not tested against {', '.join(images)}: {_one_line(damage)}"]
+    skipped = []
+    for name, pixels in images.items():
+        try:
+            samples = trained.predict(trained.data.prepare_inputs(pixels))
+            write_out_of_distribution(folder, name, trained.problem.likelihood, samples)
+        except (ValueError, OSError) as refusal:
+            skipped.append(f"{folder} is not tested against {name}: {_one_line(refusal)}")
+    return skipped
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

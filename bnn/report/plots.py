@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +18,8 @@ from bnn.report.runs import Run
 
 # Characters of a legend's entry that fit beside its line.
 _LONGEST = 60
+# Characters of a figure's file name, far below what file systems take.
+_LONGEST_FILE = 100
 _COVERAGES = np.linspace(0.005, 1.0, 200)
 
 
@@ -32,6 +36,26 @@ def _chunks(groups: Sequence[Group]) -> Iterator[tuple[str, Sequence[Group]]]:
         yield (f"{number}" if len(parts) > 1 else "", part)
 
 
+def figure_file(folder: Path, *words: str) -> str:
+    """A file name of the words that no other figure in the folder has, and that any disk takes."""
+    stem = slug(*words)
+    if len(stem) > _LONGEST_FILE or not all(slug(word) for word in words):
+        digest = hashlib.sha256(repr(words).encode("utf-8", "replace")).hexdigest()[:8]
+        stem = f"{stem[:_LONGEST_FILE]}_{digest}"
+    names = [f"{stem}.png", *(f"{stem}-{i}.png" for i in range(2, 1000))]
+    return next(name for name in names if not (folder / name).exists())
+
+
+def drawn(draw: Callable[[Path], str], path: Path, run: Run) -> str:
+    """What `draw` says of the figure, or "": data that cannot be drawn costs its figure alone."""
+    try:
+        return draw(path)
+    except (ValueError, KeyError, IndexError) as damage:
+        path.unlink(missing_ok=True)
+        run.note(f"{run.path}: the figure {path.stem} cannot be drawn ({damage}); left out.")
+        return ""
+
+
 def joint_figures(data: str, groups: Sequence[Group], folder: Path) -> list[Figure]:
     """Draws learning curves, risk-coverage, NLL by samples and calibration of quantiles.
 
@@ -40,20 +64,27 @@ def joint_figures(data: str, groups: Sequence[Group], folder: Path) -> list[Figu
       groups: of one data set, those whose metrics are the model's.
       folder: of the figures.
     """
-    drawn = []
-    kinds: list[tuple[str, Callable[[Sequence[Group], Path], str]]] = [
-        ("learning", _learning),
-        ("risk_coverage", _risk_coverage),
-        ("nll_by_samples", _nll_by_samples),
-        ("quantiles", _quantiles),
-    ]
-    for kind, draw in kinds:
+    found = []
+    for kind, draw, target in _kinds(groups):
         for part, members in _chunks(groups):
-            file = f"{slug(data, kind, *([part] if part else []))}.png"
-            caption = draw(members, folder / file)
+            words = [word for word in (data, kind, target, part) if word]
+            file = figure_file(folder, *words)
+            caption = drawn(functools.partial(draw, members), folder / file, members[0].first)
             if caption:
-                drawn.append(Figure(file, f"{data}: {caption}"))
-    return drawn
+                about = f"{data}, {target}" if target else data
+                found.append(Figure(file, f"{about}: {caption}"))
+    return found
+
+
+def _kinds(groups: Sequence[Group]) -> list[tuple[str, Callable[..., str], str]]:
+    """Name, function and target of every figure; those with a unit are of one target each."""
+    targets = list(dict.fromkeys(t for group in groups for t in group.first.targets)) or [""]
+    return [
+        ("learning", _learning, ""),
+        *[("risk_coverage", functools.partial(_risk_coverage, target=t), t) for t in targets],
+        ("nll_by_samples", _nll_by_samples, ""),
+        *[("quantiles", functools.partial(_quantiles, target=t), t) for t in targets],
+    ]
 
 
 def legends(groups: Sequence[Group]) -> list[str]:
@@ -88,11 +119,13 @@ def _has_learned(run: Run) -> bool:
     return any(value is not None and np.isfinite(value) for value in values)
 
 
-def _risk_coverage(groups: Sequence[Group], path: Path) -> str:
+def _risk_coverage(groups: Sequence[Group], path: Path, target: str = "") -> str:
     regression = groups[0].first.task == "regression"
     score, loss = (
         ("predictive_std", "squared_error") if regression else ("max_probability", "error")
     )
+    if target:
+        score, loss = f"{score}/{target}", f"{loss}/{target}"
     curves = {}
     for name, group in zip(legends(groups), groups, strict=True):
         risks = []
@@ -143,7 +176,7 @@ def _nll_by_samples(groups: Sequence[Group], path: Path) -> str:
     )
 
 
-def _quantiles(groups: Sequence[Group], path: Path) -> str:
+def _quantiles(groups: Sequence[Group], path: Path, target: str = "") -> str:
     if groups[0].first.task != "regression":
         return ""
     transforms, sizes = {}, []
@@ -153,7 +186,7 @@ def _quantiles(groups: Sequence[Group], path: Path) -> str:
             predictions = run.predictions()
             if predictions is not None and predictions.has_samples:
                 transform = metrics.mixture_cdf(*components(predictions), predictions.targets)
-                found.append(transform.ravel())
+                found.append(transform[:, run.targets.index(target) if target else 0])
         if found:
             transforms[name] = np.concatenate(found)
             sizes.append(len(found[0]))

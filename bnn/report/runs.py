@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from bnn.report.bindings import parse_bindings
+from bnn.report.bindings import ESTIMATOR, parse_bindings, short_value
 from bnn.report.derived import derived_metrics
+from bnn.report.results_file import is_number, read_results
 from bnn.runs.prediction_file import Predictions, load_predictions
 from bnn.tracking import read_jsonl
-
-_NEEDED = ("data", "test", "num_predict_samples", "seed")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,11 +25,13 @@ class Run:
       path: its folder.
       results: what `results.json` holds.
       bindings: the gin bindings of `config.gin`.
+      faults: a line for each part of the folder that could not be read so far.
     """
 
     path: Path
     results: Mapping[str, Any]
     bindings: Mapping[str, str]
+    faults: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -50,7 +51,12 @@ class Run:
     @property
     def task(self) -> str:
         """Classification or regression."""
-        return "regression" if "rmse" in self.test else "classification"
+        return "regression" if "rmse" in self.test or self.targets else "classification"
+
+    @property
+    def targets(self) -> list[str]:
+        """Names of the targets where a regression has several: metrics of each are by its name."""
+        return [name.partition("/")[2] for name in self.test if name.startswith("rmse/")]
 
     @property
     def num_samples(self) -> int:
@@ -61,6 +67,12 @@ class Run:
     def posterior(self) -> str:
         """Which posterior was fitted: with the whole KL, or tempered and by how much."""
         return self.results.get("posterior", "not stated")
+
+    @property
+    def estimator(self) -> str:
+        """The gradient estimator: as the results say, else as it was bound; "" where unknown."""
+        bound = self.bindings.get(ESTIMATOR, "")
+        return self.results.get("estimator") or short_value(bound)
 
     @property
     def sites(self) -> Sequence[Mapping[str, Any]]:
@@ -74,8 +86,8 @@ class Run:
         A signal-to-noise ratio that is no number is infinite, or not known; the estimator of point
         masses tells the two apart.
         """
-        no_noise = bool(self.sites) and all(site["median_snr"] is None for site in self.sites)
-        return no_noise and self.results.get("estimator") == "Mean"
+        no_noise = bool(self.sites) and all(site.get("median_snr") is None for site in self.sites)
+        return no_noise and self.estimator == "Mean"
 
     @property
     def is_the_model(self) -> bool:
@@ -84,44 +96,99 @@ class Run:
 
     @functools.cached_property
     def records(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`."""
+        """The lines of `metrics.jsonl`, numbers alone; empty where the file is damaged."""
         path = self.path / "metrics.jsonl"
-        return read_jsonl(path) if path.exists() else []
+        if not path.is_file():
+            return []
+        try:
+            records = read_jsonl(path)
+        except (ValueError, OSError, RecursionError) as damage:
+            self.note(_line(path, damage, "the curves of this run are left out"))
+            return []
+        odd = sorted({n for r in records for n, v in r.items() if not _is_value(v)})
+        if odd:
+            self.note(f"{path}: {', '.join(odd[:5])} must be numbers, got others; left out.")
+        return [{n: v for n, v in record.items() if _is_value(v)} for record in records]
 
     def predictions(self) -> Predictions | None:
-        """Those of the test examples, read anew at every call; None where the run left none."""
-        path = self.path / "predictions" / "test.npz"
-        return load_predictions(path) if path.exists() else None
+        """Those of the test examples, read anew at every call; None where there are none."""
+        found = self._load(self.path / "predictions" / "test.npz")
+        if found is not None and found.task != self.task:
+            self.note(
+                f"{self.path / 'predictions' / 'test.npz'} is of a {found.task}, and the run is a "
+                f"{self.task}; it is left out, run the experiment again in a new folder."
+            )
+            return None
+        return found
 
     @functools.cached_property
     def derived(self) -> dict[str, float]:
         """Metrics computed from the samples of the predictions; empty where there are none."""
         predictions = self.predictions()
-        return {} if predictions is None else derived_metrics(predictions)
+        if predictions is None:
+            return {}
+        try:
+            return derived_metrics(predictions, self.targets or None)
+        except (ValueError, IndexError) as damage:
+            self.note(_line(self.path / "predictions" / "test.npz", damage, "left out"))
+            return {}
 
     def out_of_distribution(self) -> dict[str, Predictions]:
-        """Those of other data sets, by name."""
-        files = (self.path / "predictions" / "out_of_distribution").glob("*.npz")
-        return {file.stem: load_predictions(file) for file in sorted(files)}
+        """Those of other data sets, by name; damaged files are left out."""
+        files = sorted((self.path / "predictions" / "out_of_distribution").glob("*.npz"))
+        found = {file.stem: self._load(file) for file in files}
+        return {name: each for name, each in found.items() if each is not None}
+
+    def _load(self, path: Path) -> Predictions | None:
+        if not path.is_file():
+            return None
+        try:
+            return load_predictions(path)
+        except (ValueError, OSError) as damage:
+            self.note(_line(path, damage, "what needs it is left out"))
+            return None
+
+    def note(self, line: str) -> None:
+        """Remembers a fault, once."""
+        if line not in self.faults:
+            self.faults.append(line)
 
 
-def read_runs(
-    paths: Iterable[str | Path], skip_unfinished: bool = False
-) -> tuple[list[Run], list[Path]]:
+def _is_value(value: Any) -> bool:
+    return value is None or is_number(value)
+
+
+def _line(path: Path, damage: BaseException, consequence: str) -> str:
+    """One line: file, fault, remedy, and what became of it."""
+    text = " ".join(str(damage).split()) or type(damage).__name__
+    text = text if str(path) in text else f"{path}: {text}"
+    return f"{text.rstrip('.')}; {consequence}."
+
+
+class Found(NamedTuple):
+    """The runs of some paths.
+
+    Attributes:
+      runs: finished ones, each once, in the order of the paths and then of names.
+      unfinished: folders of those that were left out because they have no results yet.
+      faults: a line for each that was left out because it cannot be read.
+    """
+
+    runs: list[Run]
+    unfinished: list[Path]
+    faults: list[str]
+
+
+def read_runs(paths: Iterable[str | Path], skip_unfinished: bool = False) -> Found:
     """Reads run folders, and the run folders below folders that are none, such as sweeps.
 
     Args:
       paths: of runs and sweeps.
       skip_unfinished: leave out runs that have no results yet, instead of refusing.
 
-    Returns:
-      The runs, each once, in the order of the paths and then of names, and the folders of the
-      unfinished ones that were left out.
-
     Raises:
       FileNotFoundError: a path does not exist.
-      ValueError: a path holds no run, a run has not finished, a file cannot be read, or nothing
-        is left to report on.
+      ValueError: a path holds no run, a run has not finished, or nothing is left to report on.
     """
     folders: dict[Path, Path] = {}
     for path in map(Path, paths):
@@ -134,13 +201,22 @@ def read_runs(
             f"{len(unfinished)} of {len(folders)} runs have not finished: {names}; start their "
             "command again to finish them, or leave them out with --skip_unfinished."
         )
-    runs = [read_run(folder) for folder in folders.values() if folder not in unfinished]
+    runs, faults = [], []
+    for folder in folders.values():
+        if folder in unfinished:
+            continue
+        try:
+            runs.append(read_run(folder))
+        except ValueError as damage:
+            faults.append(str(damage))
+    if not runs and faults:
+        raise ValueError(" ".join(faults[:3]))
     if not runs:
         raise ValueError(
             f"none of {len(folders)} runs has finished, so there is nothing to report on; start "
             "their command again."
         )
-    return runs, unfinished
+    return Found(runs, unfinished, faults)
 
 
 def _run_folders(path: Path) -> list[Path]:
@@ -148,35 +224,35 @@ def _run_folders(path: Path) -> list[Path]:
         raise FileNotFoundError(f"{path} does not exist; name a run's --workdir or a sweep's root.")
     if not path.is_dir():
         raise ValueError(f"{path} is a file; name the folder of a run or of a sweep.")
-    if (path / "config.gin").exists():
-        return [path]
-    found = sorted(file.parent for file in path.rglob("config.gin"))
+    found = []
+    for folder, below, files in os.walk(path):
+        if "config.gin" in files:
+            found.append(Path(folder))
+            below.clear()  # what a run's own folder holds, such as W&B's copies, is no other run
+        else:
+            below[:] = sorted(b for b in below if b != "wandb" and not b.startswith("."))
     if not found:
         raise ValueError(
             f"{path} is not the folder of a run, and there is none below it: no config.gin. Name a "
             "run's --workdir or a sweep's root."
         )
-    return found
+    return sorted(found)
 
 
 def read_run(folder: Path) -> Run:
     """Reads one finished run.
 
     Raises:
-      ValueError: its results are not JSON, or lack what a report needs.
+      ValueError: its results or its configuration cannot be read, or lack what a report needs.
     """
-    file = folder / "results.json"
+    results, faults = read_results(folder / "results.json")
     try:
-        results = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as damage:
-        raise ValueError(f"{file} is not JSON ({damage}); run the experiment again.") from damage
-    missing = [name for name in _NEEDED if not isinstance(results, dict) or name not in results]
-    if missing:
+        config = (folder / "config.gin").read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as damage:
         raise ValueError(
-            f"{file} lacks {', '.join(missing)}, so it is not of a run of bnn; name other folders."
-        )
-    bindings = parse_bindings((folder / "config.gin").read_text(encoding="utf-8"))
-    return Run(folder, results, bindings)
+            f"{folder / 'config.gin'} cannot be read ({damage}); run the experiment again."
+        ) from damage
+    return Run(folder, results, parse_bindings(config), faults)
 
 
 def metric(run: Run, name: str) -> float:

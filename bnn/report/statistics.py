@@ -11,6 +11,30 @@ import numpy.typing as npt
 from scipy import stats
 
 FloatArray = npt.NDArray[np.float64]
+# Elements of the weights that are drawn at a time, 16 MB.
+_CHUNK_ELEMENTS = 2**21
+
+
+class Transform(NamedTuple):
+    """A function of the mean loss of a run, and its derivative.
+
+    Attributes:
+      value: of mean losses.
+      derivative: of `value`.
+    """
+
+    value: Callable[[FloatArray], FloatArray]
+    derivative: Callable[[FloatArray], FloatArray]
+
+    def pseudo_values(self, losses: FloatArray) -> FloatArray:
+        """`g'(m) (loss - m) + g(m)` of losses `[R, B]`, whose mean over examples is `g(m)`."""
+        mean = losses.mean(axis=1, keepdims=True)
+        return self.derivative(mean) * (losses - mean) + self.value(mean)
+
+
+MEAN = Transform(lambda mean: mean, np.ones_like)
+# A mean of zero has losses of zero, which any slope leaves at zero.
+ROOT = Transform(np.sqrt, lambda mean: 0.5 / np.sqrt(np.where(mean > 0, mean, 1.0)))
 
 
 class Estimate(NamedTuple):
@@ -116,56 +140,127 @@ def paired_t(
 def paired_bootstrap(
     strata: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]],
     level: float = 0.95,
-    transform: Callable[[FloatArray], FloatArray] = lambda mean: mean,
+    transform: Transform = MEAN,
     resamples: int = 2000,
     seed: int = 0,
+    rows: Sequence[npt.ArrayLike] | None = None,
 ) -> Difference:
-    """The percentile bootstrap interval of a difference of mean losses over test examples.
+    """The bootstrap interval of a difference of mean losses over the rows of the data.
 
-    Examples are drawn with replacement, the same for both models and for all runs that were tested
-    on them, so that what makes an example hard cancels. The statistic is the mean over all runs of
-    `transform(mean loss of second) - transform(mean loss of first)`. The interval tells how far the
-    finite test set may mislead; it is given these trained models, and says nothing of new seeds.
+    Rows are drawn with replacement, each with everything that was measured on it: both models, all
+    runs, all test sets that hold it. What makes a row hard cancels between the models, and a row
+    that several random splits test is one observation, not several (a cluster bootstrap). The
+    statistic is the mean over all runs of `transform(mean loss of second) - transform(mean loss of
+    first)`, to first order in the losses:
+
+    `d_ij = g'(m_j) (loss_ij - m_j) + g(m_j)`, `D_i = sum_j d_ij / n_j`, `C_i = sum_j 1 / n_j`, and
+    `sum_i w_i D_i / sum_i w_i C_i` for multinomial w: runs j with n_j examples and mean loss m_j.
+    The distance of each percentile from the estimate is stretched by `sqrt(k / (k - 1)) t / z`,
+    quantiles of Student's t with k - 1 degrees of freedom and of the normal, for
+    `k = (sum C)^2 / sum C^2` rows: without it few rows give an interval that is too narrow.
+
+    The interval tells how far the finite test data may mislead; it is given these trained models,
+    and says nothing of new seeds.
 
     Args:
       strata: one for each test set: the losses of the first and the second model, `[R, B]` each, R
-        runs on the same B examples, in pairs. Examples are drawn within each.
+        runs on the same B examples, in pairs.
       level: of the interval.
-      transform: of mean losses; the square root makes RMSE of squared errors.
+      transform: of mean losses; `ROOT` makes RMSE of squared errors.
       resamples: of the bootstrap.
       seed: of the resampling.
+      rows: for each test set the identity of its examples in the data, `[B]`, the same number for
+        the same example wherever it occurs; may be left out for a single test set.
 
     Raises:
-      ValueError: there is no stratum, or the losses of a stratum differ in shape.
+      ValueError: there is no stratum, the losses of a stratum differ in shape, a loss is not
+        finite, rows do not fit the losses, or several test sets come without rows.
 
     References:
-      Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
-      Koehn, "Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004.
+      Field and Welsh, "Bootstrapping clustered data", JRSS B 69, 2007.
+      Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69,
+      2015, section 5.4 (the stretched percentiles).
     """
     checked = [_stratum(a, b) for a, b in strata]
-    if not checked:
-        raise ValueError("strata must hold at least one test set, got none.")
+    sums, counts = _by_row(checked, _check_rows(checked, rows), transform)
+    share = counts / counts.sum()
+    observed = float(sums.sum() / counts.sum())
     rng = np.random.default_rng(seed)
-    pairs = sum(len(a) for a, _ in checked)
-    observed = 0.0
-    drawn = np.zeros(resamples)
-    for a, b in checked:
-        observed += float(np.sum(transform(b.mean(axis=1)) - transform(a.mean(axis=1))))
-        both, examples = np.concatenate([a, b]).T, a.shape[1]
-        for i in range(resamples):
-            weights = np.bincount(rng.integers(examples, size=examples), minlength=examples)
-            means = transform(weights @ both / examples)
-            drawn[i] += np.sum(means[len(a) :]) - np.sum(means[: len(a)])
-    lower, upper = np.quantile(drawn / pairs, [(1 - level) / 2, (1 + level) / 2])
-    number = sum(a.shape[1] for a, _ in checked)
-    return Difference(observed / pairs, float(lower), float(upper), number)
+    drawn = np.empty(resamples)
+    most = max(1, _CHUNK_ELEMENTS // len(sums))
+    for start in range(0, resamples, most):
+        size = min(most, resamples - start)
+        weights = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size)
+        drawn[start : start + size] = (weights @ sums) / (weights @ counts)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    ends = np.quantile(drawn, tails)
+    lower, upper = observed + (ends - observed) * _stretch(1 / float(np.sum(share**2)), tails[1])
+    return Difference(observed, float(lower), float(upper), len(sums))
+
+
+def _by_row(
+    strata: Sequence[tuple[FloatArray, FloatArray]],
+    rows: Sequence[npt.NDArray[np.int64]],
+    transform: Transform,
+) -> tuple[FloatArray, FloatArray]:
+    """`D` and `C` of every distinct row, as in `paired_bootstrap`."""
+    distinct, place = np.unique(np.concatenate(list(rows)), return_inverse=True)
+    differences, weights = [], []
+    for a, b in strata:
+        pseudo = transform.pseudo_values(b) - transform.pseudo_values(a)
+        differences.append(pseudo.sum(axis=0) / a.shape[1])
+        weights.append(np.full(a.shape[1], len(a) / a.shape[1]))
+    sums, counts = (
+        np.bincount(place, np.concatenate(each), len(distinct)).astype(np.float64)
+        for each in (differences, weights)
+    )
+    return sums, counts
+
+
+def _stretch(number: float, probability: float) -> float:
+    """What the percentiles of few rows lack; 1 where a single row shows no spread at all."""
+    if number <= 1 + 1e-9:
+        return 1.0
+    ratio = stats.t.ppf(probability, number - 1) / stats.norm.ppf(probability)
+    return float(ratio * math.sqrt(number / (number - 1)))
+
+
+def _check_rows(
+    strata: Sequence[tuple[FloatArray, FloatArray]], rows: Sequence[npt.ArrayLike] | None
+) -> list[npt.NDArray[np.int64]]:
+    if not strata:
+        raise ValueError("strata must hold at least one test set, got none.")
+    sizes = [a.shape[1] for a, _ in strata]
+    if rows is None:
+        if len(strata) > 1:
+            raise ValueError(
+                f"rows must say which examples the {len(strata)} test sets share, got none; pass "
+                "the identity of every example, or compare by paired_t with its overlap."
+            )
+        return [np.arange(sizes[0])]
+    checked = [np.asarray(identities) for identities in rows]
+    if [each.shape for each in checked] != [(size,) for size in sizes] or not all(
+        np.issubdtype(each.dtype, np.integer) and len(np.unique(each)) == len(each)
+        for each in checked
+    ):
+        raise ValueError(
+            f"rows must be distinct integers, one for each of the {sizes} examples of the test "
+            f"sets, got shapes {[each.shape for each in checked]}; pass the numbers of the rows "
+            "in the data."
+        )
+    return checked
 
 
 def _stratum(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    a, b = np.atleast_2d(np.asarray(first, np.float64)), np.atleast_2d(np.asarray(second))
+    a, b = (np.atleast_2d(np.asarray(losses, np.float64)) for losses in (first, second))
     if a.shape != b.shape or a.ndim != 2 or not a.size:
         raise ValueError(
             f"the losses of both models must have one shape [R, B], got {a.shape} and {b.shape}; "
             "pair the same runs and the same test examples."
         )
-    return a, b.astype(np.float64)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError(
+            "the losses of both models must be finite, got an infinite one or NaN; an infinite "
+            "loss decides the comparison without an interval."
+        )
+    return a, b

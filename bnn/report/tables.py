@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +19,20 @@ ONE_SAMPLE = "not the model: 1 weight sample"
 
 
 class Column(NamedTuple):
-    """A metric in a table: name in the results, heading, and factor of what is shown."""
+    """A metric in a table.
+
+    Attributes:
+      name: in the results.
+      heading: of the column.
+      factor: of what is shown.
+      distance: of a value from the best there can be, of which the smallest is marked; None where
+        none is better by itself.
+    """
 
     name: str
     heading: str
     factor: float = 1.0
+    distance: Callable[[float], float] | None = float
 
 
 # Two tables of a task: how good the predictions are, and how far they can be trusted.
@@ -34,7 +44,7 @@ QUALITY = {
         Column("brier", "Brier"),
     ),
     "regression": (
-        Column("log_likelihood", "log-likelihood, nats"),
+        Column("log_likelihood", "log-likelihood, nats", distance=operator.neg),
         Column("nll_limit", "log-likelihood at S → ∞", -1.0),
         Column("rmse", "RMSE"),
         Column("crps", "CRPS"),
@@ -49,12 +59,14 @@ CALIBRATION = {
         Column("aurc", "AURC × 1000", 1000.0),
     ),
     "regression": (
-        Column("coverage_95", "coverage of 95 %, %", 100.0),
+        Column("coverage_95", "coverage of 95 %, %", 100.0, lambda share: abs(share - 0.95)),
         Column("interval_score_95", "interval score 95 %"),
         Column("quantile_calibration_error", "quantile calibration error"),
-        Column("sharpness", "sharpness"),
+        Column("sharpness", "sharpness", distance=None),
     ),
 }
+# Of all targets of an example together; every other metric of a regression is of one of them.
+_JOINT = ("log_likelihood", "nll", "nll_limit")
 SCORES = {
     "max_probability": "maximum probability",
     "entropy": "entropy",
@@ -90,19 +102,51 @@ def summary_table(
       columns: the metrics; those that no run has are left out.
       estimator: whether to name the estimator.
     """
-    columns = _present(groups, columns)
+    columns = _present(groups, _of_each_target(groups, columns))
     rows = []
     for group in groups:
         cells = [_mean(group, column) for column in columns]
         if not group.first.is_the_model:
             cells = [ONE_SAMPLE, *[MISSING] * (len(columns) - 1)] if columns else []
         run = group.first
-        by = [str(run.results.get("estimator", MISSING))] if estimator else []
+        by = [run.estimator or MISSING] if estimator else []
         labels = [group.name, run.posterior, *by]
         rows.append([*labels, str(run.num_samples), repetitions(group), *cells])
     labels = ["model", "KL weight", *(["estimator"] if estimator else [])]
     headings = [*labels, "weight samples S", "runs", *[column.heading for column in columns]]
-    return Table(headings, rows, num_labels=len(labels))
+    best = _best(groups, columns, first=len(labels) + 2)
+    return Table(headings, rows, num_labels=len(labels), best=best)
+
+
+def _of_each_target(groups: Sequence[Group], columns: Sequence[Column]) -> list[Column]:
+    """The columns, those of a metric with a unit once for each of several targets."""
+    targets = list(dict.fromkeys(t for g in groups for run in g.runs for t in run.targets))
+    if not targets:
+        return list(columns)
+    found = []
+    for column in columns:
+        if column.name in _JOINT:
+            found.append(column)
+            continue
+        for t in targets:
+            heading = f"{column.heading}, {t}"
+            found.append(column._replace(name=f"{column.name}/{t}", heading=heading))
+    return found
+
+
+def _best(groups: Sequence[Group], columns: Sequence[Column], first: int) -> list[tuple[int, int]]:
+    """Where the best mean of each column stands, among several models that have one."""
+    marked = []
+    for number, column in enumerate(columns):
+        if column.distance is None:
+            continue
+        means = {i: mean_and_error(g.repeated(column.name)).mean for i, g in enumerate(groups)}
+        means = {i: mean for i, mean in means.items() if np.isfinite(mean)}
+        if len(means) > 1:
+            distances = {i: column.distance(mean) for i, mean in means.items()}
+            smallest = min(distances.values())
+            marked += [(i, first + number) for i, d in distances.items() if d == smallest]
+    return marked
 
 
 def _present(groups: Sequence[Group], columns: Sequence[Column]) -> list[Column]:
@@ -149,7 +193,11 @@ def _detections(group: Group) -> dict[tuple[str, str], list[metrics.Detection]]:
             for score, values in strange.scores.items():
                 if score == "mutual_information" and run.num_samples == 1:
                     continue  # zero everywhere
-                detected = metrics.detection(test.scores[score], values)
+                try:
+                    detected = metrics.detection(test.scores[score], values)
+                except (KeyError, ValueError) as damage:
+                    run.note(f"{run.path}: {other} by {score} cannot be compared ({damage}).")
+                    continue
                 found.setdefault((other, score), []).append(detected)
     return found
 
@@ -157,7 +205,8 @@ def _detections(group: Group) -> dict[tuple[str, str], list[metrics.Detection]]:
 def runs_table(groups: Sequence[Group]) -> Table:
     """Every run by itself."""
     task = groups[0].first.task
-    columns = _present(groups, [*QUALITY[task], CALIBRATION[task][0]])
+    columns = _of_each_target(groups, [*QUALITY[task], CALIBRATION[task][0]])
+    columns = _present(groups, columns)
     varying = _varying([key for group in groups for key in group.by_repetition()])
     rows = [
         _run(group, number, key, varying, columns)

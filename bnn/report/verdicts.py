@@ -37,3 +37,19 @@ def verdict(examples: Difference | None, runs: Difference | None, repetitions: s
     if examples.sign:
         return f"undecided: test examples and {repetitions} disagree"
     return "no difference shown"
+
+
+def verdict_of_not_finite(first: int, second: int, pairs: int) -> str:
+    """The comparison in words where a metric is infinite or NaN: who has such a run loses.
+
+    Args:
+      first: runs of the baseline where it is.
+      second: runs of the other model where it is.
+      pairs: all pairs of runs.
+    """
+    of = "of one run" if pairs == 1 else f"of {pairs} runs"
+    if first and second:
+        return f"undecided: not finite in {second} {of}, the baseline's in {first}"
+    if second:
+        return f"worse: not finite in {second} {of}"
+    return f"better: the baseline's is not finite in {first} {of}"

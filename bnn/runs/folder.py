@@ -24,9 +24,7 @@ _OWN = {
         r"\.(config\.gin|arguments\.json|data\.json|results\.json|ledger\.md)\.\d+\.tmp"
         r"|(metrics\.jsonl|wandb\.json)\.tmp"
     ),
-    "figures": re.compile(
-        r"(learning_curve|gradient_noise|reliability|predictive_band)\.png\.tmp"
-    ),
+    "figures": re.compile(r"(learning_curve|gradient_noise|reliability|predictive_band)\.png\.tmp"),
     "predictions": re.compile(r"\.test\.npz\.\d+\.tmp"),
 }
 

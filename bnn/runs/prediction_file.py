@@ -7,7 +7,9 @@ themselves, which are large, go along where they fit.
 from __future__ import annotations
 
 import dataclasses
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,28 @@ from scipy.special import log_softmax
 
 from bnn.training import write_arrays
 
-_FORMAT = 1
+# 2: means and scales stand in units of their own, which the file holds in double precision.
+_FORMAT = 2
+_READABLE = (1, 2)
 # All samples of 32 weights on the ten classes of 10,000 images are 12.8 MB in float32.
 MAX_BYTES = 32 * 2**20
 _SAMPLES = ("log_probs", "loc", "scale")
+# What NumPy and zipfile raise for a file that is damaged or none of theirs.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    ValueError,
+    OSError,
+    EOFError,
+    AttributeError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+    TypeError,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,6 +61,8 @@ class Predictions:
       loc: means `[S, B, D]` in target units; None for a classification, or where too large.
       scale: standard deviations of the observation noise, broadcastable to `loc`.
       inputs: `[B]`, where an input is one number, in its own units.
+      rows: integers `[B]`, which row of the data each example is: the same for the same example in
+        every split; None where nobody knows.
     """
 
     task: str
@@ -52,6 +74,7 @@ class Predictions:
     loc: np.ndarray | None = None
     scale: np.ndarray | None = None
     inputs: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
     @property
     def has_samples(self) -> bool:
@@ -62,6 +85,24 @@ class Predictions:
     def num_examples(self) -> int:
         """B."""
         return len(next(iter(self.scores.values())))
+
+    def _units(self) -> dict[str, np.ndarray]:
+        """Centre and spread of the means of each target, float64 `[D]`; nothing without means."""
+        if self.loc is None:
+            return {}
+        loc = self.loc.astype(np.float64)
+        spread = loc.std(axis=(0, 1))
+        spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
+        center = loc.mean(axis=(0, 1))
+        return {"unit_loc": np.where(np.isfinite(center), center, 0.0), "unit_scale": spread}
+
+    def _samples(self) -> dict[str, np.ndarray | None]:
+        """The samples; those of a regression without units, which single precision would round."""
+        if self.loc is None or self.scale is None:
+            return {name: getattr(self, name) for name in _SAMPLES}
+        units = self._units()
+        loc = (self.loc.astype(np.float64) - units["unit_loc"]) / units["unit_scale"]
+        return {"loc": loc, "scale": self.scale.astype(np.float64) / units["unit_scale"]}
 
     def save(self, path: str | Path, max_bytes: int = MAX_BYTES) -> None:
         """Writes one file, complete or not at all.
@@ -86,10 +127,10 @@ class Predictions:
             "targets": self.targets,
             **{f"loss/{name}": values for name, values in self.losses.items()},
             **{f"score/{name}": values for name, values in self.scores.items()},
-            **_fitting({name: getattr(self, name) for name in _SAMPLES}, max_bytes),
+            **_fitting(self._samples(), max_bytes),
+            **self._units(),
         }
-        if self.inputs is not None:
-            arrays["inputs"] = self.inputs
+        arrays |= {n: a for n in ("inputs", "rows") if (a := getattr(self, n)) is not None}
         write_arrays(path, arrays)
 
 
@@ -121,10 +162,10 @@ def load_predictions(path: str | Path) -> Predictions:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, AttributeError) as damage:
+    except _DAMAGE as damage:
         message = f"{path} is no readable file of predictions ({damage}); {remedy}."
         raise ValueError(message) from damage
-    if "format" not in arrays or arrays["format"] != _FORMAT:
+    if "format" not in arrays or arrays["format"] not in _READABLE:
         raise ValueError(
             f"{path}: the format must be {_FORMAT}, got {arrays.get('format', 'none')}; {remedy}."
         )
@@ -132,6 +173,9 @@ def load_predictions(path: str | Path) -> Predictions:
     if missing:
         missed = f"lacks {', '.join(missing)}"
         raise ValueError(f"{path} is no readable file of predictions ({missed}); {remedy}.")
+    fault = _fault(arrays)
+    if fault:
+        raise ValueError(f"{path} is no readable file of predictions ({fault}); {remedy}.")
     log_probs = arrays.get("log_probs")
     if log_probs is not None and log_probs.dtype == np.float16:
         # Rounding took the sum of the probabilities off 1.
@@ -143,10 +187,47 @@ def load_predictions(path: str | Path) -> Predictions:
         losses=_under("loss/", arrays),
         scores=_under("score/", arrays),
         log_probs=log_probs,
-        loc=arrays.get("loc"),
-        scale=arrays.get("scale"),
+        **_in_own_units(arrays),
         inputs=arrays.get("inputs"),
+        rows=arrays.get("rows"),
     )
+
+
+def _fault(arrays: Mapping[str, np.ndarray]) -> str:
+    """What contradicts itself in a file that could be read, or ""."""
+    task, number = arrays["task"], arrays["num_samples"]
+    if str(task) not in ("classification", "regression"):
+        return f"task {str(task)[:40]!r}"
+    if number.shape != () or number.dtype.kind not in "iu" or number < 1:
+        return "num_samples is no number of at least 1"
+    lengths = {
+        name: array.shape
+        for name, array in arrays.items()
+        if name.startswith(("loss/", "score/")) or name in ("inputs", "rows")
+    }
+    if len(set(lengths.values())) != 1 or len(next(iter(lengths.values()))) != 1:
+        shown = ", ".join(f"{name} {shape}" for name, shape in lengths.items())
+        return f"shapes of the examples that differ: {shown or 'none'}"
+    (size,) = next(iter(lengths.values()))
+    if arrays["targets"].shape[:1] not in ((size,), (0,)):
+        return f"targets of shape {arrays['targets'].shape} for {size} examples"
+    for name in ("log_probs", "loc"):
+        if name in arrays and arrays[name].shape[:2] != (int(number), size):
+            return f"{name} of shape {arrays[name].shape} for {number} samples of {size} examples"
+    if any(array.dtype.kind not in "iufb" for name, array in arrays.items() if name != "task"):
+        return "arrays that are no numbers"
+    return ""
+
+
+def _in_own_units(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | None]:
+    """Means and scales in target units and double precision; None where the file has none."""
+    if "loc" not in arrays or "scale" not in arrays:
+        return {"loc": None, "scale": None}
+    loc, scale = arrays["loc"].astype(np.float64), arrays["scale"].astype(np.float64)
+    if "unit_scale" in arrays:  # older files hold target units
+        loc = loc * arrays["unit_scale"] + arrays["unit_loc"]
+        scale = scale * arrays["unit_scale"]
+    return {"loc": loc, "scale": scale}
 
 
 def _under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

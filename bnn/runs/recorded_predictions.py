@@ -37,8 +37,14 @@ def predictions_of_test(likelihood: Likelihood, test: Judged, data: Dataset) -> 
         losses=_under("loss/", test),
         scores=_under("score/", test),
         inputs=_own_inputs(data) if _one_input(data) else None,
+        rows=getattr(data, "rows_test", None),
         **samples,
     )
+
+
+def _rows(data: Dataset) -> np.ndarray | None:
+    """Which rows of its source the test examples are, where the data set knows."""
+    return getattr(data, "rows_test", None)
 
 
 def write_out_of_distribution(

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from bnn.diagnostics import ledger_report
-from bnn.evaluation import Judged, evaluation_of, judge
 from bnn.divergences import MonteCarlo
+from bnn.evaluation import Judged, evaluation_of, judge
 from bnn.ledger import ledger
-from bnn.sites import sites
 from bnn.methods import Problem
 from bnn.runs.figures import draw_figures
 from bnn.runs.model_files import model_files
 from bnn.runs.provenance import git_revision, versions
 from bnn.runs.recorded_predictions import write_predictions
 from bnn.runs.session import Session
+from bnn.sites import sites
 from bnn.tracking import Console, RunInfo, Tracker, read_jsonl
 from bnn.training import write_json, write_text
 

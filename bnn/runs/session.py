@@ -10,9 +10,9 @@ from typing import Any
 import keras
 
 from bnn.data import Batches, Dataset, ResidentBatches
-from bnn.sites import sites
 from bnn.methods import GradientNoiseProbe, Method, Problem
 from bnn.runs.folder import Identity, RunFolder, arguments_text
+from bnn.sites import sites
 from bnn.training import (
     Averages,
     Checkpoints,

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import gin
 from rich import box, console, progress, table, text
 
+from bnn.formatting import show
 from bnn.tracking.tracker import RunInfo, Tracker
 from bnn.tracking.values import flatten, scalars
 
@@ -145,7 +146,8 @@ def _is_terminal(stream: TextIO) -> bool:
 def _shown(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.1f}" if 1e3 <= abs(value) < 1e7 else f"{value:.4g}"
+    # A large KL moves in its tenths.
+    return f"{value:.1f}" if 1e3 <= abs(value) < 1e7 else show(value, trim=True)
 
 
 def _clock(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from bnn.compat import child_layers
+from bnn.compat import all_layers
 
 
 def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
@@ -16,7 +16,7 @@ def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
     """
     if num_replicas == 1:
         return
-    for layer in _all_layers(model):
+    for layer in all_layers(model):
         kind = type(layer).__name__
         if isinstance(layer, keras.layers.BatchNormalization):
             raise ValueError(
@@ -30,7 +30,3 @@ def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
                 "random masks would be the same on all of them. Use random weights in its place, "
                 "or run.strategy = @OneDevice()."
             )
-
-
-def _all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    return [layer, *(found for child in child_layers(layer) for found in _all_layers(child))]

@@ -1,55 +1,40 @@
 """Measures agreement, kills and workers, and writes the tables of the README.
 
-Example:
-  python -m experiments.distribution.run --parts=agreement,kills,workers
+    python -m experiments.distribution.run [--parts=agreement,kills,workers] [--report]
 
 Each part leaves its numbers in `results/`, from which the README's tables are written; a part that
-is not asked for keeps those it has.
+is not asked for keeps those it has. What trains and kills are the harnesses of
+`tests/distribution/`, as commands.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bnn.runs.provenance import git_revision, versions
-from bnn.training import write_json, write_text
-from experiments.distribution.kills import (
-    ROOT,
-    SMALL,
-    finish,
-    kill_often,
-    largest_difference,
-    lines,
-    mirrored,
-    state,
-)
+from experiments import study
+from experiments.records import built_with, made, stamp, write_json
 
-FOLDER = Path(__file__).parent
-SIZES = (1, 2, 4)
-PARTS = ("agreement", "kills", "workers")
-# A start, which takes the longest of all of it, is bound by TensorFlow's own.
-_TIMEOUT = 1800
+_HERE = Path(__file__).parent
+_HARNESS = study.ROOT / "tests" / "distribution"
+_SIZES = (1, 2, 4)
+# Replicas, and how often their run is killed.
+_KILLS = ((1, 20), (2, 5))
 
 
 def agreement(folder: Path) -> dict[str, Any]:
     """Largest differences to one device, by estimator and number of replicas."""
     runs = {}
-    for size in SIZES:
+    for size in _SIZES:
         output = folder / f"{size}.json"
-        command = [sys.executable, "-m", "experiments.distribution.agreement"]
-        _run([*command, f"--replicas={size}", f"--output={output}"])
+        _run(_HARNESS / "agreement.py", f"--replicas={size}", f"--output={output}")
         runs[size] = json.loads(output.read_text())
     return compare(runs)
 
@@ -70,93 +55,70 @@ def compare(runs: dict[int, Any]) -> dict[str, Any]:
 def kills(folder: Path) -> dict[str, Any]:
     """Runs that are killed and restarted, on one and on two replicas."""
     rows = []
-    for replicas, count in ((1, 20), (2, 5)):
-        options = mirrored(replicas) if replicas > 1 else []
-        whole, killed = folder / f"whole{replicas}", folder / f"killed{replicas}"
-        finish(whole, options, _TIMEOUT)
-        hit = kill_often(killed, count, seed=replicas, options=options, seconds=_TIMEOUT)
-        same = {
-            "same metrics": lines(whole) == lines(killed),
-            "same state": state(whole) == state(killed),
-        }
-        rows.append({"replicas": replicas, **hit, **same})
+    for replicas, count in _KILLS:
+        output = folder / f"{replicas}.json"
+        asked = [f"--replicas={replicas}", f"--kills={count}", f"--seed={replicas}"]
+        workdir = f"--workdir={folder / str(replicas)}"
+        _run(_HARNESS / "kills.py", *asked, workdir, f"--output={output}")
+        rows.append(json.loads(output.read_text()))
     return {"rows": rows}
 
 
 def workers(folder: Path) -> dict[str, Any]:
     """Two processes with shared noise against one with the same global batches."""
-    short = ["--gin_bindings=run.epochs = 4", "--gin_bindings=run.save_seconds = 60.0"]
-    finish(folder / "one", short, _TIMEOUT)
-    two = [
-        *("--gin_bindings=run.strategy = @MultiWorker()",),
-        *("--gin_bindings=MultiWorker.shared_noise = True",),
-    ]
-    launcher = [sys.executable, "-m", "launch.local", "--workers=2", "--start_timeout=300", "--"]
-    _run([*launcher, f"--workdir={folder / 'two'}", *SMALL, *short, *two])
-    last = json.loads((folder / "one" / "metrics.jsonl").read_text().splitlines()[-1])
-    names = ("loss", "nll", "kl")
-    differences = {n: largest_difference(folder / "one", folder / "two", n) for n in names}
-    return {"step": last["step"], "last": {n: last[n] for n in names}, "difference": differences}
+    output = folder / "workers.json"
+    _run(_HARNESS / "workers.py", f"--workdir={folder}", f"--output={output}")
+    return json.loads(output.read_text())
 
 
-def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, check=True)
-
-
-def about() -> str:
-    """Date, revision and versions of a measurement."""
-    found = versions()
-    return (
-        f"{datetime.date.today()}, revision {git_revision()[:12]}, Python {found['python']}, "
-        f"TensorFlow {found['tensorflow']}, Keras {found['keras']}"
-    )
+def _run(*arguments: str | Path) -> None:
+    environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([sys.executable, *arguments], cwd=study.ROOT, env=environ, check=True)
 
 
 def table(part: str, values: dict[str, Any]) -> str:
-    """One part's numbers as Markdown."""
+    """One part's numbers as Markdown, and what made them."""
     if part == "agreement":
         columns = [n for n in next(iter(values["rows"].values())) if n != "loss"]
-        rows = [["estimator", "last loss", *(f"{c} replicas" for c in columns)]]
-        for name, row in values["rows"].items():
-            rows.append([name, f"{row['loss']:.6f}", *(f"{row[c]:.1e}" for c in columns)])
+        head = ["estimator", "last loss", *(f"{c} replicas" for c in columns)]
+        lines = [
+            [name, f"{row['loss']:.6f}", *(f"{row[c]:.1e}" for c in columns)]
+            for name, row in values["rows"].items()
+        ]
     elif part == "kills":
-        columns = list(values["rows"][0])
-        rows = [columns, *([str(row[c]) for c in columns] for row in values["rows"])]
+        head = list(values["rows"][0])
+        lines = [[str(row[c]) for c in head] for row in values["rows"]]
     else:
-        rows = [["", "one process, last report", "largest difference of two workers"]]
-        for name, value in values["last"].items():
-            rows.append([name, f"{value:.6f}", f"{values['difference'][name]:.1e}"])
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, "|" + "---|" * len(rows[0]), *body, "", values["about"]])
+        head = ["", "one process, last report", "largest difference of two workers"]
+        lines = [
+            [name, f"{value:.6f}", f"{values['difference'][name]:.1e}"]
+            for name, value in values["last"].items()
+        ]
+    return f"\n{study.markdown(head, lines, compact=True)}\n{values['about']}\n\n"
 
 
-def write_readme() -> None:
-    """Puts the tables of all measured parts into the README."""
-    text = (FOLDER / "README.md").read_text()
-    for part in PARTS:
-        path = FOLDER / "results" / f"{part}.json"
-        if path.exists():
-            shown = table(part, json.loads(path.read_text()))
-            pattern = rf"(<!-- {part} -->\n).*?(<!-- end of {part} -->)"
-            text = re.sub(pattern, lambda m: f"{m[1]}\n{shown}\n\n{m[2]}", text, flags=re.S)  # noqa: B023
-    write_text(FOLDER / "README.md", text)
+PARTS = {"agreement": agreement, "kills": kills, "workers": workers}
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     """Measures the parts asked for and writes the README."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--parts", default=",".join(PARTS), help="of: " + ", ".join(PARTS))
-    for part in parser.parse_args().parts.split(","):
-        if part and part not in PARTS:
-            parser.error(f"--parts must be of {', '.join(PARTS)}, got {part!r}.")
-        if part:
-            with tempfile.TemporaryDirectory() as folder:
-                values = {"agreement": agreement, "kills": kills, "workers": workers}[part](
-                    Path(folder)
-                )
-            write_json(FOLDER / "results" / f"{part}.json", values | {"about": about()})
-    write_readme()
+    parser = study.study_parser(__doc__, _HERE, fast=False)
+    parser.add_argument("--parts", type=study.names_of(PARTS), default=PARTS, help="default all")
+    options = study.parse_options(parser, argv)
+    results = options.output / "results"
+    for part in () if options.report else options.parts:
+        with tempfile.TemporaryDirectory() as folder:
+            values = PARTS[part](Path(folder))
+        now = stamp()
+        results.mkdir(parents=True, exist_ok=True)
+        write_json(
+            results / f"{part}.json", values | {"about": f"{made([now])}, {built_with(now)}"}
+        )
+    held = {part: results / f"{part}.json" for part in PARTS}
+    parts = {p: table(p, json.loads(path.read_text())) for p, path in held.items() if path.exists()}
+    study.write_readme(_HERE / "README.md", parts, options.output)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

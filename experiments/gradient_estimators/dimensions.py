@@ -13,34 +13,24 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bnn.estimators import (
-    Baseline,
-    DefensiveMixture,
-    Estimator,
-    LeaveOneOut,
-    NoBaseline,
-    OptimalCoefficient,
-    Reparameterization,
-    RunningMean,
-    ScoreFunction,
-)
-from bnn.figures.canvas import canvas
+from bnn import estimators
+from bnn.figures.canvas import canvas, shared_legend
 from experiments.gradient_estimators import looks
 from experiments.gradient_estimators.expectation import NormalWeights, Sampled
 from experiments.gradient_estimators.tables import Part, Table
+from experiments.gradient_estimators.variants import DECAY
 
 SEED = 7
 K, LOC, SCALE = 0.0, 1.0, 0.5
 NUM_SAMPLES = 4
-DECAY = 0.9
 DIMENSIONS = (1, 10, 100, 1000, 10_000)
 WIDENINGS = (2.0, 1.1)
 _SETTLING = 200  # steps until the running mean has forgotten that it started at 0
-BASELINES: Mapping[str, type[Baseline]] = {
-    looks.SCORE: NoBaseline,
-    looks.RUNNING_MEAN: RunningMean,
-    looks.LEAVE_ONE_OUT: LeaveOneOut,
-    looks.OPTIMAL: OptimalCoefficient,
+BASELINES: Mapping[str, type[estimators.Baseline]] = {
+    looks.SCORE: estimators.NoBaseline,
+    looks.RUNNING_MEAN: estimators.RunningMean,
+    looks.LEAVE_ONE_OUT: estimators.LeaveOneOut,
+    looks.OPTIMAL: estimators.OptimalCoefficient,
 }
 
 
@@ -71,12 +61,15 @@ class Simulator:
         return tf.map_fn(self._one, steps, fn_output_signature=signature, parallel_iterations=1)
 
     def _one(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        variants: list[tuple[Estimator, Mapping[str, Baseline]]] = [
-            (Reparameterization(), {looks.REPARAMETERIZATION: NoBaseline()}),
+        variants: list[tuple[estimators.Estimator, Mapping[str, estimators.Baseline]]] = [
+            (estimators.Reparameterization(), {looks.REPARAMETERIZATION: estimators.NoBaseline()}),
             # This baseline's estimator computes the score norms; the others ignore them.
-            (ScoreFunction(OptimalCoefficient()), self._baselines),
+            (estimators.ScoreFunction(estimators.OptimalCoefficient()), self._baselines),
             *(
-                (ScoreFunction(proposal=DefensiveMixture(k)), {_importance(k): NoBaseline()})
+                (
+                    estimators.ScoreFunction(proposal=estimators.DefensiveMixture(k)),
+                    {_importance(k): estimators.NoBaseline()},
+                )
                 for k in WIDENINGS
             ),
         ]
@@ -146,7 +139,7 @@ def run(folder: Path, fast: bool) -> Part:
     title = (
         f"f(w) = ‖w‖² / D, μ = {LOC:g}, σ = {SCALE:g}, S = {NUM_SAMPLES}: gradient in μ against D"
     )
-    return Part([Table("dimensions", title, _NOTE, rows)], {"dimensions.png": _CAPTION}, {})
+    return Part([Table("dimensions", title, rows)], ["dimensions.png"], {})
 
 
 def _row(name: str, dimension: int, found: np.ndarray) -> dict[str, Any]:
@@ -184,17 +177,4 @@ def _figure(path: Path, rows: list[dict[str, Any]]) -> None:
         axis.set(xscale="log", yscale="log", xlabel="number of weights D")
         axis.set_ylabel("trace of variance / ‖gradient‖²")
         axis.axhline(1.0, color="black", lw=0.6)
-        looks.legend(figure, 3)
-
-
-_NOTE = (
-    "z: mean error of the gradient, averaged over the weights, in standard errors. Variance / "
-    "signal: trace of the variance over ‖∇‖², next to its closed form. S for SNR 1: samples "
-    "until noise equals signal. Effective share: (Σw)² / (S Σw²) of the importance weights. "
-    "Proposals are half q, half q widened k-fold."
-)
-_CAPTION = (
-    "Noise against signal of the gradient in μ, S = 4. Without a baseline the ratio grows as D², "
-    "with one as D; reparameterization does not feel D at all. Importance sampling helps in one "
-    "dimension only; in many it discards the share of draws that came from the wide half."
-)
+        shared_legend(figure, 3)

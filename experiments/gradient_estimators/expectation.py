@@ -29,17 +29,11 @@ class Sampled:
 
 
 class Differentiated(NamedTuple):
-    """What S draws gave, and its gradients in μ.
+    """What S draws gave, and its gradients in μ."""
 
-    Attributes:
-      sampled: f and the parts of the score term.
-      of_values: ∂fₛ/∂μ, `[S, D]`.
-      of_scores: ∂ log q(wₛ)/∂μ, `[S, D]`.
-    """
-
-    sampled: Sampled
-    of_values: tf.Tensor
-    of_scores: tf.Tensor
+    sampled: Sampled  # f and the parts of the score term
+    of_values: tf.Tensor  # ∂fₛ/∂μ, `[S, D]`
+    of_scores: tf.Tensor  # ∂ log q(wₛ)/∂μ, `[S, D]`
 
     def gradient(self, baseline: Baseline) -> tf.Tensor:
         """The surrogate's gradient in μ, `[D]`, by the chain rule through fₛ and scoreₛ."""

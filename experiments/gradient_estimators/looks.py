@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from bnn.figures.canvas import BLACK, BLUE, GREEN, GREY, SKY, VERMILION
 
 ORANGE = "#E69F00"
@@ -51,12 +49,3 @@ def look(name: str) -> dict[str, Any]:
     matching = [known for known in _LOOKS if name.startswith(known)]
     color, marker, linestyle = _LOOKS[max(matching, key=len)]
     return {"color": color, "marker": marker, "linestyle": linestyle}
-
-
-def legend(figure: Figure, columns: int) -> None:
-    """One legend above all panels, naming each label once, in so many columns."""
-    handles: dict[str, Any] = {}
-    for axis in figure.axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=columns)

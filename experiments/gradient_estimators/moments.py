@@ -92,11 +92,6 @@ class Square:
             ]
         )
 
-    def optimal_constant(self) -> np.ndarray:
-        """`score` with the best constant for the gradient in μ, b* = E[f ψ²] / E[ψ²]."""
-        psi = self.scores[0]
-        return self.score(expectation(self.f * psi**2) / expectation(psi**2))
-
     def importance(self, widening: float, share: float) -> np.ndarray:
         """Var[w f ψ] for draws from α q + (1 − α) q_wide, w = q/r; by quadrature."""
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,157 +12,19 @@ import tensorflow as tf
 
 import bnn
 from bnn import data as datasets
-from bnn.data import Dataset, batch_indices
+from bnn.data import Dataset
 from bnn.data.paths import VARIABLE
-from bnn.estimators import (
-    Estimator,
-    Flipout,
-    LeaveOneOut,
-    LocalReparameterization,
-    Mean,
-    Reparameterization,
-    RunningMean,
-    ScoreFunction,
-)
-from bnn.objectives import NegativeELBO, StickingTheLanding
-from bnn.training import TrainingSteps
-from experiments.gradient_estimators import looks, network_figures, network_tables
-from experiments.gradient_estimators.probe import Moments, Probe
+from bnn.estimators import LocalReparameterization
+from bnn.objectives import NegativeELBO
+from experiments.gradient_estimators import network_figures, network_tables
+from experiments.gradient_estimators.network_cases import FAST, FULL, Sizes, State, Study
+from experiments.gradient_estimators.probe import Probe
 from experiments.gradient_estimators.tables import Part
+from experiments.gradient_estimators.variants import VARIANTS
+from experiments.steps import training_steps
 
 SEED = 0
 PRIOR_SCALE = 0.05
-
-
-class Case(NamedTuple):
-    """One estimator at identical parameters.
-
-    Attributes:
-      name: of the estimator.
-      estimator: gives the estimator.
-      num_samples: S of one gradient.
-      objective: kind of objective.
-      options: of the objective.
-      all_batch_sizes: measured against batch size too.
-      all_sample_counts: measured against S too.
-    """
-
-    name: str
-    estimator: Callable[[], Estimator]
-    num_samples: int = 1
-    objective: Callable[..., NegativeELBO] = NegativeELBO
-    options: Mapping[str, Any] = MappingProxyType({})
-    all_batch_sizes: bool = False
-    all_sample_counts: bool = False
-
-
-CASES = (
-    Case(looks.REPARAMETERIZATION, Reparameterization, 1, NegativeELBO, {}, True, True),
-    Case(looks.LOCAL, LocalReparameterization, 1, NegativeELBO, {}, True, True),
-    Case(looks.FLIPOUT, Flipout, 1, NegativeELBO, {}, True, True),
-    Case(looks.MEAN, Mean, 1, NegativeELBO, {}, True),
-    Case(
-        looks.ANTITHETIC,
-        Reparameterization,
-        2,
-        NegativeELBO,
-        {"antithetic": True},
-        all_sample_counts=True,
-    ),
-    Case(looks.LANDING, Reparameterization, 1, StickingTheLanding),
-    # The optimal coefficient is the same as leave-one-out with two samples, and in many dimensions
-    # with more; of a defensive mixture over half a million weights hardly a draw has a weight.
-    Case(looks.SCORE, ScoreFunction, 1),
-    Case(looks.RUNNING_MEAN, lambda: ScoreFunction(RunningMean()), 1),
-    Case(looks.LEAVE_ONE_OUT, lambda: ScoreFunction(LeaveOneOut()), 2),
-)
-
-
-class Sizes(NamedTuple):
-    """How much is measured.
-
-    Attributes:
-      hidden: units of the hidden layers.
-      epochs: after which the network is measured.
-      batches: batch size to number of random batches.
-      batch_size: of training and of the comparison of all estimators.
-      sample_counts: S, at the second of `epochs`.
-      chunks: examples of one compiled gradient; larger batches are made of the largest that
-        divides them.
-      timings: gradients timed.
-      cases: which estimators.
-    """
-
-    hidden: tuple[int, ...]
-    epochs: tuple[int, ...]
-    batches: dict[int, int]
-    batch_size: int
-    sample_counts: tuple[int, ...]
-    chunks: tuple[int, ...]
-    timings: int
-    cases: tuple[Case, ...]
-
-
-FULL = Sizes(
-    hidden=(400, 400),
-    epochs=(0, 1, 10),
-    batches={1: 128, 4: 48, 16: 40, 128: 32, 1024: 16},
-    batch_size=128,
-    sample_counts=(1, 2, 4, 8),
-    chunks=(1, 4, 16, 128),
-    timings=30,
-    cases=CASES,
-)
-FAST = Sizes(
-    hidden=(8,),
-    epochs=(0, 1),
-    batches={1: 8, 16: 8},
-    batch_size=16,
-    sample_counts=(2, 4),
-    chunks=(1,),
-    timings=3,
-    cases=tuple(CASES[i] for i in (0, 1, 3, 4, 7)),
-)
-
-
-class State(NamedTuple):
-    """What was measured at one point of training.
-
-    Attributes:
-      epochs: of training before.
-      nll: of the training batches just before, nats per example; None at the start.
-      steps: of training before.
-      kl: nats.
-      test_error: of the posterior mean, fraction.
-      by_batch: (estimator, batch size) to moments.
-      by_samples: (estimator, S) to moments, at the comparison's batch size.
-    """
-
-    epochs: int
-    steps: int
-    nll: float | None
-    kl: float
-    test_error: float
-    by_batch: dict[tuple[str, int], Moments]
-    by_samples: dict[tuple[str, int], Moments]
-
-
-class Study(NamedTuple):
-    """All that part 3 found.
-
-    Attributes:
-      data: name of the data set.
-      sizes: how much was measured.
-      group_sizes: number of weights in each group of `Moments`.
-      states: one for every point of training.
-      milliseconds: of the fastest gradient at the comparison's batch size, by estimator.
-    """
-
-    data: str
-    sizes: Sizes
-    group_sizes: np.ndarray
-    states: list[State]
-    milliseconds: dict[str, float]
 
 
 def run(folder: Path, fast: bool) -> Part:
@@ -173,16 +32,17 @@ def run(folder: Path, fast: bool) -> Part:
     sizes = FAST if fast else FULL
     data = load(fast)
     study = measure(data, sizes)
-    figures = network_figures.draw(folder, study)
+    counts = (f"{n:,}" for n in network_tables.of_kind(study.group_sizes, "loc"))
     return Part(
         network_tables.tables(study),
-        figures,
+        network_figures.draw(folder, study),
         {
             "data": f"{data.name}, N = {data.num_train:,}",
             "network": " × ".join(map(str, (*data.input_shape, *sizes.hidden, data.num_classes)))
             + f", prior N(0, {PRIOR_SCALE}²), trained with local reparameterization, Adam 0.001, "
             f"batches of {sizes.batch_size}, seed {SEED}",
         },
+        {"batch_size": sizes.batch_size, "weights": ", the next ".join(counts)},
     )
 
 
@@ -204,14 +64,22 @@ def measure(data: Dataset, sizes: Sizes) -> Study:
         bias_prior=bnn.priors.Normal(scale=PRIOR_SCALE),
     )
     likelihood = bnn.likelihoods.Categorical()
-    steps = _training(model, likelihood, data, sizes)
+    steps = training_steps(
+        model,
+        NegativeELBO(likelihood, data.num_train),
+        LocalReparameterization(),
+        (data.x_train, data.y_train),
+        keras.optimizers.Adam(1e-3),
+        batch_size=sizes.batch_size,
+        seed=SEED,
+    )
     examples = tf.constant(data.x_train), tf.constant(data.y_train)
     probes = {
         case.name: Probe(
             model,
             *examples,
-            case.objective(likelihood, data.num_train, case.num_samples, **case.options),
-            case.estimator,
+            VARIANTS[case.name].bound(likelihood, data.num_train, case.num_samples),
+            VARIANTS[case.name].estimator,
         )
         for case in sizes.cases
     }
@@ -226,21 +94,6 @@ def measure(data: Dataset, sizes: Sizes) -> Study:
         print(f"  measured after {epochs} epochs", flush=True)
     milliseconds = _milliseconds(probes, data, sizes)
     return Study(data.name, sizes, next(iter(probes.values())).sizes, states, milliseconds)
-
-
-def _training(model: keras.Model, likelihood: Any, data: Dataset, sizes: Sizes) -> TrainingSteps:
-    objective = NegativeELBO(likelihood, data.num_train)
-    estimator = LocalReparameterization()
-    return TrainingSteps(
-        lambda x, y, step: objective(model, x, y, estimator=estimator, seed=SEED, step=step),
-        lambda numbers: batch_indices(
-            numbers, batch_size=sizes.batch_size, num_train=data.num_train, seed=SEED
-        ),
-        data.x_train,
-        data.y_train,
-        keras.optimizers.Adam(1e-3),
-        model.trainable_variables,
-    )
 
 
 def _state(

@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from bnn.figures.canvas import BLACK, canvas
+from bnn.figures.canvas import BLACK, canvas, shared_legend
 from experiments.gradient_estimators import looks
+from experiments.gradient_estimators.network_cases import State, Study
 from experiments.gradient_estimators.network_tables import of_kind, own_weights, snr
 from experiments.gradient_estimators.probe import KINDS
-
-if TYPE_CHECKING:
-    from experiments.gradient_estimators.network import State, Study
 
 _SYMBOLS = {"loc": "μ", "scale": "ρ"}
 
 
-def draw(folder: Path, study: Study) -> dict[str, str]:
-    """Writes all figures; file name to caption."""
-    _batch_sizes(folder / "network_batch_sizes.png", study)
-    _layers(folder / "network_layers.png", study)
-    _choice(folder / "network_choice.png", study)
-    return {
-        "network_batch_sizes.png": (
-            "Variance of the gradient from the weights' noise alone, given the batch, against "
-            "batch size (all layers). Noise of one's own for every example falls as 1/B; a shared "
-            "weight sample reaches a plateau. Dotted grey: the variance from the choice of the "
-            "batch, which no estimator removes."
-        ),
-        "network_layers.png": (
-            f"Layer by layer, batches of {study.sizes.batch_size}, gradient in μ. Top: variance "
-            "from the weights' noise, per weight. Middle: the same of the pathwise estimators, "
-            "relative to reparameterization. Bottom: their signal-to-noise ratio; the score "
-            "function's signal is not told from noise. Layer 1 is next to the inputs."
-        ),
-        "network_choice.png": (
-            "Left: weight noise against S; filled for the gradient in μ, open for ρ. Middle and "
-            "right: whole variance of the gradient in μ × time relative to reparameterization, "
-            f"batches of {study.sizes.batch_size}, pathwise estimators and score functions; left "
-            "is better."
-        ),
-    }
+def draw(folder: Path, study: Study) -> list[str]:
+    """Writes all figures; their names."""
+    figures = {"batch_sizes": _batch_sizes, "layers": _layers, "choice": _choice}
+    for name, figure in figures.items():
+        figure(folder / f"network_{name}.png", study)
+    return [f"network_{name}.png" for name in figures]
 
 
 def _title(state: State) -> str:
@@ -75,7 +53,7 @@ def _batch_sizes(path: Path, study: Study) -> None:
                     axis.set_xlabel("batch size B")
                 if column == 0:
                     axis.set_ylabel(f"trace of variance, gradient in {_SYMBOLS[kind]}")
-        looks.legend(figure, 5)
+        shared_legend(figure, 5)
 
 
 def _layers(path: Path, study: Study) -> None:
@@ -105,7 +83,7 @@ def _layers(path: Path, study: Study) -> None:
         axes[2, 0].set_ylabel("signal-to-noise ratio")
         for axis in axes[1:, 0]:
             axis.set_ylim(bottom=0)
-        looks.legend(figure, 5)
+        shared_legend(figure, 5)
 
 
 def _choice(path: Path, study: Study) -> None:
@@ -129,7 +107,7 @@ def _choice(path: Path, study: Study) -> None:
         middle.set_xlim(0, 1.05 * middle.get_xlim()[1])
         middle.axvline(1.0, color=BLACK, lw=0.6)
         right.set_xscale("log")
-        looks.legend(figure, 4)
+        shared_legend(figure, 4)
 
 
 def _is_score(name: str) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from experiments.gradient_estimators import looks
+from experiments.gradient_estimators.network_cases import State, Study
 from experiments.gradient_estimators.probe import KINDS, SEED, Moments
 from experiments.gradient_estimators.tables import Table
-
-if TYPE_CHECKING:
-    from experiments.gradient_estimators.network import State, Study
 
 # Kingma, Salimans, Welling 2015, table 1, after 10 epochs: top and bottom layer.
 KINGMA = {
@@ -82,7 +80,6 @@ def _training(study: Study) -> Table:
     return Table(
         "network_training",
         "The network at the three points",
-        "NLL in nats per example over the last training batches, KL in nats.",
         rows,
     )
 
@@ -113,12 +110,6 @@ def _estimators(study: Study) -> Table:
     return Table(
         "network_estimators",
         f"All estimators at identical parameters, batches of {batch_size}",
-        "Noise: trace of the gradient's variance from the weights' noise, all layers, relative to "
-        "reparameterization; total: the choice of the batch included. loc, scale: gradient in μ "
-        "and in ρ. SNR: norm of the mean gradient over the root of the total variance, 0 where the "
-        "mean is not told from noise. ms: one gradient of the objective, compiled, the fastest of "
-        "several taken in turns. × ms: variance times time, relative to reparameterization: the "
-        "number to choose by, lower is better.",
         rows,
     )
 
@@ -141,10 +132,6 @@ def _layers(study: Study) -> Table:
         "network_layers",
         f"Layer by layer, batches of {study.sizes.batch_size}; here after "
         f"{study.states[-1].epochs} epochs, in the CSV at every point",
-        "Trace of the variance from the weights' noise, of the gradient of the objective per "
-        "training example; layer 1 is next to the inputs, and has "
-        + ", the next ".join(f"{n:,}" for n in of_kind(study.group_sizes, "loc"))
-        + " weights. ±: standard error of the first column.",
         rows,
         shown=len(study.sizes.cases),
     )
@@ -179,10 +166,6 @@ def _batch_sizes(study: Study) -> Table:
     return Table(
         "network_batch_sizes",
         "Weight noise against batch size",
-        "Trace of the variance from the weights' noise for a given batch, all layers, averaged "
-        "over batches; the last line of each block is the variance from the choice of the batch, "
-        "without weight noise. Slopes of ln variance against ln B: −1 where every example has "
-        "noise of its own, 0 at a plateau.",
         rows,
     )
 
@@ -214,12 +197,6 @@ def _kingma(study: Study) -> Table:
     return Table(
         "network_kingma",
         f"The comparison of Kingma et al. 2015, table 1: batches of {batch_size}",
-        "Whole variance of the gradient in μ, mean per weight, of the objective per training "
-        "example. The columns 2015 are the paper's ratios after 10 epochs, for another network "
-        "and posterior (batches of 1,000): the ordering is what should agree. Weights of one's own "
-        "for every example have, in the top layer, the law of local reparameterization: given its "
-        "inputs an example's outputs have one law under both, and the gradient in μ is a function "
-        "of them. They differ further down, where the error passes through the sampled weights.",
         rows,
     )
 
@@ -245,7 +222,5 @@ def _sample_counts(study: Study) -> Table:
     return Table(
         "network_samples",
         f"Weight noise against S, batches of {study.sizes.batch_size}, after {state.epochs} epoch",
-        "Traces as above. Time grows in proportion to S, so that more samples of one estimator "
-        "leave variance × time where it was.",
         rows,
     )

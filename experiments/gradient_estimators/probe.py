@@ -31,24 +31,17 @@ _SETTLING_STEP = 1 << 30
 
 
 class Moments(NamedTuple):
-    """Traces over the weights of each group: layer by layer, loc before scale, `[groups]`.
+    """Traces over the weights of each group: layer by layer, loc before scale, `[groups]`."""
 
-    Attributes:
-      noise: trace of the variance from the weights' noise, averaged over batches.
-      error: standard error of `noise`.
-      total: trace of the whole variance, data included.
-      signal: squared norm of the mean gradient, bias removed; may be negative where it is small.
-      signal_error: standard error of `signal` from that of the bias removed, which is the greater
-        part where there is little signal.
-      replicates: number of batches, two gradients on each.
-    """
-
-    noise: np.ndarray
-    error: np.ndarray
-    total: np.ndarray
+    noise: np.ndarray  # trace of the variance from the weights' noise, averaged over batches
+    error: np.ndarray  # standard error of `noise`
+    total: np.ndarray  # trace of the whole variance, data included
+    # squared norm of the mean gradient, bias removed; may be negative where it is small
     signal: np.ndarray
+    # standard error of `signal` from that of the bias removed, which is the greater part
+    # where there is little signal
     signal_error: np.ndarray
-    replicates: int
+    replicates: int  # number of batches, two gradients on each
 
 
 class Probe:

@@ -17,31 +17,18 @@ from bnn.likelihoods import Likelihood
 
 
 class Regression(abc.ABC):
-    """A model without bias, y given x ᵀw, w ~ N(0, prior²), and what is known about it.
+    """A model without bias, y given x ᵀw, w ~ N(0, prior²), and what is known about it."""
 
-    Attributes:
-      name: of the problem.
-      inputs: `[N, D]`, float32.
-      targets: `[N]`, float32.
-      batch_size: examples per step.
-      prior_scale: standard deviation of the prior.
-      log_evidence: ln p(y), nats.
-      mean: of the exact posterior, `[D]`.
-      covariance: of the exact posterior, `[D, D]`.
-      best_loc: mean of the mean-field posterior with the highest ELBO, `[D]`.
-      best_scale: its standard deviations, `[D]`.
-    """
-
-    name: str
-    inputs: np.ndarray
-    targets: np.ndarray
-    batch_size: int
-    prior_scale: float
-    log_evidence: float
-    mean: np.ndarray
-    covariance: np.ndarray
-    best_loc: np.ndarray
-    best_scale: np.ndarray
+    name: str  # of the problem
+    inputs: np.ndarray  # `[N, D]`, float32
+    targets: np.ndarray  # `[N]`, float32
+    batch_size: int  # examples per step
+    prior_scale: float  # standard deviation of the prior
+    log_evidence: float  # ln p(y), nats
+    mean: np.ndarray  # of the exact posterior, `[D]`
+    covariance: np.ndarray  # of the exact posterior, `[D, D]`
+    best_loc: np.ndarray  # mean of the mean-field posterior with the highest ELBO, `[D]`
+    best_scale: np.ndarray  # its standard deviations, `[D]`
 
     @abc.abstractmethod
     def likelihood(self) -> Likelihood:

@@ -6,47 +6,47 @@ import argparse
 import importlib
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+from experiments.gradient_estimators.tables import readme_parts, write_part, write_whole
+from experiments.study import names_of, parse_options, study_parser, write_readme
+
 HERE = Path(__file__).parent
 # Number: module with `run(folder, fast)`, and title.
 PARTS = {
-    1: ("textbook", "The textbook case"),
-    2: ("sgvb", "Variational inference against the exact posterior"),
-    3: ("network", "A real network"),
-    4: ("dimensions", "The score function in many dimensions"),
+    "1": ("textbook", "The textbook case"),
+    "2": ("sgvb", "Variational inference against the exact posterior"),
+    "3": ("network", "A real network"),
+    "4": ("dimensions", "The score function in many dimensions"),
 }
+_COMMAND = "python -m experiments.gradient_estimators.run"
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     """Runs the chosen parts; each writes its results before the next one starts."""
-    arguments = parse()
-    from experiments.gradient_estimators.tables import fill_readme, write_part, write_whole
-
+    options = parse(argv)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # warnings of intended retracing
-    folder = arguments.output
+    folder = options.output / "results"
     folder.mkdir(parents=True, exist_ok=True)
     whole = Clock()
-    for number in arguments.parts:
+    for number in () if options.report else options.parts:
         module, title = PARTS[number]
         print(f"part {number}: {title} …", flush=True)
         clock = Clock()
         part = importlib.import_module(f"experiments.gradient_estimators.{module}").run(
-            folder, arguments.fast
+            folder, options.fast
         )
         part.facts["time"] = clock.read()
-        if arguments.fast:
+        if options.fast:
             part.facts["sizes"] = "FAST: for tests, not for reading"
-        command = f"python -m experiments.gradient_estimators.run --parts={number}"
-        write_part(folder, number, title, part, command)
+        write_part(folder, number, title, part, f"{_COMMAND} --parts={number}")
         print(f"part {number}: {part.facts['time']}", flush=True)
-    if arguments.parts == list(PARTS):
-        command = "python -m experiments.gradient_estimators.run"
-        write_whole(folder, command, {"all parts": whole.read()})
-    if folder == HERE / "results":
-        fill_readme(HERE / "README.md", folder)
+    if options.parts == list(PARTS) and not options.report:
+        write_whole(folder, _COMMAND, {"all parts": whole.read()})
+    write_readme(HERE / "README.md", readme_parts(folder), options.output)
+    return 0
 
 
 class Clock:
@@ -70,37 +70,14 @@ class Clock:
         )
 
 
-def parse() -> argparse.Namespace:
-    """The command line, before anything slow is imported."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = study_parser(__doc__, HERE)
     parser.add_argument(
-        "--parts", type=_numbers, default=list(PARTS), help="which parts, such as 1,3; default all"
+        "--parts", type=names_of(PARTS), default=list(PARTS), help="such as 1,3; default all"
     )
-    parser.add_argument("--fast", action="store_true", help="tiny sizes, in under a minute")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=HERE / "results",
-        help="folder of the results; the README is filled only from the default one",
-    )
-    arguments = parser.parse_args()
-    if arguments.fast and arguments.output == HERE / "results":
-        parser.error("--fast needs --output: its numbers must not replace the study's.")
-    return arguments
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        numbers = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        numbers = []
-    if not numbers or not set(numbers) <= set(PARTS):
-        raise argparse.ArgumentTypeError(
-            f"must be numbers from {min(PARTS)} to {max(PARTS)} with commas, got {text!r}; "
-            "such as 1,3"
-        )
-    return numbers
+    return parse_options(parser, argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

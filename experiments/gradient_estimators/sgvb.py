@@ -3,140 +3,77 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
+from matplotlib.axes import Axes
+from matplotlib.patches import Ellipse
 
-from bnn.data import batch_indices
-from bnn.estimators import (
-    Estimator,
-    Flipout,
-    LeaveOneOut,
-    LocalReparameterization,
-    OptimalCoefficient,
-    Reparameterization,
-    RunningMean,
-    ScoreFunction,
-)
-from bnn.objectives import (
-    VIMCO,
-    DoublyReparameterized,
-    ImportanceWeightedBound,
-    NegativeELBO,
-    Plain,
-    StickingTheLanding,
-)
+from bnn.figures.canvas import BLACK, GREY, canvas, shared_legend
 from bnn.schedules import Cosine
-from bnn.training import TrainingSteps
-from experiments.gradient_estimators import bounds, looks, sgvb_figure
+from experiments.gradient_estimators import bounds, looks
 from experiments.gradient_estimators.regressions import (
     LinearRegression,
     LogisticRegression,
     Regression,
 )
 from experiments.gradient_estimators.tables import Part, Table
+from experiments.gradient_estimators.variants import VARIANTS
+from experiments.steps import training_steps
+from experiments.study import minus
 
 NUM_SAMPLES = 4
 LEARNING_RATE = 0.1
 CLOSE = 0.05  # nats
-
-
-class Case(NamedTuple):
-    """One way to train.
-
-    Attributes:
-      name: of the estimator.
-      estimator: gives the estimator.
-      objective: kind of objective.
-      options: of the objective.
-      left_out: names of the problems it is not run on.
-    """
-
-    name: str
-    estimator: Callable[[], Estimator]
-    objective: Callable[..., NegativeELBO] = NegativeELBO
-    options: Mapping[str, Any] = MappingProxyType({})
-    left_out: tuple[str, ...] = ()
+# Of the figure: the least gap drawn, and the posteriors.
+_FLOOR = 1e-5
+_SHOWN = (looks.REPARAMETERIZATION, looks.IWAE_DREG)
 
 
 _FAST_CASES = (looks.REPARAMETERIZATION, looks.LEAVE_ONE_OUT, looks.IWAE_DREG)
-_BATCHES = (LinearRegression.name,)  # IWAE needs the whole training set in every step
-_SHORTER = (LogisticRegression.name,)
-CASES = (
-    Case(looks.REPARAMETERIZATION, Reparameterization),
-    Case(looks.ANTITHETIC, Reparameterization, options={"antithetic": True}),
-    Case(looks.LOCAL, LocalReparameterization),
-    Case(looks.FLIPOUT, Flipout, left_out=_SHORTER),
-    Case(looks.LANDING, Reparameterization, StickingTheLanding),
-    Case(looks.SCORE, ScoreFunction),
-    Case(looks.RUNNING_MEAN, lambda: ScoreFunction(RunningMean()), left_out=_SHORTER),
-    Case(looks.LEAVE_ONE_OUT, lambda: ScoreFunction(LeaveOneOut())),
-    Case(looks.OPTIMAL, lambda: ScoreFunction(OptimalCoefficient()), left_out=_SHORTER),
-    Case(
-        looks.IWAE_PLAIN,
-        Reparameterization,
-        ImportanceWeightedBound,
-        {"gradient": Plain()},
-        left_out=_BATCHES,
+_WEIGHTED = (looks.IWAE_PLAIN, looks.IWAE_DREG, looks.IWAE_VIMCO)
+# By problem; the importance-weighted bound needs the whole training set in every step.
+CASES = {
+    LinearRegression.name: (
+        *(looks.REPARAMETERIZATION, looks.ANTITHETIC, looks.LOCAL, looks.FLIPOUT, looks.LANDING),
+        *(looks.SCORE, looks.RUNNING_MEAN, looks.LEAVE_ONE_OUT, looks.OPTIMAL),
     ),
-    Case(
-        looks.IWAE_DREG,
-        Reparameterization,
-        ImportanceWeightedBound,
-        {"gradient": DoublyReparameterized()},
-        left_out=_BATCHES,
+    LogisticRegression.name: (
+        *(looks.REPARAMETERIZATION, looks.ANTITHETIC, looks.LOCAL, looks.LANDING),
+        *(looks.SCORE, looks.LEAVE_ONE_OUT, *_WEIGHTED),
     ),
-    Case(
-        looks.IWAE_VIMCO,
-        ScoreFunction,
-        ImportanceWeightedBound,
-        {"gradient": VIMCO()},
-        left_out=_BATCHES,
-    ),
-)
+}
 
 
 class Reached(NamedTuple):
-    """What trainings with several seeds reached.
+    """What trainings with several seeds reached."""
 
-    Attributes:
-      steps: at which the ELBO was taken, `[T]`.
-      gaps: best mean-field ELBO minus the ELBO reached, `[seeds, T]`, nats.
-      loc: final means, `[seeds, D]`.
-      scale: final standard deviations, `[seeds, D]`.
-      microseconds: of one step.
-    """
-
-    steps: np.ndarray
-    gaps: np.ndarray
-    loc: np.ndarray
-    scale: np.ndarray
-    microseconds: float
+    steps: np.ndarray  # at which the ELBO was taken, `[T]`
+    gaps: np.ndarray  # best mean-field ELBO minus the ELBO reached, `[seeds, T]`, nats
+    loc: np.ndarray  # final means, `[seeds, D]`
+    scale: np.ndarray  # final standard deviations, `[seeds, D]`
+    microseconds: float  # of one step
 
 
-def train(problem: Regression, case: Case, seeds: int, total_steps: int, every: int) -> Reached:
+def train(problem: Regression, name: str, seeds: int, total_steps: int, every: int) -> Reached:
     """Trains with Adam from the same start, the exact ELBO taken every so many steps."""
-    model, likelihood, estimator = problem.model(), problem.likelihood(), case.estimator()
+    model, likelihood, variant = problem.model(), problem.likelihood(), VARIANTS[name]
     likelihood.build(1)
-    num_train = len(problem.inputs)
-    objective = case.objective(likelihood, num_train, NUM_SAMPLES, **case.options)
+    estimator = variant.estimator()
     seed = tf.Variable(0, dtype=tf.int64, trainable=False)
-    rate = Cosine(LEARNING_RATE).for_keras(total_steps)
-    optimizer = keras.optimizers.Adam(rate)
-    steps = TrainingSteps(
-        lambda x, y, step: objective(model, x, y, estimator=estimator, seed=seed, step=step),
-        lambda numbers: batch_indices(
-            numbers, batch_size=problem.batch_size, num_train=num_train, seed=seed
-        ),
-        problem.inputs,
-        problem.targets,
+    optimizer = keras.optimizers.Adam(Cosine(LEARNING_RATE).for_keras(total_steps))
+    steps = training_steps(
+        model,
+        variant.bound(likelihood, len(problem.inputs), NUM_SAMPLES),
+        estimator,
+        (problem.inputs, problem.targets),
         optimizer,
-        model.trainable_variables,
+        batch_size=problem.batch_size,
+        seed=seed,
         steps_per_call=every,
     )
     [site] = model.layers[-1].sites
@@ -174,18 +111,17 @@ def run(folder: Path, fast: bool) -> Part:
     reached: dict[str, dict[str, Reached]] = {}
     tables = []
     for problem in (linear, logistic):
-        cases = [c for c in CASES if problem.name not in c.left_out]
-        if fast:
-            cases = [case for case in cases if case.name in _FAST_CASES]
         reached[problem.name] = {
-            case.name: train(problem, case, seeds, total_steps, every) for case in cases
+            name: train(problem, name, seeds, total_steps, every)
+            for name in CASES[problem.name]
+            if name in _FAST_CASES or not fast
         }
         tables.append(_table(problem, reached[problem.name], seeds, total_steps))
-    sgvb_figure.draw(folder / "sgvb.png", linear, logistic, reached)
+    _figure(folder / "sgvb.png", linear, logistic, reached)
     tables.append(bounds.table(logistic, 500 if fast else 20_000, (2,) if fast else (2, 4, 8)))
     return Part(
         tables,
-        {"sgvb.png": sgvb_figure.CAPTION},
+        ["sgvb.png"],
         {"optimizer": f"Adam, {LEARNING_RATE} falling to 0 along a cosine, {total_steps:,} steps"},
     )
 
@@ -211,14 +147,12 @@ def _table(problem: Regression, reached: dict[str, Reached], seeds: int, total_s
             }
         )
     size, dimension = problem.inputs.shape
-    evidence, best = (
-        f"{v:.3f}".replace("-", "−") for v in (problem.log_evidence, problem.best_elbo)
-    )
+    evidence, best = (minus(f"{v:.3f}") for v in (problem.log_evidence, problem.best_elbo))
     title = (
         f"{problem.name.capitalize()}: N = {size}, D = {dimension}, batches of "
         f"{problem.batch_size}, ln p(y) = {evidence}, best mean-field ELBO {best} nats"
     )
-    return Table(problem.name.replace(" ", "_"), title, _NOTE, rows)
+    return Table(problem.name.replace(" ", "_"), title, rows)
 
 
 def _steps_to(found: Reached) -> int | None:
@@ -228,9 +162,52 @@ def _steps_to(found: Reached) -> int | None:
     return int(found.steps[place]) if place < len(found.steps) else None
 
 
-_NOTE = (
-    "ELBO gap: best mean-field ELBO minus the exact ELBO of the posterior reached, in nats, mean "
-    "over seeds. Error of the mean: root mean square, in standard deviations of the exact "
-    "posterior. sd / best sd: 1 where the mean-field optimum is reached; sd / exact sd: below 1 "
-    "is what mean-field loses, not the estimator."
-)
+def _figure(
+    path: Path,
+    linear: Regression,
+    logistic: LogisticRegression,
+    reached: Mapping[str, Mapping[str, Reached]],
+) -> None:
+    """Draws both problems' curves and the logistic posterior."""
+    with canvas(path, 9.6, 3.9) as figure:
+        left, middle, right = figure.subplots(1, 3)
+        for axis, problem in ((left, linear), (middle, logistic)):
+            for name, found in reached[problem.name].items():
+                if name.startswith("IWAE"):
+                    continue
+                gap = np.maximum(found.gaps.mean(axis=0), _FLOOR)
+                style = {**looks.look(name), "markevery": max(len(gap) // 8, 1)}
+                axis.plot(found.steps, gap, label=name, lw=1.1, **style)
+            axis.set(yscale="log", xlabel="step", ylabel="ELBO gap (nats)", title=problem.name)
+        _posterior(right, logistic, reached[logistic.name])
+        shared_legend(figure, 4)
+
+
+def _posterior(axis: Axes, problem: LogisticRegression, reached: Mapping[str, Reached]) -> None:
+    density = np.sort(problem.density.ravel())[::-1]
+    mass = np.cumsum(density) / density.sum()
+    levels = [density[np.searchsorted(mass, share)] for share in (0.95, 0.5)]
+    axis.contourf(
+        problem.grid,
+        problem.grid,
+        problem.density.T,
+        levels=[*levels, density[0]],
+        colors=["#DDDDDD", "#B5B5B5"],
+    )
+    axis.plot(*problem.mean, color=GREY, marker="+", linestyle="none", label="exact mean")
+    shapes = [("best mean-field", problem.best_loc, problem.best_scale, BLACK, ":")]
+    for name in _SHOWN:
+        if name in reached:
+            found, style = reached[name], looks.look(name)
+            shapes.append((name, found.loc[0], found.scale[0], style["color"], style["linestyle"]))
+    radius = 2 * np.sqrt(-2 * np.log(0.05))
+    for name, loc, scale, color, line in shapes:
+        axis.add_patch(
+            Ellipse(
+                loc, *(radius * scale), fill=False, ec=color, ls=line, lw=1.4, label=name, zorder=3
+            )
+        )
+    spread = 3.5 * np.sqrt(np.diag(problem.covariance))
+    for set_limits, m, s in zip((axis.set_xlim, axis.set_ylim), problem.mean, spread, strict=True):
+        set_limits(m - s, m + s)
+    axis.set(xlabel="intercept", ylabel="slope", title="logistic regression: posterior")

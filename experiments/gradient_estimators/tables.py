@@ -1,38 +1,36 @@
-"""Tables as CSV and Markdown, and the study's README between its markers."""
+"""Tables as CSV and Markdown, and the parts of the study that hold them."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import datetime
-import io
 import math
-import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnn.runs.provenance import git_revision, versions
+from experiments.records import csv_text, listed, stamp, write_text
+from experiments.study import markdown, minus
+
+
+def _read_prose(path: Path) -> dict[str, str]:
+    """Notes and captions by the name of their table or figure, one line each."""
+    _, *sections = path.read_text().split("\n## ")
+    split = (section.partition("\n") for section in sections)
+    return {name: " ".join(text.split()) for names, _, text in split for name in names.split(", ")}
+
+
+PROSE = _read_prose(Path(__file__).with_name("prose.md"))
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Rows under named columns.
+    """Rows under named columns."""
 
-    Attributes:
-      name: stem of the CSV file.
-      title: one line above the table.
-      note: what the columns mean, in sentences.
-      rows: column to value; all rows have the columns of the first, `seed` and `draws` among them.
-      shown: number of rows, from the end, that Markdown shows; all where None.
-    """
-
-    name: str
-    title: str
-    note: str
+    name: str  # stem of the CSV file
+    title: str  # one line above the table
+    # column to value; all rows have the columns of the first, `seed` and `draws` among them
     rows: Sequence[Mapping[str, Any]]
-    shown: int | None = None
+    shown: int | None = None  # number of rows, from the end, that Markdown shows; all where None
 
     def __post_init__(self) -> None:
         columns = list(self.rows[0])
@@ -42,51 +40,36 @@ class Table:
         if missing := {"seed", "draws"} - set(columns):
             raise ValueError(f"table {self.name}: rows must state {missing}.")
 
-    def csv(self) -> str:
-        """All digits, for programs."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
-
-    def markdown(self) -> str:
-        """Three significant digits, for people."""
+    def markdown(self, note: str) -> str:
+        """Three significant digits, for people, and a note below."""
         columns = list(self.rows[0])
         rows = self.rows if self.shown is None else self.rows[-self.shown :]
-        numeric = [all(_is_number(row[c]) for row in rows) for c in columns]
-        lines = [
-            f"**{self.title}** ([CSV](results/{self.name}.csv))",
-            "",
-            "| " + " | ".join(columns) + " |",
-            "|" + "|".join("---:" if right else "---" for right in numeric) + "|",
-        ]
-        lines += ["| " + " | ".join(_show(row[c]) for c in columns) + " |" for row in rows]
-        return "\n".join([*lines, "", self.note, ""])
+        right = [all(_is_number(row[c]) for row in rows) for c in columns]
+        lines = [[_show(row[c]) for c in columns] for row in rows]
+        return (
+            f"**{self.title}** ([CSV](results/{self.name}.csv))\n\n"
+            f"{markdown(columns, lines, right, compact=True)}\n{note}\n"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """What one part of the study leaves behind.
+    """What one part of the study leaves behind."""
 
-    Attributes:
-      tables: in the order in which they are read.
-      figures: file name to caption.
-      facts: what the results depend on beside the code: data, sizes, seconds.
-    """
-
-    tables: Sequence[Table]
-    figures: Mapping[str, str]
-    facts: Mapping[str, Any]
+    tables: Sequence[Table]  # in the order in which they are read
+    figures: Sequence[str]  # file names
+    facts: dict[str, Any]  # what the results depend on beside the code: data, sizes, seconds
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # for names in the prose
 
 
-def write_part(folder: Path, number: int, title: str, part: Part, command: str) -> None:
+def write_part(folder: Path, number: str, title: str, part: Part, command: str) -> None:
     """Writes the CSV files of a part and `part<number>.md`."""
     for table in part.tables:
-        write_text(folder / f"{table.name}.csv", table.csv())
+        write_text(folder / f"{table.name}.csv", csv_text(table.rows))
     lines = [f"### {number}. {title}", "", _about(command, part.facts), ""]
-    lines += [table.markdown() for table in part.tables]
-    for file, caption in part.figures.items():
+    lines += [table.markdown(PROSE[table.name].format(**part.values)) for table in part.tables]
+    for file in part.figures:
+        caption = PROSE[file].format(**part.values)
         lines += [f"![{caption}](results/{file})", "", caption, ""]
     write_text(folder / f"part{number}.md", "\n".join(lines).rstrip() + "\n")
 
@@ -98,38 +81,21 @@ def write_whole(folder: Path, command: str, facts: Mapping[str, Any]) -> None:
 
 def _about(command: str, facts: Mapping[str, Any]) -> str:
     """One sentence of what the results depend on."""
+    now = stamp()
     about = {
-        "date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC",
+        "date": f"{now['date']} UTC",
         "command": f"`{command}`",
-        "revision": git_revision(),
+        "revision": now["git_revision"],
         **{name: str(value) for name, value in facts.items()},
-        "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
+        "versions": listed(now["versions"]),
     }
     return "; ".join(f"{name}: {value}" for name, value in about.items()) + "."
 
 
-def fill_readme(readme: Path, folder: Path) -> None:
-    """Puts `part<number>.md` and `whole.md` of the folder between their markers in the README.
-
-    Raises:
-      ValueError: the README lacks the markers of a part.
-    """
-    text = readme.read_text()
-    for file in sorted([*folder.glob("part*.md"), *folder.glob("whole.md")]):
-        begin, end = f"<!-- {file.stem} -->", f"<!-- end {file.stem} -->"
-        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-        if not pattern.search(text):
-            raise ValueError(f"{readme.name} must hold the markers {begin} and {end}; add them.")
-        block = f"{begin}\n\n{file.read_text()}\n{end}"
-        text = pattern.sub(lambda _, block=block: block, text)
-    write_text(readme, text)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file that appears complete or not at all."""
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text)
-    os.replace(beside, path)
+def readme_parts(folder: Path) -> dict[str, str]:
+    """`part<number>.md` and `whole.md` of the folder, by their markers in the README."""
+    files = sorted([*folder.glob("part*.md"), *folder.glob("whole.md")])
+    return {file.stem: f"\n{file.read_text()}\n" for file in files}
 
 
 def _is_number(value: Any) -> bool:
@@ -146,9 +112,9 @@ def _show(value: Any) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     shown = f"{value:.3g}"
-    return shown.replace("-", "−") if "e" not in shown else _power(value)
+    return minus(shown) if "e" not in shown else _power(value)
 
 
 def _power(value: float) -> str:
     mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa}·10^{int(exponent)}".replace("-", "−")
+    return minus(f"{mantissa}·10^{int(exponent)}")

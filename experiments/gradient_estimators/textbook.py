@@ -10,73 +10,37 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from bnn.estimators import (
-    DefensiveMixture,
-    Estimator,
-    Flipout,
-    LeaveOneOut,
-    LocalReparameterization,
-    Mean,
-    OptimalCoefficient,
-    Reparameterization,
-    RunningMean,
-    ScoreFunction,
-)
-from bnn.figures.canvas import canvas
-from experiments.gradient_estimators import looks, mistakes
+from bnn.figures.canvas import canvas, shared_legend
+from experiments.gradient_estimators import looks
 from experiments.gradient_estimators.expectation import NormalWeights
+from experiments.gradient_estimators.mistakes import collection as mistakes
 from experiments.gradient_estimators.moments import Square
 from experiments.gradient_estimators.tables import Part, Table
+from experiments.gradient_estimators.variants import DECAY, SHARE, VARIANTS, WIDENING
 
 SEED = 1
-DECAY = 0.9
-WIDENING, SHARE = 2.0, 0.5
 
 
 class Case(NamedTuple):
-    """One estimator of the textbook case.
+    """One estimator of the textbook case."""
 
-    Attributes:
-      name: of the estimator.
-      make: gives the estimator.
-      num_samples: S.
-      exact: S · variance in (μ, ρ) by the closed form; None where there is none.
-      antithetic: samples in pairs.
-    """
-
-    name: str
-    make: Callable[[], Estimator]
-    num_samples: int
+    name: str  # of the estimator
+    num_samples: int  # S
+    # S · variance in (μ, ρ) by the closed form; None where there is none
     exact: Callable[[Square], np.ndarray] | None
-    antithetic: bool = False
 
 
 CASES = (
-    Case(looks.MEAN, Mean, 1, lambda square: np.zeros(2)),
-    Case(looks.REPARAMETERIZATION, Reparameterization, 1, Square.reparameterization),
-    Case(looks.LOCAL, LocalReparameterization, 1, Square.reparameterization),
-    Case(looks.FLIPOUT, Flipout, 1, Square.reparameterization),
-    Case(looks.ANTITHETIC, Reparameterization, 2, Square.antithetic, antithetic=True),
-    Case(looks.SCORE, ScoreFunction, 1, Square.score),
-    Case(
-        looks.IMPORTANCE,
-        lambda: ScoreFunction(proposal=DefensiveMixture(WIDENING, SHARE)),
-        1,
-        lambda square: square.importance(WIDENING, SHARE),
-    ),
-    Case(
-        looks.RUNNING_MEAN,
-        lambda: ScoreFunction(RunningMean(DECAY)),
-        1,
-        lambda square: square.running_mean(DECAY),
-    ),
-    Case(
-        looks.LEAVE_ONE_OUT,
-        lambda: ScoreFunction(LeaveOneOut()),
-        4,
-        lambda square: square.leave_one_out(4),
-    ),
-    Case(looks.OPTIMAL, lambda: ScoreFunction(OptimalCoefficient()), 4, None),
+    Case(looks.MEAN, 1, lambda square: np.zeros(2)),
+    Case(looks.REPARAMETERIZATION, 1, Square.reparameterization),
+    Case(looks.LOCAL, 1, Square.reparameterization),
+    Case(looks.FLIPOUT, 1, Square.reparameterization),
+    Case(looks.ANTITHETIC, 2, Square.antithetic),
+    Case(looks.SCORE, 1, Square.score),
+    Case(looks.IMPORTANCE, 1, lambda square: square.importance(WIDENING, SHARE)),
+    Case(looks.RUNNING_MEAN, 1, lambda square: square.running_mean(DECAY)),
+    Case(looks.LEAVE_ONE_OUT, 4, lambda square: square.leave_one_out(4)),
+    Case(looks.OPTIMAL, 4, None),
 )
 # name, k, μ, σ
 FUNCTIONS = (("x²", 0.0, 1.0, 1.0), ("(x − 3)²", 3.0, 1.0, 0.5))
@@ -90,13 +54,15 @@ class Simulator:
         self.case = case
         self._k = tf.Variable(0.0, trainable=False)
         self._weights = NormalWeights(1, lambda x: tf.square(x[0] - self._k))
-        self._estimator = case.make()
+        variant = VARIANTS[case.name]
+        self._estimator = variant.estimator()
+        self._antithetic = variant.options.get("antithetic", False)
         self._compiled = tf.function(self._run, jit_compile=True, autograph=False)
 
     def _one(self, step: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             sampled = self._weights.sample(
-                self._estimator, self.case.num_samples, SEED, step, self.case.antithetic
+                self._estimator, self.case.num_samples, SEED, step, self._antithetic
             )
             loss = sampled.surrogate(self._estimator.baseline)
         self._estimator.baseline.update(sampled.values)
@@ -128,7 +94,6 @@ def run(folder: Path, fast: bool) -> Part:
         Table(
             f"textbook_{number}",
             f"f(x) = {name}, μ = {loc:g}, σ = {scale:g}: exact gradient {_pair(k, loc, scale)}",
-            _NOTE,
             [_row(simulator, k, loc, scale, draws) for simulator in simulators],
         )
         for number, (name, k, loc, scale) in enumerate(FUNCTIONS, 1)
@@ -137,7 +102,7 @@ def run(folder: Path, fast: bool) -> Part:
     _figure(folder / "textbook.png", shown, draws)
     return Part(
         [*tables, mistakes.table(draws=4000 if fast else 40_000)],
-        {"textbook.png": _CAPTION},
+        ["textbook.png"],
         {"gradients per row": f"{draws:,}"},
     )
 
@@ -205,19 +170,4 @@ def _figure(path: Path, simulators: list[Simulator], draws: int) -> None:
         for axis, symbol in zip(axes, "μρ", strict=True):
             axis.set(xscale="log", yscale="log", xlabel="σ", ylabel="S · variance")
             axis.set_title(f"gradient in {symbol}")
-        looks.legend(figure, 4)
-
-
-_NOTE = (
-    "z: mean of the gradients minus the exact gradient, in standard errors (∞: wrong without any "
-    "spread). S·Var: S times the variance of one gradient from S samples, next to its closed form "
-    "(importance sampling: by quadrature; the optimal coefficient has none). µs: one gradient in "
-    "a compiled loop, best of three runs. Var × µs: what an equal time costs. One example and one "
-    "weight: local reparameterization and Flipout have no batch to decorrelate."
-)
-_CAPTION = (
-    "Variance of the gradient of E[(x − 3)²] at μ = 1 against σ: lines are closed forms, markers "
-    "are measured. Where σ → 0 reparameterization falls as σ², the bare score function rises in μ "
-    "as 1/σ², and a baseline holds it constant. Antithetic pairs have variance 0 in μ; in ρ they "
-    "gain where σ is small and are worth half their samples where it is large."
-)
+        shared_legend(figure, 4)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
+from typing import Any
 
-from bnn.training import write_json
-from experiments.image_runs import Job
+from bnn.tracking import read_jsonl
 from experiments.mnist.cases import NUM_SAMPLES, PRIORS, Prior, mixture
+from experiments.records import recorded
+from experiments.runs import Job
+from experiments.trained import log_probs, restore, scores
 
 FILENAME = "validation.json"
 # Of the 60,000 training images.
@@ -18,19 +20,12 @@ _SEED = 0
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A prior, and how the KL's weight rises.
+    """A prior, and how the KL's weight rises."""
 
-    Attributes:
-      name: of the run.
-      prior: of every kernel and bias.
-      warmup: share of training over which the KL's weight rises from 0 to 1.
-      epochs: passes over the 50,000 images that are left.
-    """
-
-    name: str
-    prior: Prior
-    warmup: float = 0.8
-    epochs: int = 40
+    name: str  # of the run
+    prior: Prior  # of every kernel and bias
+    warmup: float = 0.8  # share of training over which the KL's weight rises from 0 to 1
+    epochs: int = 40  # passes over the 50,000 images that are left
 
     def job(self, more: tuple[str, ...] = ()) -> Job:
         """The run, with `more` bindings."""
@@ -57,7 +52,7 @@ CANDIDATES = (
 )
 
 
-def validate(folder: Path, num_samples: int = NUM_SAMPLES) -> dict[str, float]:
+def validate(folder: Path, num_samples: int = NUM_SAMPLES) -> dict[str, Any]:
     """Error and NLL of a run on its validation part, and its bound; what is there is read.
 
     The bound is the negative ELBO per training image with the whole KL, nats: the mean NLL of the
@@ -70,29 +65,16 @@ def validate(folder: Path, num_samples: int = NUM_SAMPLES) -> dict[str, float]:
     Raises:
       ValueError: the numbers that are there are of another number of samples.
     """
-    path = folder / FILENAME
-    if path.exists():
-        held: dict[str, float] = json.loads(path.read_text())
-        if held["num_samples"] != num_samples:
-            raise ValueError(
-                f"{path} is of {held['num_samples']} weight samples, asked for {num_samples}; "
-                "delete the file."
-            )
-        return held
-    from bnn import metrics
-    from bnn.runs.restore import restore
-    from bnn.tracking import read_jsonl
+    return recorded(
+        folder / FILENAME, {"num_samples": num_samples}, lambda: _validate(folder, num_samples)
+    )
 
+
+def _validate(folder: Path, num_samples: int) -> dict[str, float]:
     run = restore(folder)
     last = read_jsonl(folder / "metrics.jsonl")[-1]
-    samples = run.predict(run.data.x_valid, num_samples)
-    log_probs = run.problem.likelihood.log_probs(samples).numpy()
-    values = {
-        "error": metrics.error(log_probs, run.data.y_valid),
-        "nll": metrics.nll(log_probs, run.data.y_valid),
+    return {
+        **scores(log_probs(run, run.data.x_valid, num_samples), run.data.y_valid, ("error", "nll")),
         "bound": last["nll"] + last["kl"] / run.data.num_train,
         "num_valid": run.data.num_valid,
-        "num_samples": num_samples,
     }
-    write_json(path, values)
-    return values

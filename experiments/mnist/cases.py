@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
-from experiments.image_runs import Job
+from experiments.runs import Job, fixed_weights
+from experiments.runs import estimator as estimator_bindings
 from experiments.shift.jobs import ARMS, EPOCHS, FOREIGN, TITLES, Fit
 
 MLP, LENET = "2×400", "LeNet-5"
@@ -20,24 +22,14 @@ _MLP = (
 )
 _TEMPERED = ("kl/LinearWarmup.value = 0.1",)
 _FASHION = ("run.data = @fashion_mnist()",)
-_FIXED = (
-    "run.estimator = @Mean()",
-    "mlp.kernel_posterior = @Point()",
-    "mlp.bias_posterior = @Point()",
-)
 
 
 @dataclasses.dataclass(frozen=True)
 class Prior:
-    """A prior of every kernel and bias of the 2×400 network.
+    """A prior of every kernel and bias of the 2×400 network."""
 
-    Attributes:
-      title: what tables say.
-      bindings: gin bindings beside `mnist_mlp.gin`.
-    """
-
-    title: str
-    bindings: tuple[str, ...] = ()
+    title: str  # what tables say
+    bindings: tuple[str, ...] = ()  # gin bindings beside `mnist_mlp.gin`
 
 
 def mixture(weight: float, wide: float, narrow: float) -> Prior:
@@ -66,35 +58,24 @@ PRIORS = {
 BEST = "mixture"
 ESTIMATORS = {
     "lrt": ("local reparameterization", ()),
-    "reparameterization": ("reparameterization", ("run.estimator = @Reparameterization()",)),
-    "flipout": ("Flipout", ("run.estimator = @Flipout()",)),
+    "reparameterization": ("reparameterization", estimator_bindings("Reparameterization")),
+    "flipout": ("Flipout", estimator_bindings("Flipout")),
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A row of the tables.
+    """A row of the tables."""
 
-    Attributes:
-      name: of the runs, without the seed.
-      network: `MLP` or `LENET`.
-      data: name of the set.
-      prior: as tables say it.
-      estimator: as tables say it.
-      kl_weight: what the KL is multiplied by at the end of training.
-      file: gin file.
-      bindings: gin bindings.
-      random: whether the fitted weights are random; of fixed ones one sample is all there is.
-    """
-
-    name: str
-    network: str
-    data: str
-    prior: str
-    estimator: str
-    kl_weight: float
-    file: str
-    bindings: tuple[str, ...]
+    name: str  # of the runs, without the seed
+    network: str  # `MLP` or `LENET`
+    data: str  # name of the set
+    prior: str  # as tables say it
+    estimator: str  # as tables say it
+    kl_weight: float  # what the KL is multiplied by at the end of training
+    file: str  # gin file
+    bindings: tuple[str, ...]  # gin bindings
+    # whether the fitted weights are random; of fixed ones one sample is all there is
     random: bool = True
 
     def job(self, seed: int, more: tuple[str, ...] = ()) -> Job:
@@ -122,7 +103,7 @@ def mlp(
             *PRIORS[prior].bindings,
             *bindings,
             *(_TEMPERED if kl_weight != 1 else ()),
-            *(() if random else _FIXED),
+            *(() if random else fixed_weights("mlp")),
         ),
         random=random,
     )
@@ -167,3 +148,20 @@ CASES = (
     mlp("fashion_mnist", BEST, kl_weight=0.1),
 )
 SETS = {name: TITLES[name] for name in FOREIGN}
+
+
+class Goal(NamedTuple):
+    """What the study was to show: upper bounds of a case's means over seeds."""
+
+    case: str  # name of the case
+    title: str  # what the table says
+    error: float  # a fraction
+    nll: float  # nats per example
+
+
+GOALS = (
+    Goal(mlp("mnist", BEST).name, "MNIST, 2×400, whole KL, best prior", 0.020, 0.080),
+    Goal(mlp("mnist", BEST, kl_weight=0.1).name, "MNIST, 2×400, KL × 0.1", 0.016, 0.060),
+    Goal("lenet-mnist-whole", "MNIST, LeNet-5, whole KL", 0.012, 0.040),
+    Goal("lenet-fashion_mnist-whole", "Fashion-MNIST, LeNet-5, whole KL", 0.100, 0.285),
+)

@@ -13,7 +13,8 @@ from bnn.figures.canvas import BLACK, BLUE, GREY, VERMILION, canvas, shared_lege
 from experiments.mnist.cases import Case
 from experiments.mnist.pruning import SNR_EDGES
 from experiments.mnist.published import PUBLISHED
-from experiments.mnist.results import Row, mean, standard_error
+from experiments.mnist.results import Row
+from experiments.study import standard_error
 
 # Colour and marker: each alone tells the kinds apart, in print and for the colour-blind.
 _KINDS = {
@@ -32,13 +33,17 @@ def draw_rows(rows: Sequence[Row], data: str, path: Path) -> None:
         (
             _label(row.case),
             _kind(row.case),
-            *((mean(v), standard_error(v)) for v in (100 * row.values["error"], row.values["nll"])),
+            *(
+                (v.mean(), standard_error(v))
+                for v in (100 * row.values["error"], row.values["nll"])
+            ),
         )
         for row in ours
     ]
     points += [
         (f"{row.network}, {row.method}", "published", (row.error, math.nan), (row.nll, math.nan))
-        for row in PUBLISHED[data]
+        for row in PUBLISHED
+        if row.set == data
     ]
     with canvas(path, width=7.0, height=0.8 + 0.19 * len(points)) as figure:
         panels = figure.subplots(1, 2, sharey=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bnn import metrics
-from bnn.sites import sites
 from bnn.posteriors import MeanFieldNormal
-from bnn.runs.finished import Run
-from bnn.runs.restore import restore
-from bnn.training import write_json
+from bnn.sites import sites
+from experiments.records import recorded
+from experiments.trained import Run, log_probs, restore, scores
 
 FILENAME = "pruning.json"
 SHARES = (0.0, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99)
@@ -48,13 +45,15 @@ def pruning_curve(
     Raises:
       ValueError: the numbers that are there are of other sizes.
     """
-    path = folder / FILENAME
     asked = {"num_samples": num_samples, "shares": list(shares), "num_images": num_images}
-    if path.exists():
-        held: dict[str, Any] = json.loads(path.read_text())
-        if held["asked"] != asked:
-            raise ValueError(f"{path} is of {held['asked']}, asked for {asked}; delete the file.")
-        return held
+    return recorded(
+        folder / FILENAME, asked, lambda: _prune(folder, num_samples, shares, num_images)
+    )
+
+
+def _prune(
+    folder: Path, num_samples: int, shares: tuple[float, ...], num_images: int | None
+) -> dict[str, Any]:
     run = restore(folder)
     means, scales = _moments(run)
     ratio = np.abs(means) if scales is None else np.abs(means) / scales
@@ -64,13 +63,14 @@ def pruning_curve(
         removed = np.zeros(len(order), bool)
         removed[order[: round(share * len(order))]] = True
         _remove(run, removed)
-        curve.append({"share": share, **_metrics(run, num_samples, num_images)})
-    result = {"asked": asked, "num_weights": len(order), "curve": curve}
+        found = log_probs(run, run.data.x_test[:num_images], num_samples)
+        values = scores(found, run.data.y_test[:num_images], ("error", "nll"))
+        curve.append({"share": share, **values})
+    result: dict[str, Any] = {"num_weights": len(order), "curve": curve}
     if scales is not None:
         decibel = 20 * np.log10(np.maximum(ratio, 1e-6))
         counts, _ = np.histogram(np.clip(decibel, SNR_EDGES[0], SNR_EDGES[-1]), SNR_EDGES)
         result["snr"] = (counts / len(order)).tolist()
-    write_json(path, result)
     return result
 
 
@@ -100,10 +100,3 @@ def _remove(run: Run, removed: np.ndarray) -> None:
                 scale.assign(np.where(chosen, none, scale.numpy()))
     if begin != len(removed):
         raise ValueError(f"removed must have one entry per weight, {begin}, got {len(removed)}.")
-
-
-def _metrics(run: Run, num_samples: int, num_images: int | None) -> dict[str, float]:
-    labels = run.data.y_test[:num_images]
-    samples = run.predict(run.data.x_test[:num_images], num_samples)
-    log_probs = run.problem.likelihood.log_probs(samples).numpy()
-    return {"error": metrics.error(log_probs, labels), "nll": metrics.nll(log_probs, labels)}

@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bnn import metrics
-from bnn.runs.prediction_file import load_predictions
+from bnn import load_predictions
 from experiments.mnist.cases import Case
-
-METRICS = ("error", "nll", "brier", "ece")
+from experiments.trained import METRICS, scores
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """The numbers of a case over its seeds.
+    """The numbers of a case over its seeds."""
 
-    Attributes:
-      case: what was run.
-      values: metric to its values, one by seed; `error` and the like are fractions.
-      num_samples: weight samples of every metric.
-      seeds: of the runs.
-      kl: KL of the fitted posterior in nats, one by seed; nothing of fixed weights.
-    """
-
-    case: Case
+    case: Case  # what was run
+    # metric to its values, one by seed; `error` and the like are fractions
     values: dict[str, np.ndarray]
-    num_samples: int
-    seeds: tuple[int, ...]
+    num_samples: int  # weight samples of every metric
+    seeds: tuple[int, ...]  # of the runs
+    # KL of the fitted posterior in nats, one by seed; nothing of fixed weights
     kl: np.ndarray | None
-
-
-def mean(values: np.ndarray) -> float:
-    """The mean over seeds."""
-    return float(values.mean())
-
-
-def standard_error(values: np.ndarray) -> float:
-    """The standard error of the mean over seeds; NaN of one."""
-    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
 def collect(cases: Sequence[Case], seeds: Sequence[int], root: Path) -> list[Row]:
@@ -93,10 +74,9 @@ def ensemble(row: Row, root: Path) -> Row | None:
     ]
     log_probs = np.concatenate([member.log_probs[:1] for member in members])  # type: ignore[index]
     labels = members[0].targets
-    functions = {name: getattr(metrics, name) for name in METRICS}
     return Row(
         case=dataclasses.replace(row.case, estimator=f"deep ensemble of {len(members)} MAP fits"),
-        values={name: np.array([f(log_probs, labels)]) for name, f in functions.items()},
+        values={name: np.array([value]) for name, value in scores(log_probs, labels).items()},
         num_samples=len(members),
         seeds=row.seeds,
         kl=None,

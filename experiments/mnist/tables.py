@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments.mnist.candidates import CANDIDATES, NUM_VALID
-from experiments.mnist.cases import BEST, PRIORS, Case
-from experiments.mnist.goals import GOALS
+from experiments.mnist.cases import BEST, GOALS, PRIORS, Case
 from experiments.mnist.published import PUBLISHED, SOURCES
-from experiments.mnist.results import METRICS, Row, mean, standard_error
+from experiments.mnist.results import Row
+from experiments.study import markdown, mean_error, samples_shown
+from experiments.trained import METRICS
 
 # Parts of the README: which rows stand together. Whole and tempered are never in one table.
 PARTS: dict[str, Callable[[Case], bool]] = {
@@ -32,7 +32,7 @@ def rows_table(rows: Sequence[Row], data: str, part: str) -> str:
         case = row.case
         cells = [case.network, case.prior, case.estimator, f"{case.kl_weight:g}"]
         cells += [_metric(row.values[name], name) for name in METRICS]
-        cells += [_number(row.kl / 1000, 1)] if kl and row.kl is not None else []
+        cells += [mean_error(row.kl / 1000, 1)] if kl and row.kl is not None else []
         lines.append([*cells, _samples(row), str(len(row.seeds))])
     head = ["network", prior, "estimator", "KL weight", "error, %", "NLL", "Brier", "ECE", *kl]
     return markdown([*head, "weight samples", "seeds"], lines, 4)
@@ -45,7 +45,8 @@ def published_table(data: str) -> str:
             *(row.network, row.method, f"{row.error:g}", f"{row.nll:.4g}"),
             *("–" if row.ece is None else f"{row.ece:g}", row.samples, SOURCES[row.source]),
         ]
-        for row in PUBLISHED[data]
+        for row in PUBLISHED
+        if row.set == data
     ]
     head = ["network", "method", "error, %", "NLL", "ECE", "weight samples", "source"]
     return markdown(head, lines, 2)
@@ -69,16 +70,16 @@ def goals_table(rows: Sequence[Row]) -> str:
             ]
         )
     head = ["", "error, % at most", "reached", "NLL at most", "reached"]
-    return markdown([*head, "weight samples", "seeds"], lines)
+    return markdown([*head, "weight samples", "seeds"], lines, 1)
 
 
 def _verdict(values: np.ndarray, bound: float, name: str) -> list[str]:
     shown = f"{100 * bound:.1f}" if name == "error" else f"{bound:.3f}"
-    reached = "yes" if mean(values) <= bound else "**no**"
+    reached = "yes" if values.mean() <= bound else "**no**"
     return [shown, f"{reached}, {_metric(values, name)}"]
 
 
-def candidates_table(validated: Mapping[str, Mapping[str, float]]) -> str:
+def candidates_table(validated: Mapping[str, Mapping[str, Any]]) -> str:
     """What the recipe was chosen among: validation data, one seed."""
     lines = []
     for candidate in CANDIDATES:
@@ -91,12 +92,12 @@ def candidates_table(validated: Mapping[str, Mapping[str, float]]) -> str:
             [
                 *(title, f"{candidate.warmup:g}", str(candidate.epochs), "1"),
                 *(f"{100 * values['error']:.2f}", f"{values['nll']:.4f}"),
-                *(str(values["num_samples"]), f"{values['bound']:.3f}"),
+                *(str(values["asked"]["num_samples"]), f"{values['bound']:.3f}"),
             ]
         )
     where = f"{NUM_VALID:,} validation images"
     head = ["prior", "warm-up", "epochs", "KL weight", f"error on {where}, %", "NLL on them"]
-    return markdown([*head, "weight samples", "−ELBO, nats per training image"], lines)
+    return markdown([*head, "weight samples", "−ELBO, nats per training image"], lines, 1)
 
 
 def pruning_table(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -109,7 +110,7 @@ def pruning_table(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             lines.append(
                 [
                     *(title, name, *(_metric(values, metric) for values in by_share)),
-                    *("1 (fixed weights)" if samples == 1 else str(samples), str(len(runs))),
+                    *(samples_shown(samples), str(len(runs))),
                 ]
             )
     shares = [point["share"] for point in next(iter(curves.values()))[0]["curve"]] if curves else []
@@ -118,24 +119,10 @@ def pruning_table(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def _metric(values: np.ndarray, name: str) -> str:
-    return _number(100 * values, 2) if name == "error" else _number(values, 4)
-
-
-def _number(values: np.ndarray, digits: int) -> str:
-    """Mean ± standard error over seeds; the mean alone of one."""
-    error = standard_error(values)
-    shown = f"{mean(values):.{digits}f}"
-    return shown if math.isnan(error) else f"{shown} ± {error:.{digits}f}"
+    return mean_error(100 * values, 2) if name == "error" else mean_error(values, 4)
 
 
 def _samples(row: Row) -> str:
-    if row.case.random:
-        return str(row.num_samples)
-    return "1 (fixed weights)" if row.num_samples == 1 else f"{row.num_samples} networks"
-
-
-def markdown(head: Sequence[str], lines: Sequence[Sequence[str]], text_columns: int = 1) -> str:
-    """A table; columns of numbers are set flush right."""
-    rule = ["---"] * text_columns + ["---:"] * (len(head) - text_columns)
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in [head, rule, *lines]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped) + "\n"
+    if row.case.random or row.num_samples == 1:
+        return samples_shown(row.num_samples)
+    return f"{row.num_samples} networks"

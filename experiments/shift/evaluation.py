@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,10 @@ import numpy as np
 
 from bnn import metrics
 from bnn.data.image_sets import load_images
-from bnn.runs.provenance import git_revision, versions
-from bnn.runs.finished import Run
-from bnn.runs.restore import restore
-from bnn.training import write_json
+from experiments.records import recorded, stamp
 from experiments.shift.jobs import FOREIGN
 from experiments.shift.shifts import SHIFTS
+from experiments.trained import log_probs, restore, scores
 
 FILENAME = "shift.json"
 # Edges of the histograms of predictive entropy, in nats; ln 10 is the most that ten classes give.
@@ -41,61 +38,43 @@ def evaluate_run(
     Raises:
       ValueError: the numbers that are there are of another number of samples or images.
     """
-    path = folder / FILENAME
     asked = {"num_samples": num_samples, "num_images": num_images, "every": every}
-    if path.exists():
-        held = json.loads(path.read_text())
-        if held["asked"] != asked:
-            raise ValueError(f"{path} is of {held['asked']}, asked for {asked}; delete the file.")
-        return held
+    return recorded(
+        folder / FILENAME, asked, lambda: _evaluate(folder, num_samples, num_images, every)
+    )
+
+
+def _evaluate(folder: Path, num_samples: int, num_images: int | None, every: int) -> dict[str, Any]:
     begin = time.monotonic()
     run = restore(folder)
-    own_images, labels = load_images(run.data.name, "test")
-    own_images, labels = own_images[:num_images], labels[:num_images]
-    own = _log_probs(run, own_images, num_samples)
-    foreign = {
-        name: _log_probs(run, load_images(name, "test")[0][:num_images], num_samples)
-        for name in FOREIGN[run.data.name]
-    }
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        return log_probs(run, run.data.prepare_inputs(images[:num_images]), num_samples)
+
+    images, labels = load_images(run.data.name, "test")
+    own, labels = predict(images), labels[:num_images]
+    foreign = {name: predict(load_images(name, "test")[0]) for name in FOREIGN[run.data.name]}
     shifts: dict[str, list[dict[str, float]]] = {}
     for kind, (shift, amounts) in SHIFTS.items() if run.data.name == "mnist" else ():
-        chosen = sorted({*amounts[::every], amounts[-1]})
         shifts[kind] = [
             {"amount": amount}
-            | _metrics(
-                _log_probs(run, shift(own_images, amount), num_samples) if amount else own, labels
-            )
-            for amount in chosen
+            | _metrics(predict(shift(images[:num_images], amount)) if amount else own, labels)
+            for amount in sorted({*amounts[::every], amounts[-1]})
         ]
-    result = {
-        "asked": asked,
+    return {
         "test": _metrics(own, labels),
         "num_test": len(labels),
         "shifts": shifts,
         "foreign": {name: _detections(own, other) for name, other in foreign.items()},
         "entropy": {name: _histogram(p) for name, p in ({run.data.name: own} | foreign).items()},
         "seconds": time.monotonic() - begin,
-        "versions": versions(),
-        "git_revision": git_revision(),
+        **stamp(),
     }
-    write_json(path, result)
-    return result
 
 
-def _log_probs(run: Run, images: np.ndarray, num_samples: int) -> np.ndarray:
-    """Log-probabilities `[S, N, C]` of raw images."""
-    samples = run.predict(run.data.prepare_inputs(images), num_samples)
-    return run.problem.likelihood.log_probs(samples).numpy()
-
-
-def _metrics(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    return {
-        "accuracy": metrics.accuracy(log_probs, labels),
-        "brier": metrics.brier(log_probs, labels),
-        "ece": metrics.ece(log_probs, labels),
-        "nll": metrics.nll(log_probs, labels),
-        "entropy": float(metrics.predictive_entropy(log_probs).mean()),
-    }
+def _metrics(found: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    entropy = float(metrics.predictive_entropy(found).mean())
+    return scores(found, labels, ("accuracy", "brier", "ece", "nll")) | {"entropy": entropy}
 
 
 def _detections(own: np.ndarray, other: np.ndarray) -> dict[str, dict[str, float]]:

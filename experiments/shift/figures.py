@@ -8,18 +8,18 @@ import numpy as np
 
 from bnn.figures.canvas import BLACK, BLUE, GREEN, VERMILION, canvas, shared_legend
 from experiments.shift.evaluation import ENTROPY_EDGES
-from experiments.shift.jobs import FOREIGN, TITLES
+from experiments.shift.jobs import ARMS, FOREIGN, TITLES
 from experiments.shift.shifts import SHIFTS, UNITS
-from experiments.shift.tables import Results, arm_titles
+from experiments.shift.tables import Results
 
 # Colour, line and marker: each alone tells the arms apart, in print and for the colour-blind.
 _LOOKS = {"map": (BLACK, ":", "s"), "whole": (BLUE, "-", "o"), "tempered": (VERMILION, "--", "^")}
+_LABELS = {arm.name: arm.label for arm in ARMS}
 _METRICS = {"accuracy": "Accuracy", "brier": "Brier score", "ece": "ECE"}
 
 
 def draw_shifts(results: Results, path: Path) -> None:
     """Accuracy, Brier score and ECE of MNIST by the amount of each shift, means over seeds."""
-    titles = arm_titles()
     with canvas(path, width=7.0, height=4.4) as figure:
         panels = figure.subplots(len(SHIFTS), len(_METRICS), sharex="row", sharey="col")
         for row, kind in zip(panels, SHIFTS, strict=True):
@@ -34,7 +34,7 @@ def draw_shifts(results: Results, path: Path) -> None:
                         *(amounts, np.mean(curves, axis=0)),
                         **{"color": color, "linestyle": line, "marker": marker},
                         markersize=3.5,
-                        label=titles[arm],
+                        label=_LABELS[arm],
                     )
                 axis.set(xlabel=f"{kind.capitalize()}, {UNITS[kind]}", ylabel=label)
                 if kind == "rotation":
@@ -44,8 +44,7 @@ def draw_shifts(results: Results, path: Path) -> None:
 
 def draw_entropy(results: Results, data: str, path: Path) -> None:
     """Histograms of predictive entropy on the test set and on the foreign sets, by arm."""
-    titles = arm_titles()
-    arms = [arm for arm in titles if (data, arm) in results]
+    arms = [arm for arm in _LABELS if (data, arm) in results]
     sets = (data, *FOREIGN[data])
     looks = ((BLACK, "-"), (BLUE, "--"), (GREEN, ":"))
     with canvas(path, width=7.0, height=2.6) as figure:
@@ -62,7 +61,7 @@ def draw_entropy(results: Results, data: str, path: Path) -> None:
                     linewidth=1.6,
                     label=f"{TITLES[name]} ({kind})",
                 )
-            axis.set(title=titles[arm], xlabel="Predictive entropy, nats")
+            axis.set(title=_LABELS[arm], xlabel="Predictive entropy, nats")
             axis.set_yscale("log")
             axis.set_ylim(0.03, 100)
             axis.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])

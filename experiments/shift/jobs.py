@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from experiments.image_runs import Job
+from experiments.runs import Job, fixed_weights
 
 EPOCHS = 15
 # Trained on: the sets that are foreign to it.
@@ -18,30 +18,25 @@ _FILES = {"mnist": "mnist_lenet.gin", "fashion_mnist": "fashion_lenet.gin"}
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """A way to fit the model.
+    """A way to fit the model."""
 
-    Attributes:
-      name: part of the folder's name.
-      title: what tables say.
-      bindings: gin bindings beside the file.
-      random: whether the fitted weights are random; of fixed ones one sample is all there is.
-    """
-
-    name: str
-    title: str
-    bindings: tuple[str, ...] = ()
+    name: str  # part of the folder's name
+    title: str  # what tables say
+    bindings: tuple[str, ...] = ()  # gin bindings beside the file
+    # whether the fitted weights are random; of fixed ones one sample is all there is
     random: bool = True
+
+    @property
+    def label(self) -> str:
+        """The title without Markdown, for figures."""
+        return self.title.replace("`", "").replace(" (Point)", "")
 
 
 ARMS = (
     Arm(
         "map",
         "MAP (`Point`)",
-        (
-            "run.estimator = @Mean()",
-            "lenet5.kernel_posterior = @Point()",
-            "lenet5.bias_posterior = @Point()",
-        ),
+        fixed_weights("lenet5"),
         random=False,
     ),
     Arm("whole", "mean field, whole KL"),

@@ -22,23 +22,14 @@ LEARNING_RATE = 1e-3
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """One layer with weights.
+    """One layer with weights."""
 
-    Attributes:
-      inputs: channels that come in.
-      outputs: units or filters.
-      size: side of the filter; 0 for a dense layer.
-      stride: of the filter.
-      same: whether the image is padded to keep its size (divided by the stride).
-      positions: output positions at which the kernel is applied; 1 for a dense layer.
-    """
-
-    inputs: int
-    outputs: int
-    size: int = 0
-    stride: int = 1
-    same: bool = False
-    positions: int = 1
+    inputs: int  # channels that come in
+    outputs: int  # units or filters
+    size: int = 0  # side of the filter; 0 for a dense layer
+    stride: int = 1  # of the filter
+    same: bool = False  # whether the image is padded to keep its size (divided by the stride)
+    positions: int = 1  # output positions at which the kernel is applied; 1 for a dense layer
 
     @property
     def dense(self) -> bool:
@@ -59,27 +50,17 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One architecture at one batch size.
+    """One architecture at one batch size."""
 
-    Attributes:
-      name: in tables and on the command line.
-      network: which of `forward`'s networks.
-      input_shape: of one example.
-      layers: in the order of `forward`'s calls.
-      batch: examples of a step.
-      num_train: examples that the KL is divided by.
-      regression: a normal likelihood with a learned scale, instead of a categorical one.
-      steps_per_call: of our loop, and of the peers' loops where they have one.
-    """
-
-    name: str
-    network: str
-    input_shape: tuple[int, ...]
-    layers: tuple[Layer, ...]
-    batch: int
-    num_train: int = 60_000
+    name: str  # in tables and on the command line
+    network: str  # which of `forward`'s networks
+    input_shape: tuple[int, ...]  # of one example
+    layers: tuple[Layer, ...]  # in the order of `forward`'s calls
+    batch: int  # examples of a step
+    num_train: int = 60_000  # examples that the KL is divided by
+    # a normal likelihood with a learned scale, instead of a categorical one
     regression: bool = False
-    steps_per_call: int = 50
+    steps_per_call: int = 50  # of our loop, and of the peers' loops where they have one
 
     @property
     def num_weights(self) -> int:

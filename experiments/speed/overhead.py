@@ -22,22 +22,15 @@ from experiments.speed.session import ROOT, Worker
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A few reports of a run and the bare loop after them.
+    """A few reports of a run and the bare loop after them."""
 
-    Attributes:
-      case: of the bare loop.
-      round: number of the interval; the first report, whose own holds start and compilation, is
-        in none.
-      steps: training steps of the interval.
-      run_seconds: of the run, one step.
-      bare_seconds: of the bare loop, one step.
-    """
-
-    case: str
+    case: str  # of the bare loop
+    # number of the interval; the first report, whose own holds start and compilation, is in
+    # none
     round: int
-    steps: int
-    run_seconds: float
-    bare_seconds: float
+    steps: int  # training steps of the interval
+    run_seconds: float  # of the run, one step
+    bare_seconds: float  # of the bare loop, one step
 
 
 def measure_run(

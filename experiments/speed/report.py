@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from experiments.records import listed, read_rows, write_text
 from experiments.speed.cases import CASES, FAST, Case
 from experiments.speed.figure import draw_ratios
 from experiments.speed.overhead import Interval
-from experiments.speed.results import read_rows
 from experiments.speed.session import OURS, Sample
 from experiments.speed.startup import Start
 from experiments.speed.summary import ALL, Best, Key, Quartiles, best_forms, verdicts
+from experiments.study import markdown, write_readme
 
 PRODUCT_FLOPS = 2 * 1024**3
 COPY_BYTES = 2 * 2**26  # read and written
 RUN_BOUND, START_BOUND = 1.05, 1.3
 
 
-def write_report(folder: Path, readme: Path | None) -> None:
-    """Writes `tables.md` and `ratios.png` of a folder of results, and fills the README."""
-    about = json.loads((folder / "about.json").read_text())
+def write_report(readme: Path, output: Path) -> None:
+    """Writes the README, and `tables.md` and `ratios.png` of the results of a folder."""
+    folder = output / "results"
+    found, best = parts(folder, json.loads((folder / "about.json").read_text()))
+    if any(peer not in (OURS, "machine") for _, peer, _ in best):
+        draw_ratios(folder / "ratios.png", best)
+    write_text(folder / "tables.md", "\n".join(found.values()))
+    write_readme(readme, found, output)
+
+
+def parts(folder: Path, about: Mapping) -> tuple[dict[str, str], Mapping[Key, Best]]:
+    """The parts of the README, and the best form of each peer and estimator."""
     best = best_forms(read_rows(folder / "steps.csv", Sample))
     starts = read_rows(folder / "starts.csv", Start)
     intervals = read_rows(folder / "run.csv", Interval)
-    parts = {
+    found = {
         "bounds": bounds_table(best, starts, intervals),
         "steps": steps_table(best),
         "floor": floor_table(best),
@@ -36,36 +45,11 @@ def write_report(folder: Path, readme: Path | None) -> None:
         "run": run_text(intervals, about),
         "about": about_text(about),
     }
-    if any(peer not in (OURS, "machine") for _, peer, _ in best):
-        draw_ratios(folder / "ratios.png", best)
-    (folder / "tables.md").write_text("\n".join(parts.values()))
-    if readme is not None:
-        text = readme.read_text()
-        for name, part in parts.items():
-            text = fill(text, name, part)
-        beside = readme.with_name(readme.name + ".tmp")
-        beside.write_text(text)
-        beside.replace(readme)
+    return found, best
 
 
-def fill(text: str, name: str, content: str) -> str:
-    """Puts `content` between the markers `<!-- name -->` and `<!-- end of name -->`.
-
-    Raises:
-      ValueError: the text lacks the markers.
-    """
-    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"the README must hold the markers {begin} and {end}; add them.")
-    return pattern.sub(lambda _: f"{begin}\n{content.strip()}\n{end}", text)
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return markdown(head, lines, compact=True)
 
 
 def bounds_table(
@@ -86,7 +70,7 @@ def bounds_table(
         ratio = Quartiles.of([i.run_seconds / i.bare_seconds for i in intervals])
         rows.append(row(intervals[0].case, "whole run", "its bare steps", RUN_BOUND, ratio))
     columns = ("case", "what", "other", "bound", "ours / other (quartiles)", "")
-    return table(columns, rows)
+    return _table(columns, rows)
 
 
 def steps_table(best: Mapping[Key, Best]) -> str:
@@ -107,7 +91,7 @@ def steps_table(best: Mapping[Key, Best]) -> str:
     order = {name: i for i, name in enumerate((*CASES, *FAST))}
     rows.sort(key=lambda r: (order[r[0]], r[1]))  # stable: peers stay in the order of the session
     columns = ("case", "estimator", "library", "form", "ms (quartiles)", "ours / it (quartiles)")
-    return table((*columns, "quickest rounds", "processor time"), rows)
+    return _table((*columns, "quickest rounds", "processor time"), rows)
 
 
 def floor_table(best: Mapping[Key, Best]) -> str:
@@ -139,7 +123,7 @@ def floor_table(best: Mapping[Key, Best]) -> str:
             ]
         )
     columns = ("case", "estimator", "Mflop", "MB", "Gflop/s", "GB/s", "floor, ms")
-    return table((*columns, "median step / floor", "quickest / floor"), rows)
+    return _table((*columns, "median step / floor", "quickest / floor"), rows)
 
 
 def by_round(starts: Sequence[Start], what: str) -> dict[str, dict[int, float]]:
@@ -164,7 +148,7 @@ def starts_table(starts: Sequence[Start]) -> str:
             memory = f"{peak / 2**20:,.0f}" if peak else "–"
             shown = peer if what == "first step" else "–"
             rows.append([what, shown, value.time.show(), ratio, memory])
-    return table(("what", "library", "s (quartiles)", "ours / it (quartiles)", "peak MiB"), rows)
+    return _table(("what", "library", "s (quartiles)", "ours / it (quartiles)", "peak MiB"), rows)
 
 
 def run_text(intervals: Sequence[Interval], about: Mapping) -> str:
@@ -187,8 +171,7 @@ def run_text(intervals: Sequence[Interval], about: Mapping) -> str:
 
 def about_text(about: Mapping) -> str:
     """When, with what, and what failed."""
-    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    lines = [f"{about['cores']} CPU cores; {versions}.", ""]
+    lines = [f"{about['cores']} CPU cores; {listed(about['versions'])}.", ""]
     for part, facts in about.items():
         if isinstance(facts, dict) and "date" in facts:
             shown = f"- {part}: {facts['date']}, revision {facts['revision']}"

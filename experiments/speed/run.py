@@ -7,145 +7,148 @@ rows only; ratios are always between rounds of one session.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+from experiments.records import replace_rows, stamp, write_text
 from experiments.speed import peers as registry
 from experiments.speed.cases import CASES, FAST
 from experiments.speed.overhead import measure_run
 from experiments.speed.report import write_report
-from experiments.speed.results import note, replace_rows
 from experiments.speed.session import OURS, ROUND_SECONDS, measure
 from experiments.speed.startup import FORMS, measure_starts
+from experiments.study import names_of, parse_options, positive, study_parser
 
-HERE = Path(__file__).parent
-PARTS = ("steps", "prediction", "starts", "run")
+_HERE = Path(__file__).parent
 MAIN_CASE = "784-400-400-10"
 LONG_ROUNDS = 7  # of what takes many seconds each
 PREDICTING = ("bnn", "tfp.layers", "NumPyro")
+_PACKAGES = ("tf-keras", "jax", "numpyro", "optax", "torch", "bayesian-torch")
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     """Runs the chosen parts."""
-    arguments = parse()
-    folder = arguments.output
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = {p: why for p in arguments.peers if (why := registry.missing(p))}
-    for peer, packages in missing.items():
-        print(f"{peer}: left out, {', '.join(packages)} not installed")
-    peers = [peer for peer in arguments.peers if peer not in missing]
-    absent = {p: f"{', '.join(packages)} not installed" for p, packages in missing.items()}
-    if "steps" in arguments.parts:
-        for case in arguments.cases:
-            _steps(folder, case, peers, arguments, absent)
-    main_case = next(iter(FAST)) if arguments.fast else MAIN_CASE
-    if "prediction" in arguments.parts:
-        some = [p for p in peers if p in PREDICTING]
-        _prediction(folder, main_case, some, arguments, absent)
-    if "starts" in arguments.parts:
-        load = os.getloadavg()[0]
-        some = [p for p in peers if p in FORMS]
-        starts = measure_starts(main_case, some, min(arguments.rounds, LONG_ROUNDS))
-        replace_rows(folder / "starts.csv", starts, lambda _: True)
-        _note(folder, "starts", arguments, load, absent)
-    if "run" in arguments.parts:
-        _run(folder, arguments)
-    readme = HERE / "README.md"
-    write_report(folder, readme if folder == HERE / "results" else None)
+    options = parse(argv)
+    results = options.output / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    for part in () if options.report else options.parts:
+        PARTS[part](results, options)
+    write_report(_HERE / "README.md", options.output)
+    return 0
 
 
-def _steps(
-    folder: Path, case: str, peers: Sequence[str], arguments: Any, absent: dict[str, str]
-) -> None:
-    print(f"{case}: steps …", flush=True)
-    load = os.getloadavg()[0]
-    seconds = 0.01 if arguments.fast else ROUND_SECONDS
-    samples, failed = measure(case, peers, arguments.rounds, round_seconds=seconds)
-    replace_rows(
-        folder / "steps.csv", samples, lambda s: s.case == case and s.estimator != "prediction"
+def _steps(results: Path, options: Any) -> None:
+    seconds = 0.01 if options.fast else ROUND_SECONDS
+    for case in options.cases:
+        load = _begin(f"{case}: steps")
+        samples, failed = measure(case, options.peers, options.rounds, round_seconds=seconds)
+        replace_rows(
+            results / "steps.csv",
+            samples,
+            lambda s, case=case: s.case == case and s.estimator != "prediction",
+        )
+        facts = {"rounds": options.rounds, "failed": options.absent | failed}
+        _note(results, f"steps of {case}", load, facts)
+
+
+def _prediction(results: Path, options: Any) -> None:
+    load = _begin(f"{options.main_case}: prediction")
+    peers = [p for p in options.peers if p in PREDICTING]
+    only = ("--only", "prediction", "--without", "")
+    samples, failed = measure(
+        options.main_case, peers, options.few_rounds, options=only, round_seconds=0.0
     )
-    _note(folder, f"steps of {case}", arguments, load, absent | failed)
+    replace_rows(results / "steps.csv", samples, lambda s: s.estimator == "prediction")
+    facts = {"rounds": options.few_rounds, "failed": options.absent | failed}
+    _note(results, "prediction", load, facts)
 
 
-def _prediction(
-    folder: Path, case: str, peers: Sequence[str], arguments: Any, absent: dict[str, str]
-) -> None:
-    print(f"{case}: prediction …", flush=True)
-    load = os.getloadavg()[0]
-    options = ("--only", "prediction", "--without", "")
-    rounds = min(arguments.rounds, LONG_ROUNDS)
-    samples, failed = measure(case, peers, rounds, options=options, round_seconds=0.0)
-    replace_rows(folder / "steps.csv", samples, lambda s: s.estimator == "prediction")
-    _note(folder, "prediction", arguments, load, absent | failed)
+def _starts(results: Path, options: Any) -> None:
+    load = _begin("starts")
+    peers = [p for p in options.peers if p in FORMS]
+    starts = measure_starts(options.main_case, peers, options.few_rounds)
+    replace_rows(results / "starts.csv", starts, lambda _: True)
+    _note(results, "starts", load, {"rounds": options.few_rounds, "failed": options.absent})
 
 
-def _run(folder: Path, arguments: Any) -> None:
-    print("whole run …", flush=True)
-    rounds = min(arguments.rounds, LONG_ROUNDS)
-    load = os.getloadavg()[0]
-    if arguments.fast:
+def _run(results: Path, options: Any) -> None:
+    load = _begin("whole run")
+    gin_file, case, steps, reports = "mnist_mlp.gin", MAIN_CASE, 1000, 4
+    if options.fast:
         gin_file, case, steps, reports = "digits.gin", "64-200-200-10", 20, 1
-    else:
-        gin_file, case, steps, reports = "mnist_mlp.gin", MAIN_CASE, 1000, 4
-    intervals, parts = measure_run(case, rounds, gin_file, "lrt/XLA", steps, reports)
-    replace_rows(folder / "run.csv", intervals, lambda _: True)
-    _note(folder, "run", arguments, load, {}, gin_file=gin_file, parts=parts)
+    measured = measure_run(case, options.few_rounds, gin_file, "lrt/XLA", steps, reports)
+    intervals, parts = measured
+    replace_rows(results / "run.csv", intervals, lambda _: True)
+    facts = {"rounds": options.few_rounds, "failed": {}, "gin_file": gin_file, "parts": parts}
+    _note(results, "run", load, facts)
 
 
-def _note(
-    folder: Path, part: str, arguments: Any, load: float, failed: dict[str, str], **facts: Any
-) -> None:
-    loads = f"{load:.1f} before and {os.getloadavg()[0]:.1f} after"
-    rounds = arguments.rounds if part.startswith("steps") else min(arguments.rounds, LONG_ROUNDS)
-    facts |= {"rounds": rounds, "load": loads, "failed": failed}
-    note(folder / "about.json", part, facts)
+PARTS: dict[str, Callable[[Path, Any], None]] = {
+    "steps": _steps,
+    "prediction": _prediction,
+    "starts": _starts,
+    "run": _run,
+}
 
 
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=_names({**CASES, **FAST}), help=f"of {', '.join(CASES)}")
-    parser.add_argument(
-        "--peers",
-        type=_names(registry.PEERS),
-        default=list(registry.PEERS),
-        help=f"of {', '.join(registry.PEERS)}; default all",
-    )
-    parser.add_argument("--parts", type=_names(PARTS), default=list(PARTS), help="default all")
-    parser.add_argument("--rounds", type=int, help="of each; default 15, 2 with --fast")
-    parser.add_argument("--fast", action="store_true", help="tiny networks, in seconds, for tests")
-    parser.add_argument("--output", type=Path, default=HERE / "results", help="folder of results")
-    arguments = parser.parse_args()
-    if arguments.fast and arguments.output == HERE / "results":
-        parser.error("--fast needs --output: its numbers must not replace the study's.")
-    known = FAST if arguments.fast else CASES
-    arguments.cases = arguments.cases or list(known)
-    if not set(arguments.cases) <= set(known):
-        parser.error(f"--cases must be of {', '.join(known)}, got {', '.join(arguments.cases)}.")
-    if arguments.rounds is not None and arguments.rounds < 1:
-        parser.error(f"--rounds must be at least 1, got {arguments.rounds}.")
-    arguments.rounds = arguments.rounds or (2 if arguments.fast else 15)
-    if OURS not in arguments.peers:
-        arguments.peers = [OURS, *arguments.peers]
-    return arguments
+def _begin(what: str) -> float:
+    """Says so; the load of the machine."""
+    print(f"{what} …", flush=True)
+    return os.getloadavg()[0]
 
 
-def _names(known: Any) -> Any:
-    def convert(text: str) -> list[str]:
-        names = [name.strip() for name in text.split(",")]
-        for name in names:
-            if name not in known:
-                raise argparse.ArgumentTypeError(
-                    f"must be names with commas of {', '.join(known)}, got {name!r}"
-                )
-        return names
+def _note(results: Path, part: str, load: float, facts: dict[str, Any]) -> None:
+    """Writes down under which circumstances a part was measured."""
+    path, now = results / "about.json", stamp()
+    about = json.loads(path.read_text()) if path.exists() else {}
+    about[part] = {
+        "date": f"{now['date']} UTC",
+        "revision": now["git_revision"][:12],
+        "load": f"{load:.1f} before and {os.getloadavg()[0]:.1f} after",
+        **facts,
+    }
+    found = now["versions"]
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    about |= {"versions": found, "cores": os.cpu_count()}
+    write_text(path, json.dumps(about, indent=1) + "\n")
 
-    return convert
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The command line, and what follows from it: main case, rounds, peers that are absent."""
+    parser = study_parser(__doc__, _HERE)
+    for name, known in (
+        ("cases", {**CASES, **FAST}),
+        ("peers", registry.PEERS),
+        ("parts", PARTS),
+    ):
+        default = None if name == "cases" else list(known)
+        parser.add_argument(f"--{name}", type=names_of(known), default=default, help="default all")
+    parser.add_argument("--rounds", type=positive, help="of each; default 15, 2 with --fast")
+    options = parse_options(parser, argv)
+    known = FAST if options.fast else CASES
+    options.cases = options.cases or list(known)
+    if not set(options.cases) <= set(known):
+        parser.error(f"--cases must be of {', '.join(known)}, got {', '.join(options.cases)}.")
+    options.main_case = next(iter(FAST)) if options.fast else MAIN_CASE
+    options.rounds = options.rounds or (2 if options.fast else 15)
+    options.few_rounds = min(options.rounds, LONG_ROUNDS)
+    peers = options.peers if OURS in options.peers else [OURS, *options.peers]
+    missing = {peer: ", ".join(registry.missing(peer)) for peer in peers}
+    options.absent = {peer: f"{why} not installed" for peer, why in missing.items() if why}
+    options.peers = [peer for peer in peers if not missing[peer]]
+    for peer, why in options.absent.items():
+        print(f"{peer}: left out, {why}")
+    return options
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

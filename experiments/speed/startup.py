@@ -27,21 +27,13 @@ IMPORTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """One process.
+    """One process."""
 
-    Attributes:
-      what: "first step" or an import.
-      peer: whose.
-      round: number of the round.
-      seconds: from the start of the process until the step was done, or of the whole process.
-      peak_bytes: peak resident memory after `steps` more steps; 0 where not measured.
-    """
-
-    what: str
-    peer: str
-    round: int
-    seconds: float
-    peak_bytes: int
+    what: str  # "first step" or an import
+    peer: str  # whose
+    round: int  # number of the round
+    seconds: float  # from the start of the process until the step was done, or of the whole process
+    peak_bytes: int  # peak resident memory after `steps` more steps; 0 where not measured
 
 
 def measure_starts(case: str, peers: Sequence[str], rounds: int, steps: int = 20) -> list[Start]:

@@ -36,16 +36,11 @@ class Quartiles:
 
 @dataclasses.dataclass(frozen=True)
 class Best:
-    """The best form of a peer's estimator: its name, and seconds per step by round.
+    """The best form of a peer's estimator: its name, and seconds per step by round."""
 
-    Attributes:
-      form: of the variant's name.
-      rounds: round to seconds.
-      processor: median of the processor time of a step, seconds; NaN where not measured.
-    """
-
-    form: str
-    rounds: Mapping[int, float]
+    form: str  # of the variant's name
+    rounds: Mapping[int, float]  # round to seconds
+    # median of the processor time of a step, seconds; NaN where not measured
     processor: float = math.nan
 
     @property
@@ -77,20 +72,14 @@ def _form(name: str, samples: Sequence[Sample]) -> Best:
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
-    """What ours may cost at most.
+    """What ours may cost at most."""
 
-    Attributes:
-      case: of the samples.
-      estimators: ours, each compared with the same of the other.
-      other: a peer; `best` for the fastest that has the estimator; `every` for all of them; or
-        `deterministic` for our own network without distributions.
-      limit: of the median of the ratios ours / other.
-    """
-
-    case: str
-    estimators: tuple[str, ...]
+    case: str  # of the samples
+    estimators: tuple[str, ...]  # ours, each compared with the same of the other
+    # a peer; `best` for the fastest that has the estimator; `every` for all of them; or
+    # `deterministic` for our own network without distributions
     other: str
-    limit: float
+    limit: float  # of the median of the ratios ours / other
 
 
 ALL = ("reparameterization", "lrt", "flipout")

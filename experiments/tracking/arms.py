@@ -12,28 +12,23 @@ import threading
 import time
 from pathlib import Path
 
-from experiments.tracking.server import Server, closed_port
+from experiments.study import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
+# Answers as it is told; the tests of `bnn.tracking` have it.
+_SERVER = "tests/tracking/wandb_server.py"
 _KEY = "f" * 40  # of the form that wandb takes for a key
 
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """A way in which the network can be.
+    """A way in which the network can be."""
 
-    Attributes:
-      name: folder of its runs.
-      title: what the table says.
-      tracker: gin value of `run.tracker`.
-      answer: of the server from the start; None where there is no server and no key.
-      later: its answer from the middle of the training on; None where it does not change.
-    """
-
-    name: str
-    title: str
-    tracker: str = "[@WandB()]"
+    name: str  # folder of its runs
+    title: str  # what the table says
+    tracker: str = "[@WandB()]"  # gin value of `run.tracker`
+    # of the server from the start; None where there is no server and no key
     answer: str | None = None
+    # its answer from the middle of the training on; None where it does not change
     later: str | None = None
 
 
@@ -52,19 +47,12 @@ ARMS = (
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What one run of the command took.
+    """What one run of the command took."""
 
-    Attributes:
-      wall: seconds from its start to its end.
-      cpu: seconds of processor time of it and of the processes that it started.
-      held: seconds that it waited in its trackers, by call.
-      stderr: what it said there.
-    """
-
-    wall: float
-    cpu: float
-    held: dict[str, float]
-    stderr: str
+    wall: float  # seconds from its start to its end
+    cpu: float  # seconds of processor time of it and of the processes that it started
+    held: dict[str, float]  # seconds that it waited in its trackers, by call
+    stderr: str  # what it said there
 
 
 def run_arm(arm: Arm, folder: Path, epochs: float, report_every: float) -> Cost:
@@ -73,41 +61,42 @@ def run_arm(arm: Arm, folder: Path, epochs: float, report_every: float) -> Cost:
     Raises:
       RuntimeError: the command failed, which no arm may cause.
     """
-    server = Server() if arm.answer not in (None, "closed") else None
     environ = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
     folder.parent.mkdir(parents=True, exist_ok=True)
     times = folder.with_name(f"{folder.name}.times.json")  # a run's folder is empty at its start
     environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TRACKING_TIMES": str(times)}
+    server = None
     if arm.answer is not None:
-        url = f"http://127.0.0.1:{closed_port()}" if server is None else server.url
-        environ |= {"WANDB_API_KEY": _KEY, "WANDB_BASE_URL": url}
-    if server is not None:
-        server.answer = str(arm.answer)
+        server = subprocess.Popen(
+            [sys.executable, _SERVER, arm.answer],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        environ |= {"WANDB_API_KEY": _KEY, "WANDB_BASE_URL": server.stdout.readline().strip()}
         if arm.later is not None:
-            half = _half(folder, epochs, report_every)
-            threading.Thread(target=_change, args=(server, arm.later, half), daemon=True).start()
+            half = folder / "metrics.jsonl", max(int(epochs / report_every) // 2, 1)
+            threading.Thread(target=_change, args=(server, arm.later, *half), daemon=True).start()
     bindings = {
         "run.tracker": arm.tracker,
         "run.epochs": epochs,
         "run.report_every": report_every,
     }
     command = [
-        *(
-            sys.executable,
-            "-m",
-            "experiments.tracking.timed_run",
-            "--gin_file=gin_configs/digits.gin",
-        ),
+        *(sys.executable, "-m", "experiments.tracking.timed_run"),
+        "--gin_file=gin_configs/digits.gin",
         *(f"--gin_bindings={name} = {value}" for name, value in bindings.items()),
         f"--workdir={folder}",
     ]
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     try:
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+        # Before the server has ended: its processor time is not the run's.
+        wall, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     finally:
         if server is not None:
-            server.close()
-    wall, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+            server.communicate()  # the end of its input is its own
     if done.returncode:
         raise RuntimeError(f"{arm.title}: the run failed\n{done.stdout}{done.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -116,13 +105,9 @@ def run_arm(arm: Arm, folder: Path, epochs: float, report_every: float) -> Cost:
     return Cost(wall, cpu, held, done.stderr)
 
 
-def _half(folder: Path, epochs: float, report_every: float) -> tuple[Path, int]:
-    return folder / "metrics.jsonl", max(int(epochs / report_every) // 2, 1)
-
-
-def _change(server: Server, answer: str, half: tuple[Path, int]) -> None:
+def _change(server: subprocess.Popen, answer: str, path: Path, lines: int) -> None:
     """Changes the server's answer when the metrics have so many lines."""
-    path, lines = half
     while not path.exists() or path.read_bytes().count(b"\n") < lines:
         time.sleep(0.05)
-    server.answer = answer
+    server.stdin.write(f"{answer}\n")
+    server.stdin.flush()

@@ -5,17 +5,27 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bnn.tracking import read_jsonl
+from experiments.records import built_with, made
+from experiments.study import ROOT, markdown, standard_error
 from experiments.tracking.arms import ARMS, Arm
-from experiments.tracking.run_file import read_run_file
 
 _TIMES = ("train", "wall", "cpu")
 _CLOCK = ("seconds",)  # what differs from run to run in metrics.jsonl
+_HEAD = (
+    *("network", "rounds", "waited while training", "waited at the end", "training"),
+    *("whole command", "processor time, whole command", "`metrics.jsonl` against no tracker's"),
+    *("rows W&B has on disk", "warnings"),
+)
+# Prints the rows of metrics in W&B's own files; the tests of `bnn.tracking` have it.
+_READER = "tests/tracking/wandb_file.py"
 
 
 def table(root: Path) -> str:
@@ -29,13 +39,8 @@ def table(root: Path) -> str:
         for path in sorted(root.glob(f"{arm.name}-*/cost.json")):
             number = path.parent.name.rpartition("-")[2]
             rounds.setdefault(number, {})[arm.name] = _read(path.parent)
-    head = (
-        "| network | rounds | waited while training | waited at the end | training | "
-        "whole command | processor time, whole command | `metrics.jsonl` against no tracker's | "
-        "rows W&B has on disk | warnings |\n|---|---|---|---|---|---|---|---|---|---|\n"
-    )
-    rows = [_row(arm, list(rounds.values())) for arm in ARMS]
-    return head + "".join(rows) + _foot(rounds)
+    lines = [row for arm in ARMS if (row := _row(arm, list(rounds.values())))]
+    return markdown(_HEAD, lines, compact=True) + _foot(rounds)
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -45,10 +50,10 @@ def _read(folder: Path) -> dict[str, Any]:
         {name: value for name, value in record.items() if name not in _CLOCK}
         for record in read_jsonl(folder / "metrics.jsonl")
     ]
-    rows = [
-        sum("loss" in row for row in read_run_file(path)["history"])
-        for path in folder.glob("wandb/*run-*-*/run-*.wandb")
-    ]
+    files = [str(path) for path in folder.glob("wandb/*run-*-*/run-*.wandb")]
+    command = [sys.executable, _READER, *files]
+    read = subprocess.check_output(command, cwd=ROOT, text=True) if files else ""
+    rows = [sum("loss" in row for row in json.loads(line)) for line in read.splitlines()]
     return {
         "train": results["seconds"]["train"],
         "wall": cost["wall"],
@@ -62,35 +67,27 @@ def _read(folder: Path) -> dict[str, Any]:
     }
 
 
-def _row(arm: Arm, rounds: list[dict[str, dict[str, Any]]]) -> str:
+def _row(arm: Arm, rounds: list[dict[str, dict[str, Any]]]) -> list[str]:
     pairs = [(r[arm.name], r["none"]) for r in rounds if arm.name in r and "none" in r]
     if not pairs:
-        return ""
-    if arm.name == "none":
-        shown = [
-            f"{np.median([run[k] for run, _ in pairs]):.1f} s" for k in ("train", "wall", "cpu")
-        ]
+        return []
+    runs, bare = [run for run, _ in pairs], arm.name == "none"
+    if bare:
+        times = [f"{np.median([run[name] for run in runs]):.1f} s" for name in _TIMES]
     else:
-        shown = [
-            _ratio([run[k] / none[k] for run, none in pairs]) for k in ("train", "wall", "cpu")
-        ]
-    during = np.median([run["during"] / run["train"] for run, _ in pairs])
-    shown = [
-        f"{100 * during:.2f} %",
-        f"{np.median([run['end'] for run, _ in pairs]):.1f} s",
-        *shown,
-    ]
-    lines = {len(run["records"]) for run, _ in pairs}
+        times = [_ratio([run[name] / none[name] for run, none in pairs]) for name in _TIMES]
     same = sum(run["records"] == none["records"] for run, none in pairs)
-    equal = f"{_range(lines)} lines, " + (
-        "–" if arm.name == "none" else f"{same} of {len(pairs)} bit-identical"
-    )
-    wandb = {sum(run["wandb"]) for run, _ in pairs} if arm.name != "none" else set()
-    warnings = {run["warnings"] for run, _ in pairs}
-    return (
-        f"| {arm.title} | {len(pairs)} | {' | '.join(shown)} | {equal} | "
-        f"{_range(wandb) if wandb else '–'} | {_range(warnings)} |\n"
-    )
+    equal = "–" if bare else f"{same} of {len(pairs)} bit-identical"
+    wandb = set() if bare else {sum(run["wandb"]) for run in runs}
+    return [
+        *(arm.title, str(len(pairs))),
+        f"{100 * np.median([run['during'] / run['train'] for run in runs]):.2f} %",
+        f"{np.median([run['end'] for run in runs]):.1f} s",
+        *times,
+        f"{_range({len(run['records']) for run in runs})} lines, {equal}",
+        _range(wandb) if wandb else "–",
+        _range({run["warnings"] for run in runs}),
+    ]
 
 
 def _ratio(ratios: list[float]) -> str:
@@ -98,7 +95,7 @@ def _ratio(ratios: list[float]) -> str:
     mean = math.exp(logs.mean())
     if len(logs) < 2:
         return f"×{mean:.3f}"
-    return f"×{mean:.3f} ± {mean * logs.std(ddof=1) / math.sqrt(len(logs)):.3f}"
+    return f"×{mean:.3f} ± {mean * standard_error(logs):.3f}"
 
 
 def _range(numbers: set[int]) -> str:
@@ -110,12 +107,8 @@ def _foot(rounds: dict[str, dict[str, dict[str, Any]]]) -> str:
     runs = [run["results"] for arms in rounds.values() for run in arms.values()]
     if not runs:
         return ""
-    versions = runs[-1]["versions"]
-    dates = sorted({run["date"][:10] for run in runs})
-    revisions = sorted({run["git_revision"][:12] for run in runs})
     return (
         f"\n`python -m experiments.tracking.run --repeats={len(rounds)}`, seed "
-        f"{runs[-1]['seed']}, {', '.join(dates)}, revision {', '.join(revisions)}, Python "
-        f"{versions['python']}, TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, "
+        f"{runs[-1]['seed']}, {made(runs)}, {built_with(runs[-1])}, "
         f"wandb {importlib.metadata.version('wandb')}, 2 CPU cores.\n"
     )

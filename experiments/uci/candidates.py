@@ -14,17 +14,12 @@ PRIORS = {"standard": "N(0, 1)", "learned": "learned scale", "mixture": "scale m
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """One choice of the hyper-parameters that validation data decide on.
+    """One choice of the hyper-parameters that validation data decide on."""
 
-    Attributes:
-      noise: key of `NOISES`.
-      prior: key of `PRIORS`, of every kernel and bias.
-      warmup: share of training over which the KL's weight rises linearly from 0 to 1; the whole
-        KL from there on.
-    """
-
-    noise: str
-    prior: str
+    noise: str  # key of `NOISES`
+    prior: str  # key of `PRIORS`, of every kernel and bias
+    # share of training over which the KL's weight rises linearly from 0 to 1; the whole KL
+    # from there on
     warmup: float
 
     @property
@@ -56,35 +51,21 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What is the same for every candidate and every set.
+    """What is the same for every candidate and every set."""
 
-    Attributes:
-      steps: optimisation steps, whatever the size of the set.
-      batch_size: examples a step; all of a smaller training part.
-      learning_rate: of Adam at the start; falls to 0 along half a cosine.
-      initial_scale: standard deviation of every weight at the start.
-      train_samples: weight samples a step, in antithetic pairs.
-      valid_samples: weight samples of the predictive that candidates are chosen by.
-      test_samples: weight samples of the predictive that is reported.
-      validation_fraction: share of each split's training part that candidates are chosen by.
-      hidden: units of the one hidden layer.
-      seed: split s uses seed + s for start values, data order, validation rows and noise.
-      splits: how many of a set's splits, the first ones; all where None.
-      jit_compile: compile with XLA, which takes longer than a few steps.
-    """
-
-    steps: int = 15_000
-    batch_size: int = 64
-    learning_rate: float = 0.01
-    initial_scale: float = 0.05
-    train_samples: int = 2
-    valid_samples: int = 100
-    test_samples: int = 500
+    steps: int = 15_000  # optimisation steps, whatever the size of the set
+    batch_size: int = 64  # examples a step; all of a smaller training part
+    learning_rate: float = 0.01  # of Adam at the start; falls to 0 along half a cosine
+    initial_scale: float = 0.05  # standard deviation of every weight at the start
+    train_samples: int = 2  # weight samples a step, in antithetic pairs
+    valid_samples: int = 100  # weight samples of the predictive that candidates are chosen by
+    test_samples: int = 500  # weight samples of the predictive that is reported
+    # share of each split's training part that candidates are chosen by
     validation_fraction: float = 0.2
-    hidden: int = 50
-    seed: int = 0
-    splits: int | None = None
-    jit_compile: bool = True
+    hidden: int = 50  # units of the one hidden layer
+    seed: int = 0  # split s uses seed + s for start values, data order, validation rows and noise
+    splits: int | None = None  # how many of a set's splits, the first ones; all where None
+    jit_compile: bool = True  # compile with XLA, which takes longer than a few steps
 
 
 CANDIDATES = tuple(

@@ -2,69 +2,47 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from experiments.study import standard_error
+
 CHOSEN = "chosen on validation data"
 
 
 class Result(NamedTuple):
-    """One member's results.
+    """One member's results."""
 
-    Attributes:
-      set: folder of the set.
-      title: of the candidate, or of a rule.
-      split: number of the split.
-      part: "valid" or "test".
-      samples: weight samples of each candidate's predictive.
-      log_likelihood: nats per example, of the target in its own units.
-      rmse: target units.
-      coverage_95: share of targets in the central interval of mass 0.95.
-      elbo: evidence lower bound with the whole KL, nats per training example, of the standardised
-        target; None for a mixture of candidates.
-    """
-
-    set: str
-    title: str
-    split: int
-    part: str
-    samples: int
-    log_likelihood: float
-    rmse: float
-    coverage_95: float
+    set: str  # folder of the set
+    title: str  # of the candidate, or of a rule
+    split: int  # number of the split
+    part: str  # "valid" or "test"
+    samples: int  # weight samples of each candidate's predictive
+    log_likelihood: float  # nats per example, of the target in its own units
+    rmse: float  # target units
+    coverage_95: float  # share of targets in the central interval of mass 0.95
+    # evidence lower bound with the whole KL, nats per training example, of the standardised
+    # target; None for a mixture of candidates
     elbo: float | None
 
 
 class Summary(NamedTuple):
-    """Means over the splits of a set, with standard errors.
+    """Means over the splits of a set, with standard errors."""
 
-    Attributes:
-      set: folder of the set.
-      title: of the candidate, or of a rule.
-      splits: number of splits.
-      samples: weight samples of each candidate's test predictive.
-      log_likelihood: test, nats per example.
-      log_likelihood_se: its standard error over splits.
-      rmse: test, target units.
-      rmse_se: its standard error over splits.
-      coverage_95: test.
-      valid_log_likelihood: of the members to choose by; None where weights are fitted to its rows.
-      elbo: nats per training example, of the reported members; None for a mixture of candidates.
-    """
-
-    set: str
-    title: str
-    splits: int
-    samples: int
-    log_likelihood: float
-    log_likelihood_se: float
-    rmse: float
-    rmse_se: float
-    coverage_95: float
+    set: str  # folder of the set
+    title: str  # of the candidate, or of a rule
+    splits: int  # number of splits
+    samples: int  # weight samples of each candidate's test predictive
+    log_likelihood: float  # test, nats per example
+    log_likelihood_se: float  # its standard error over splits
+    rmse: float  # test, target units
+    rmse_se: float  # its standard error over splits
+    coverage_95: float  # test
+    # of the members to choose by; None where weights are fitted to its rows
     valid_log_likelihood: float | None
+    # nats per training example, of the reported members; None for a mixture of candidates
     elbo: float | None
 
 
@@ -140,8 +118,6 @@ def _summary(name: str, title: str, results: Sequence[Result]) -> Summary:
 
 
 def _mean(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and its standard error, the deviation with n − 1 over √n; 0 for one value."""
+    """Mean and its standard error; 0 for one value."""
     array = np.array(list(values), np.float64)
-    if len(array) < 2:
-        return float(array.mean()), 0.0
-    return float(array.mean()), float(array.std(ddof=1) / math.sqrt(len(array)))
+    return float(array.mean()), standard_error(array) if len(array) > 1 else 0.0

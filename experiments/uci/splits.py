@@ -12,18 +12,13 @@ from experiments.uci.candidates import Settings
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """One training: of a split's training part without its validation rows, or of all of it.
+    """One training: of a split's training part without its validation rows, or of all of it."""
 
-    Attributes:
-      split: number of the split.
-      final: False: trained without the validation rows and evaluated on them, to choose by. True:
-        trained on the whole training part and evaluated on the test part, to report.
-      data: features and target z-scored by the rows that are trained on.
-    """
-
-    split: int
+    split: int  # number of the split
+    # False: trained without the validation rows and evaluated on them, to choose by. True:
+    # trained on the whole training part and evaluated on the test part, to report
     final: bool
-    data: Dataset
+    data: Dataset  # features and target z-scored by the rows that are trained on
 
     @property
     def inputs(self) -> np.ndarray:

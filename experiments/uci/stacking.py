@@ -17,19 +17,12 @@ _ITERATIONS = 1_000_000  # seconds; some thousands are usual
 
 
 class Points(NamedTuple):
-    """One member's predictive at each row that it predicts.
+    """One member's predictive at each row that it predicts."""
 
-    Attributes:
-      target: `[B]`, in the target's own units.
-      log_density: of the predictive at the target, `[B]`, nats.
-      mean: of the predictive, `[B]`, target units.
-      pit: CDF of the predictive at the target, `[B]`.
-    """
-
-    target: np.ndarray
-    log_density: np.ndarray
-    mean: np.ndarray
-    pit: np.ndarray
+    target: np.ndarray  # `[B]`, in the target's own units
+    log_density: np.ndarray  # of the predictive at the target, `[B]`, nats
+    mean: np.ndarray  # of the predictive, `[B]`, target units
+    pit: np.ndarray  # CDF of the predictive at the target, `[B]`
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Points:
@@ -42,19 +35,14 @@ Key = tuple[str, str, int, str]
 
 
 class Weights(NamedTuple):
-    """One split's weights.
+    """One split's weights."""
 
-    Attributes:
-      set: folder of the set.
-      split: number of the split.
-      of: title of each candidate to its weight; they sum to 1.
-      close: the best candidate leads the second by no more than one standard error, of their paired
-        difference in log-density over the validation rows: the choice of one is within its noise.
-    """
-
-    set: str
-    split: int
-    of: dict[str, float]
+    set: str  # folder of the set
+    split: int  # number of the split
+    of: dict[str, float]  # title of each candidate to its weight; they sum to 1
+    # the best candidate leads the second by no more than one standard error, of their paired
+    # difference in log-density over the validation rows: the choice of one is within its
+    # noise
     close: bool
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from experiments.study import markdown, minus
 from experiments.uci.choice import CHOSEN, Result, Summary, choices
-from experiments.uci.published import GOALS, PUBLISHED, Published
+from experiments.uci.published import GOALS, PUBLISHED
 from experiments.uci.stacking import STACKED, Weights
 
 _BEATEN = ("VI (Graves)", "PBP", "Bayes by Backprop")
@@ -45,12 +47,7 @@ def table(
         f"Ours: whole KL in every row; {settings['test_samples']} weight samples in every test "
         f"predictive of a candidate, {settings['valid_samples']} in every validation predictive.",
     ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]], text_columns: int = 1) -> str:
-    rule = ["---"] * text_columns + ["---:"] * (len(head) - text_columns)
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, rule, *lines])
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
 def _beside(rows: Sequence[Summary], sets: Sequence[str], metric: str) -> str:
@@ -66,7 +63,7 @@ def _beside(rows: Sequence[Summary], sets: Sequence[str], metric: str) -> str:
         cells = [_pair(*values[s]) + mark if s in values else "–" for s in sets]
         lines.append([row.title, row.source, *cells])
     counts = [f"{s} ({_splits(rows, s)} splits)" for s in sets]
-    return _markdown(["method", "source", *counts], lines, 2)
+    return markdown(["method", "source", *counts], lines, 2)
 
 
 def _cells(rows: Sequence[Summary], sets: Sequence[str], title: str, metric: str) -> list[str]:
@@ -82,50 +79,38 @@ def _goals(rows: Sequence[Summary], sets: Sequence[str], title: str) -> str:
     by_title = {row.title: row for row in PUBLISHED}
     ours = {row.set: row for row in rows if row.title == title}
     sets = [s for s in sets if s in ours]
-    lines = [["log-likelihood at least", *(_goal(ours[s]) for s in sets)]]
-    for beaten in _BEATEN:
-        lines.append(
-            [f"log-likelihood above {beaten}", *(_above(ours[s], by_title[beaten]) for s in sets)]
-        )
-        lines.append([f"RMSE below {beaten}", *(_below(ours[s], by_title[beaten]) for s in sets)])
-    return _markdown(["", *sets], lines)
+    asked: list[Any] = [("log-likelihood at least", "log_likelihood", operator.ge, GOALS)]
+    for name in _BEATEN:
+        for what, metric, better in (
+            ("log-likelihood above", "log_likelihood", operator.gt),
+            ("RMSE below", "rmse", operator.lt),
+        ):
+            bounds = {s: mean for s, (mean, _) in getattr(by_title[name], metric).items()}
+            asked.append((f"{what} {name}", metric, better, bounds))
+    lines = [
+        [what, *(_verdict(getattr(ours[s], metric), better, bounds.get(s)) for s in sets)]
+        for what, metric, better, bounds in asked
+    ]
+    return markdown(["", *sets], lines, 1)
 
 
-def _goal(row: Summary) -> str:
-    if row.set not in GOALS:
+def _verdict(value: float, better: Callable[[float, float], bool], bound: float | None) -> str:
+    if bound is None:
         return "–"
-    return _verdict(row.log_likelihood >= GOALS[row.set], f"{GOALS[row.set]:.2f}")
-
-
-def _above(row: Summary, other: Published) -> str:
-    if row.set not in other.log_likelihood:
-        return "–"
-    value = other.log_likelihood[row.set][0]
-    return _verdict(row.log_likelihood > value, f"{value:.2f}")
-
-
-def _below(row: Summary, other: Published) -> str:
-    if row.set not in other.rmse:
-        return "–"
-    value = other.rmse[row.set][0]
-    return _verdict(row.rmse < value, f"{value:.2f}")
-
-
-def _verdict(holds: bool, bound: str) -> str:
-    return f"{bound}: {'yes' if holds else '**no**'}".replace("-", "−")
+    return minus(f"{bound:.2f}: {'yes' if better(value, bound) else '**no**'}")
 
 
 def _ours(rows: Sequence[Summary], sets: Sequence[str]) -> str:
-    shown: Callable[[Summary], str] = lambda r: (  # noqa: E731
-        f"{_number(r.valid_log_likelihood)} / {100 * r.coverage_95:.1f} % / {_number(r.elbo)}"
-    )
-    lines = [[title, *(_only(shown, rows, s, title) for s in sets)] for title in _titles(rows)]
-    return _markdown(["candidate", *sets], lines)
+    found = {(r.set, r.title): r for r in rows}
+    lines = [[title, *(_measures(found.get((s, title))) for s in sets)] for title in _titles(rows)]
+    return markdown(["candidate", *sets], lines, 1)
 
 
-def _only(shown: Callable[[Summary], str], rows: Sequence[Summary], name: str, title: str) -> str:
-    found = [r for r in rows if (r.set, r.title) == (name, title)]
-    return shown(found[0]).replace("-", "−") if found else "–"
+def _measures(row: Summary | None) -> str:
+    if row is None:
+        return "–"
+    coverage = f"{100 * row.coverage_95:.1f} %"
+    return f"{_number(row.valid_log_likelihood)} / {coverage} / {_number(row.elbo)}"
 
 
 def _choices(results: Sequence[Result], weights: Sequence[Weights], sets: Sequence[str]) -> str:
@@ -134,7 +119,7 @@ def _choices(results: Sequence[Result], weights: Sequence[Weights], sets: Sequen
     lines = [[t, *(str(counts[s].get(t, "–")) for s in sets)] for t in titles]
     close = [str(sum(g.close for g in weights if g.set == s)) for s in sets]
     lines.append(["*the best leads the second by at most one standard error*", *close])
-    return _markdown(["candidate", *sets], lines)
+    return markdown(["candidate", *sets], lines, 1)
 
 
 def _weights(weights: Sequence[Weights], sets: Sequence[str]) -> str:
@@ -143,24 +128,13 @@ def _weights(weights: Sequence[Weights], sets: Sequence[str]) -> str:
     for title in titles:
         means = [np.mean([g.of[title] for g in weights if g.set == name]) for name in sets]
         lines.append([title, *(f"{mean:.2f}" for mean in means)])
-    return _markdown(["candidate", *sets], lines)
+    return markdown(["candidate", *sets], lines, 1)
 
 
 def _sources() -> str:
-    return _markdown(
-        ["method", "source", "splits", "protocol", "±"],
-        [
-            [
-                r.title,
-                r.source,
-                r.splits,
-                r.protocol,
-                "standard error" if r.spread == "se" else "standard deviation",
-            ]
-            for r in PUBLISHED
-        ],
-        5,
-    )
+    spreads = {"se": "standard error", "sd": "standard deviation"}
+    lines = [[r.title, r.source, r.splits, r.protocol, spreads[r.spread]] for r in PUBLISHED]
+    return markdown(["method", "source", "splits", "protocol", "±"], lines)
 
 
 def _titles(rows: Sequence[Summary]) -> list[str]:
@@ -172,8 +146,8 @@ def _splits(rows: Sequence[Summary], name: str) -> int:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else minus(f"{value:.3f}")
 
 
 def _pair(mean: float, spread: float) -> str:
-    return f"{mean:.3f} ± {spread:.3f}".replace("-", "−")
+    return minus(f"{mean:.3f} ± {spread:.3f}")

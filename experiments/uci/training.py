@@ -12,15 +12,16 @@ import tensorflow as tf
 from scipy.special import logsumexp
 
 from bnn import Draw, metrics
-from bnn.data import batch_indices
+from bnn.data import Batch, StackedBatches, batch_indices
 from bnn.estimators import Reparameterization
 from bnn.likelihoods import NormalRegression
 from bnn.metrics.regression import log_densities
 from bnn.models import mlp
-from bnn.objectives import NegativeELBO, Terms
+from bnn.noise import Noise, Purpose
+from bnn.objectives import NegativeELBO
 from bnn.posteriors import MeanFieldNormal
 from bnn.schedules import Cosine, LinearWarmup
-from bnn.training import Stack, StackedSteps, padded, stacked_values
+from bnn.training import Info, Stack, StackedSteps, padded, stacked_values
 from experiments.uci.candidates import Candidate, Settings
 from experiments.uci.splits import Member
 from experiments.uci.stacking import Points
@@ -95,34 +96,37 @@ def _train(
     sizes = [m.data.num_train for m in members]
     kl_weight = LinearWarmup(fraction=candidate.warmup)
 
-    def loss(x: tf.Tensor, y: tf.Tensor, step: tf.Tensor, member: dict[str, tf.Tensor]) -> Terms:
+    def loss(batch: Batch, noise: Noise) -> Info:
+        member = batch.member
         objective = NegativeELBO(
             likelihood, member["num_train"], settings.train_samples, antithetic=True
         )
-        return objective(
+        terms = objective(
             model,
-            x,
-            y,
+            batch.inputs,
+            batch.targets,
             estimator=Reparameterization(),
-            seed=member["seed"],
-            step=step,
-            kl_weight=kl_weight(tf.cast(step, tf.float32) / settings.steps),
+            noise=noise.at(seed=member["seed"]),
+            kl_weight=kl_weight(tf.cast(noise.step, tf.float32) / settings.steps),
         )
+        return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl})
 
     steps = StackedSteps(
         loss,
         stack,
-        _data_order(sizes, seeds, settings),
-        padded([m.data.x_train for m in members]),
-        padded([m.data.y_train for m in members]),
+        StackedBatches(
+            padded([m.data.x_train for m in members]),
+            padded([m.data.y_train for m in members]),
+            _data_order(sizes, seeds, settings),
+            {"seed": seeds, "num_train": np.array(sizes)},
+        ),
         keras.optimizers.Adam(Cosine(settings.learning_rate).for_keras(settings.steps)),
-        members={"seed": seeds, "num_train": np.array(sizes)},
         steps_per_call=min(_STEPS_PER_CALL, settings.steps),
         jit_compile=settings.jit_compile,
     )
     for first in range(0, settings.steps, steps.steps_per_call):
         history = steps(first, min(steps.steps_per_call, settings.steps - first))
-    nll, kl = history.nll.mean(axis=0), history.kl[-1]
+    nll, kl = history.metrics["nll"].mean(axis=0), history.metrics["kl"][-1]
     return {"train_nll": nll, "kl": kl, "elbo": -nll - kl / np.array(sizes)}
 
 
@@ -157,7 +161,8 @@ def _predict(
     model, likelihood, stack = built
 
     def one(x: tf.Tensor, seed: tf.Tensor, sample: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with Draw(seed, Reparameterization(), sample=sample):
+        noise = Noise(seed, purpose=Purpose.PREDICTION, sample=sample)
+        with Draw(noise, Reparameterization()):
             loc, scale = likelihood.parameters(model(x, training=False))
         return loc, tf.zeros_like(loc) + scale
 

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-from bnn.runs.provenance import git_revision, versions
-from bnn.training import write_json
+from experiments.records import held_record, stamp, write_json
 from experiments.uci.candidates import Candidate, Settings
+from experiments.uci.splits import members
+from experiments.uci.training import run_candidate
 
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """One set with one candidate, all splits.
+    """One set with one candidate, all splits."""
 
-    Attributes:
-      name: folder of the set.
-      candidate: what to train.
-      settings: how.
-      workdir: folder of the units' files.
-      data_dir: folder of data sets, or None for BNN_DATA_DIR.
-    """
-
-    name: str
-    candidate: Candidate
-    settings: Settings
-    workdir: Path
-    data_dir: str | None
+    name: str  # folder of the set
+    candidate: Candidate  # what to train
+    settings: Settings  # how
+    workdir: Path  # folder of the units' files
+    data_dir: str | None  # folder of data sets, or None for BNN_DATA_DIR
 
     @property
     def file(self) -> Path:
@@ -43,21 +35,8 @@ class Unit:
         Raises:
           ValueError: the file was made with other settings, or is not as `read` requires.
         """
-        if not self.file.exists():
-            return None
-        found = read(self.file)
-        asked = dataclasses.asdict(self.settings)
-        different = {k: (found["settings"].get(k), v) for k, v in asked.items()}
-        different = {k: pair for k, pair in different.items() if pair[0] != pair[1]}
-        if different:
-            changes = ", ".join(
-                f"{k} {old!r} there, {new!r} asked" for k, (old, new) in different.items()
-            )
-            raise ValueError(
-                f"{self.file} was made with other settings ({changes}); name another --workdir, or "
-                "delete that file to make it again."
-            )
-        return found
+        held = held_record(self.file, dataclasses.asdict(self.settings))
+        return held and read(self.file)
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -70,33 +49,28 @@ def read(file: Path) -> dict[str, Any]:
     if any("points" not in row for row in found["rows"]):
         raise ValueError(
             f"{file} must hold the predictions of single rows, which stacking needs; an earlier "
-            "version made it without. Name another --workdir, or delete that file to make it again."
+            "version made it without. Name another --root, or delete that file to make it again."
         )
     return found
 
 
 def run_unit(unit: Unit) -> str:
     """Trains and evaluates a unit, writes its file and says so in one line."""
-    from experiments.uci.splits import members
-    from experiments.uci.training import run_candidate
-
     start, used = time.perf_counter(), time.process_time()
     rows = run_candidate(
         members(unit.name, unit.data_dir, unit.settings), unit.candidate, unit.settings
     )
     seconds = time.perf_counter() - start
-    results = {
+    record = {
+        "asked": dataclasses.asdict(unit.settings),
         "set": unit.name,
         "candidate": dataclasses.asdict(unit.candidate),
-        "settings": dataclasses.asdict(unit.settings),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(time.process_time() - used, 1),
-        "date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}",
-        "git_revision": git_revision(),
-        "versions": versions(),
+        **stamp(),
         "rows": rows,
     }
-    write_json(unit.file, results)
+    write_json(unit.file, record)
     mean = {
         part: sum(r["log_likelihood"] for r in rows if r["part"] == part) * 2 / len(rows)
         for part in ("valid", "test")

@@ -5,8 +5,16 @@ from planted import Defect, estimator_defect
 
 from bnn import estimators as e
 from bnn import layers, operators
-from bnn.estimators import local_reparameterization
-from bnn.estimators.estimator import Estimate
+from bnn.estimators import Realisation
+from bnn.posteriors.terms import safe_sqrt
+
+
+def sign_shape(operator, tensor):
+    """One sign per example and channel: [B, 1, …, C]."""
+    shape = [1] * tensor.shape.rank
+    for axis in (0, operator.channel_axis):
+        shape[axis] = tensor.shape[axis]
+    return shape
 
 
 def flipout(signs_in=None, signs_out=None, flip_mean=False):
@@ -14,26 +22,31 @@ def flipout(signs_in=None, signs_out=None, flip_mean=False):
 
     def rademacher(stream):
         return lambda operator, tensor, noise: noise.signs(
-            operator.sign_shape(tensor), stream, per_example=True
+            sign_shape(operator, tensor), stream, per_example=True
         )
 
-    def estimate(operator, inputs, posterior, noise):
-        mean = operator(inputs, posterior.mean)
-        r = (signs_in or rademacher(1))(operator, inputs, noise)
-        s = (signs_out or rademacher(2))(operator, mean, noise)
-        if flip_mean:
-            return Estimate(operator(inputs * r, posterior.sample(noise)) * s)
-        return Estimate(mean + operator(inputs * r, posterior.perturbation(noise)) * s)
+    def realise(operator, posterior, noise, like):
+        mean, delta = posterior.mean, posterior.perturbation(noise)
 
-    return estimate
+        def apply(inputs):
+            outputs = operator(inputs, mean)
+            r = (signs_in or rademacher(1))(operator, inputs, noise)
+            s = (signs_out or rademacher(2))(operator, outputs, noise)
+            if flip_mean:
+                return operator(inputs * r, mean + delta) * s
+            return outputs + operator(inputs * r, delta) * s
+
+        return Realisation(apply)
+
+    return realise
 
 
 def float_signs(operator, tensor, noise):
-    return 4 * noise.uniform(operator.sign_shape(tensor), 2, per_example=True) - 1
+    return 4 * noise.uniform(sign_shape(operator, tensor), 2, per_example=True) - 1
 
 
 def shared_signs(operator, tensor, noise):
-    shape = [1, *operator.sign_shape(tensor)[1:]]
+    shape = [1, *sign_shape(operator, tensor)[1:]]
     return noise.signs(shape, 2)
 
 
@@ -42,7 +55,7 @@ def signs_by_position(operator, tensor, noise):
 
 
 def signs_of_the_batch(operator, tensor, noise):
-    return noise.signs(operator.sign_shape(tensor), 2)  # example_offset is ignored
+    return noise.signs(sign_shape(operator, tensor), 2)  # example_offset is ignored
 
 
 FLIPOUT = [
@@ -82,17 +95,20 @@ FLIPOUT = [
 ]
 
 
-def local(variance=None, root=local_reparameterization.safe_sqrt, noise_shape=None):
-    def estimate(operator, inputs, posterior, noise):
-        mean = operator(inputs, posterior.mean)
-        if variance:
-            v = variance(operator, inputs, posterior.scale)
-        else:
-            v = operator.variance(inputs, posterior.scale**2)
-        epsilon = noise.normal(noise_shape(mean) if noise_shape else mean.shape)
-        return Estimate(mean + root(v) * epsilon)
+def local(variance=None, root=safe_sqrt, noise_shape=None):
+    def realise(operator, posterior, noise, like):
+        def apply(inputs):
+            mean = operator(inputs, posterior.mean)
+            if variance:
+                v = variance(operator, inputs, posterior.scale)
+            else:
+                v = operator.variance(inputs, posterior.scale**2)
+            epsilon = noise.normal(noise_shape(mean) if noise_shape else mean.shape)
+            return mean + root(v) * epsilon
 
-    return estimate
+        return Realisation(apply, reusable=False)
+
+    return realise
 
 
 LOCAL = [

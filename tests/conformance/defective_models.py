@@ -102,15 +102,10 @@ class RedrawingDense(layers.Dense):
         outer = current_draw()
         if outer is None:
             return super().call(inputs, training)
-        coordinates = outer._noise
         steps = []
         for t in range(inputs.shape[1]):
-            with Draw(
-                coordinates.seed,
-                outer.estimator,
-                step=coordinates.step * inputs.shape[1] + t,
-                sample=coordinates.sample,
-            ):
+            noise = outer.noise.at(step=outer.noise.step * inputs.shape[1] + t)
+            with Draw(noise, outer.estimator):
                 steps.append(super().call(inputs[:, t : t + 1], training))
         return tf.concat(steps, axis=1)
 
@@ -120,7 +115,7 @@ class BiasAtEveryPosition(layers.Dense):
 
     def call(self, inputs, training=None):
         with mock.patch.object(
-            operators.Bias, "ones_like_batch", lambda x: tf.ones_like(x[..., :1])
+            operators.Bias, "apply", lambda self, x, w: tf.ones_like(x[..., :1]) * w
         ):
             return super().call(inputs, training)
 

@@ -8,12 +8,18 @@ import tensorflow as tf
 from planted import Defect, estimator_defect
 
 from bnn import estimators as e
-from bnn import layers, noise
-from bnn.estimators.estimator import Estimate
+from bnn import layers
+from bnn.estimators import Realisation
+from bnn.noise import coordinates, transforms
 
 
 def sampled(weights):
-    return lambda operator, x, posterior, noise: Estimate(operator(x, weights(posterior, noise)))
+    """Weights that are sampled at every call, and said to be those of one realisation."""
+
+    def realise(operator, posterior, noise, like):
+        return Realisation(lambda inputs: operator(inputs, weights(posterior, noise)))
+
+    return realise
 
 
 CALLS = itertools.count()
@@ -106,13 +112,11 @@ SAMPLES = [
     ]
 ]
 
-standard_normal = noise._standard_normal
-
 
 def float_range(words):
     """A float in place of every sign: each word times 32 odd numbers, uniform again."""
     odd = 2 * np.random.default_rng(0).integers(0, 2**31, 32) + 1
-    return 4 * noise._uniform(words[..., tf.newaxis] * odd.astype(np.uint32)) - 1
+    return 4 * transforms.uniform(words[..., tf.newaxis] * odd.astype(np.uint32)) - 1
 
 
 NOISE = [
@@ -121,13 +125,17 @@ NOISE = [
         "output variance",
         "moments",
         e.Flipout,
-        patch=(noise, "_signs", float_range),
+        patch=(coordinates, "signs", float_range),
     ),
     Defect(
         "generator's normal numbers of half the variance",
         "output variance",
         "moments",
         e.Reparameterization,
-        patch=(noise, "_standard_normal", lambda bits: 0.7071 * standard_normal(bits)),
+        patch=(
+            coordinates,
+            "standard_normal",
+            lambda bits: 0.7071 * transforms.standard_normal(bits),
+        ),
     ),
 ]

@@ -31,10 +31,10 @@ class Defect:
 
 
 class Variant(e.Estimator):
-    """A sound estimator with another `estimate`."""
+    """A sound estimator with another `realise`."""
 
-    def __init__(self, base, estimate):
-        self._base, self._estimate = base, estimate
+    def __init__(self, base, realise):
+        self._base, self._realise = base, realise
         for flag in ("stochastic", "couples_examples", "couples_positions", "pathwise"):
             setattr(self, flag, getattr(base, flag))
 
@@ -45,10 +45,10 @@ class Variant(e.Estimator):
     def unfit(self, posterior):
         return self._base.unfit(posterior)
 
-    def estimate(self, operator, inputs, posterior, noise):
-        return self._estimate(operator, inputs, posterior, noise)
+    def realise(self, operator, posterior, noise, like):
+        return self._realise(operator, posterior, noise, like)
 
 
-def estimator_defect(name, caught_by, check, base, estimate, layer=None, **arguments):
+def estimator_defect(name, caught_by, check, base, realise, layer=None, **arguments):
     layer = layers.Dense(2, use_bias=False) if layer is None else layer
-    return Defect(name, caught_by, check, lambda: Variant(base(), estimate), layer, arguments)
+    return Defect(name, caught_by, check, lambda: Variant(base(), realise), layer, arguments)

@@ -14,12 +14,11 @@ from bnn.estimators import (
     Flipout,
     LeaveOneOut,
     LocalReparameterization,
+    Realisation,
     Reparameterization,
     ScoreFunction,
 )
-from bnn.estimators.estimator import Estimate
 from bnn.posteriors import MeanFieldNormal, Posterior
-from bnn.variables import add_float32_weight
 
 CHEAP = tuple(check for check in CHECKS if check not in ("modes", "ledger"))
 
@@ -32,11 +31,15 @@ class WeightsPerExample(Estimator):
     def __init__(self, name):  # an argument keeps it out of the list of fitting estimators
         self.name = name
 
-    def estimate(self, operator, inputs, posterior, noise):
-        epsilon = noise.normal([inputs.shape[0], *posterior.shape], per_example=True)
+    def realise(self, operator, posterior, noise, like):
+        epsilon = noise.normal([like.shape[0], *posterior.shape], per_example=True)
         weights = posterior.mean + posterior.scale * epsilon
-        outputs = [operator(inputs[b : b + 1], weights[b]) for b in range(inputs.shape[0])]
-        return Estimate(tf.concat(outputs, axis=0))
+
+        def apply(inputs):
+            outputs = [operator(inputs[b : b + 1], weights[b]) for b in range(inputs.shape[0])]
+            return tf.concat(outputs, axis=0)
+
+        return Realisation(apply)
 
 
 class FullCovariance(Posterior):
@@ -47,10 +50,10 @@ class FullCovariance(Posterior):
 
     def _build(self, layer, name, initializer, regularizer, constraint):
         size = self.shape[-1]
-        self._loc = add_float32_weight(
+        self._loc = self.add_variable(
             layer, f"{name}_loc", shape=self.shape, initializer=initializer
         )
-        self._factor = add_float32_weight(
+        self._factor = self.add_variable(
             layer,
             f"{name}_factor",
             shape=(size, size),
@@ -81,8 +84,8 @@ class FullCovariance(Posterior):
 class ScaledDense(layers.Dense):
     """y = x W / √in + b."""
 
-    def make_operator(self, input_shape):
-        return ScaledProduct()
+    def build(self, input_shape):
+        self.add_affine(ScaledProduct(), (input_shape[-1], self.units), self.units)
 
 
 class ScaledProduct(operators.Dense):

@@ -7,7 +7,7 @@ from scipy import integrate, stats
 from tensorflow_probability import distributions as tfd
 
 from bnn import estimators as e
-from bnn import kl, layers, priors
+from bnn import layers, ledger, priors
 from bnn.diagnostics import LinearGaussian, make_subject
 from bnn.diagnostics.exact_kl import exact_kl
 from bnn.diagnostics.linear_gaussian import coordinates, operator_jacobian
@@ -64,7 +64,7 @@ def test_loss_is_the_mean_over_many_weights(rng):
     nll = -density.logpdf(subject.targets.numpy()).sum(2).mean(1)
     z = (nll.mean() - float(exact.nll())) / (nll.std() / np.sqrt(n))
     assert abs(z) < 4
-    total = sum(float(part) for part in kl.ledger(subject.model).values())
+    total = sum(float(part) for part in ledger(subject.model).values())
     expected = float(exact.nll()) + total / subject.num_train
     assert float(exact.loss()) == pytest.approx(expected, rel=1e-6)
 

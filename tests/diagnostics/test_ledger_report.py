@@ -4,6 +4,7 @@ import pytest
 
 import bnn
 from bnn.diagnostics import ledger_report
+from bnn.divergences import MonteCarlo
 
 
 def built(initial_scale=0.5, prior=None, posterior=None):
@@ -68,7 +69,7 @@ def test_balance_of_kl_and_fit(nll, dominates):
 def test_monte_carlo_sites_are_reported_too():
     model = built(prior=bnn.priors.ScaleMixture())
     report = ledger_report(model, num_train=10)
-    kl = bnn.ledger(model, num_samples=32)
+    kl = bnn.ledger(model, kl=MonteCarlo(32))
     assert report.sites[0].kl == pytest.approx(float(kl["0_dense/kernel"]), rel=1e-4)
 
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import agreement
 import numpy as np
 import pytest
-
-from experiments.distribution.agreement import ESTIMATORS
+from agreement import ESTIMATORS
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ TOLERANCE = 64 * 2.0**-24
 def start(size, folder, *options):
     """One process per size: two strategies of different sizes do not go together in one."""
     output = folder / f"{size}{''.join(options)}.json"
-    command = [sys.executable, "-m", "experiments.distribution.agreement"]
+    command = [sys.executable, agreement.__file__]
     process = subprocess.Popen(
         [*command, f"--replicas={size}", f"--output={output}", *options],
         cwd=ROOT,

@@ -1,8 +1,7 @@
 """Runs that are killed at random moments and started again by the same command."""
 
 import pytest
-
-from experiments.distribution.kills import (
+from kills import (
     finish,
     kill_often,
     largest_difference,

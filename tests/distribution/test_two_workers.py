@@ -10,14 +10,10 @@ import sys
 import time
 
 import pytest
-
-from experiments.distribution.kills import ROOT, SMALL, finish, largest_difference, lines
+from kills import ROOT, SMALL, finish, largest_difference, lines
+from workers import TWO
 
 pytestmark = pytest.mark.slow
-TWO = [
-    "--gin_bindings=run.strategy = @MultiWorker()",
-    "--gin_bindings=MultiWorker.shared_noise = True",
-]
 
 
 def free_ports(count):

@@ -49,7 +49,10 @@ def test_flipout_serves_symmetric_elements_that_are_not_normal(laplacian):
 def test_flipout_needs_both(flag, posterior):
     q = posterior((2,))
     setattr(q, flag, False)
-    with pytest.raises(ValueError, match="independent and symmetric about the mean"):
+    with pytest.raises(
+        ValueError,
+        match="elements are independent and symmetric about the mean, or one that is a mean plus",
+    ):
         Flipout().check(q)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear_gaussian import LinearGaussian
+from linear_gaussian import Regression
 
 import bnn
 from bnn.estimators import (
@@ -19,7 +19,7 @@ from bnn.objectives import NegativeELBO
 @pytest.fixture(scope="module")
 def simulated():
     """4,000 steps of three samples with every baseline."""
-    problem = LinearGaussian(3, use_bias=False)
+    problem = Regression(3, use_bias=False)
     problem.set_off_posterior()
     baselines = {"none": None, "loo": LeaveOneOut(), "optimal": OptimalCoefficient()}
     losses = {
@@ -115,7 +115,7 @@ def test_only_this_baseline_asks_for_norms():
 
 
 def test_needs_two_samples():
-    problem = LinearGaussian()
+    problem = Regression()
     loss = problem.objective(NegativeELBO, ScoreFunction(OptimalCoefficient()), 1)
     with pytest.raises(ValueError, match="the optimal-coefficient baseline needs num_samples of"):
         loss(0)

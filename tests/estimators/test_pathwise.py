@@ -5,12 +5,22 @@ import pytest
 import tensorflow as tf
 
 from bnn import operators
-from bnn.estimators import Flipout, LocalReparameterization, Mean, Reparameterization
-from bnn.estimators.local_reparameterization import safe_sqrt
+from bnn.estimators import (
+    Flipout,
+    LocalReparameterization,
+    Mean,
+    Reparameterization,
+    ScoreFunction,
+)
 from bnn.noise import Noise
+from bnn.posteriors.terms import safe_sqrt
 
 DENSE = operators.Dense()
 NOISE = Noise(4, step=2, site=1)
+
+
+def outputs(estimator, operator, x, q, noise=NOISE):
+    return estimator.realise(operator, q, noise, x).apply(x)
 
 
 @pytest.fixture
@@ -20,18 +30,18 @@ def x(rng):
 
 def test_mean(posterior, x):
     q = posterior((3, 2))
-    np.testing.assert_allclose(Mean().estimate(DENSE, x, q, NOISE).outputs, x @ q.mean, rtol=1e-6)
+    np.testing.assert_allclose(outputs(Mean(), DENSE, x, q), x @ q.mean, rtol=1e-6)
 
 
 def test_reparameterization(posterior, x):
     q = posterior((3, 2))
-    y = Reparameterization().estimate(DENSE, x, q, NOISE).outputs
+    y = outputs(Reparameterization(), DENSE, x, q)
     np.testing.assert_allclose(y, x @ q.sample(NOISE), rtol=1e-6)
 
 
 def test_local_reparameterization(posterior, x):
     q = posterior((3, 2))
-    y = LocalReparameterization().estimate(DENSE, x, q, NOISE).outputs
+    y = outputs(LocalReparameterization(), DENSE, x, q)
     stddev = tf.sqrt(tf.square(x) @ tf.square(q.scale))
     epsilon = NOISE.normal((5, 2), per_example=True)
     np.testing.assert_allclose(y, x @ q.mean + stddev * epsilon, rtol=1e-5, atol=1e-6)
@@ -40,7 +50,7 @@ def test_local_reparameterization(posterior, x):
 def test_flipout_is_a_weight_per_example(posterior, x):
     """yₙ = xₙ (μ + Δ ∘ rₙ sₙᵀ): the mean has no signs, the perturbation is one for all."""
     q = posterior((3, 2))
-    y = Flipout().estimate(DENSE, x, q, NOISE).outputs
+    y = outputs(Flipout(), DENSE, x, q)
     r = NOISE.signs((5, 3), 1, per_example=True)
     s = NOISE.signs((5, 2), 2, per_example=True)
     delta = q.perturbation(NOISE)
@@ -67,7 +77,7 @@ def test_flipout_on_a_convolution(posterior, rng, data_format):
     if data_format == "channels_first":
         operator = operators.Convolution((1, 1), "valid", data_format, (1, 1))
         x, expected = (tf.transpose(a, [0, 3, 1, 2]) for a in (x, expected))
-    y = Flipout().estimate(operator, x, q, NOISE).outputs
+    y = outputs(Flipout(), operator, x, q)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -75,9 +85,9 @@ def test_flipout_on_a_convolution(posterior, rng, data_format):
 def test_without_spread_every_estimator_is_the_mean(estimator, posterior, x):
     q = posterior((3, 2))
     q._unconstrained_scale.assign(np.full((3, 2), -120.0))  # σ = 0 in float32
-    y = estimator.estimate(DENSE, x, q, NOISE)
-    np.testing.assert_array_equal(y.outputs, x @ q.mean)
-    assert (y.score, y.log_weight) == (0.0, 0.0)
+    realisation = estimator.realise(DENSE, q, NOISE, x)
+    np.testing.assert_array_equal(realisation.apply(x), x @ q.mean)
+    assert (realisation.score, realisation.log_weight, realisation.score_norm) == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("estimator", [Reparameterization(), LocalReparameterization(), Flipout()])
@@ -89,7 +99,7 @@ def test_gradients_of_zero_inputs_are_finite(estimator, posterior, sigma):
     x = tf.zeros((4, 3))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = estimator.estimate(DENSE, x, q, NOISE).outputs
+        y = outputs(estimator, DENSE, x, q)
     sources = [x, q._loc.value, q._unconstrained_scale.value]
     for gradient in tape.gradient(y, sources):
         assert np.all(np.isfinite(gradient))
@@ -108,12 +118,45 @@ def test_safe_sqrt():
 @pytest.mark.parametrize("estimator", [LocalReparameterization(), Flipout()])
 def test_examples_have_noise_of_their_own(estimator, posterior):
     q = posterior((3, 2))
-    y = estimator.estimate(DENSE, tf.ones((64, 3)), q, NOISE).outputs.numpy()
+    y = outputs(estimator, DENSE, tf.ones((64, 3)), q).numpy()
     assert len(np.unique(y, axis=0)) > 1
     if isinstance(estimator, LocalReparameterization):
         assert len(np.unique(y)) == y.size
 
 
 def test_reparameterization_is_coherent(posterior):
-    y = Reparameterization().estimate(DENSE, tf.ones((64, 3)), posterior((3, 2)), NOISE).outputs
+    y = outputs(Reparameterization(), DENSE, tf.ones((64, 3)), posterior((3, 2)))
     assert len(np.unique(y, axis=0)) == 1
+
+
+# --- What a realisation says of itself ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("estimator", "reusable", "one_tensor"),
+    [
+        (Mean(), True, True),
+        (Reparameterization(), True, True),
+        (ScoreFunction(), True, True),
+        (Flipout(), True, False),
+        (LocalReparameterization(), False, False),
+    ],
+)
+def test_what_can_be_used_again(estimator, reusable, one_tensor, posterior, x):
+    q = posterior((3, 2))
+    realisation = estimator.realise(DENSE, q, NOISE, x)
+    assert realisation.reusable is reusable
+    assert (realisation.weights is not None) is one_tensor
+    if one_tensor:
+        np.testing.assert_allclose(realisation.apply(x), x @ realisation.weights, rtol=1e-6)
+    if reusable:  # linear in x, with the same weights for every call
+        twice = realisation.apply(x) + 2 * realisation.apply(-x)
+        np.testing.assert_allclose(twice, -realisation.apply(x), rtol=1e-4, atol=1e-5)
+
+
+def test_like_gives_no_more_than_batch_size_and_dtype(posterior, x):
+    q = posterior((3, 2))
+    for estimator in (Reparameterization(), Flipout(), LocalReparameterization()):
+        expected = outputs(estimator, DENSE, x, q)
+        actual = estimator.realise(DENSE, q, NOISE, tf.zeros((5, 1))).apply(x)
+        np.testing.assert_array_equal(actual, expected)

@@ -60,11 +60,11 @@ def test_outputs_are_those_of_reparameterization_without_its_gradient(posterior)
     q, x = posterior((3, 2)), tf.ones((4, 3))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        estimate = ScoreFunction().estimate(Dense(), x, q, NOISE)
-    expected = Reparameterization().estimate(Dense(), x, q, NOISE).outputs
-    np.testing.assert_array_equal(estimate.outputs, expected)
+        outputs = ScoreFunction().realise(Dense(), q, NOISE, x).apply(x)
+    expected = Reparameterization().realise(Dense(), q, NOISE, x).apply(x)
+    np.testing.assert_array_equal(outputs, expected)
     sources = [q._loc.value, q._unconstrained_scale.value, x]
-    loc, rho, inputs = tape.gradient(estimate.outputs, sources)
+    loc, rho, inputs = tape.gradient(outputs, sources)
     assert loc is None
     assert rho is None
     assert inputs is not None  # the layers below still get theirs
@@ -74,7 +74,7 @@ def test_score_and_its_gradient(posterior):
     """∇_μ log q = (w − μ)/σ² and ∇_σ log q = ((w − μ)²/σ² − 1)/σ, w held fixed."""
     q = posterior((3, 2))
     with tf.GradientTape(persistent=True) as tape:
-        score = ScoreFunction().estimate(Dense(), tf.ones((4, 3)), q, NOISE).score
+        score = ScoreFunction().realise(Dense(), q, NOISE, tf.ones((4, 3))).score
         scale = q.scale
     w, mu, sigma = (np.float64(a) for a in (q.sample(NOISE), q.mean, q.scale))
     log_prob = scipy.stats.norm.logpdf(w, mu, sigma).sum()
@@ -88,23 +88,26 @@ def test_score_and_its_gradient(posterior):
 
 
 def test_without_proposal_there_is_no_weight(posterior):
-    estimate = ScoreFunction().estimate(Dense(), tf.ones((4, 3)), posterior((3, 2)), NOISE)
-    assert estimate.log_weight == 0.0
+    realisation = ScoreFunction().realise(Dense(), posterior((3, 2)), NOISE, tf.ones((4, 3)))
+    assert realisation.log_weight == 0.0
 
 
 def test_with_proposal_the_weight_has_no_gradient(posterior):
     q, proposal = posterior((3, 2)), DefensiveMixture()
     with tf.GradientTape(persistent=True) as tape:
-        estimate = ScoreFunction(proposal=proposal).estimate(Dense(), tf.eye(3), q, NOISE)
+        estimator = ScoreFunction(proposal=proposal)
+        realisation = estimator.realise(Dense(), q, NOISE, tf.eye(3))
+        outputs = realisation.apply(tf.eye(3))
     w = proposal.sample(q, NOISE)
-    np.testing.assert_allclose(estimate.outputs, w, rtol=1e-6)
+    np.testing.assert_allclose(outputs, w, rtol=1e-6)
+    np.testing.assert_array_equal(realisation.weights, w)
     log_prob = tf.reduce_sum(q.distribution().log_prob(w))
-    assert float(estimate.score) == pytest.approx(float(log_prob), rel=1e-5)
+    assert float(realisation.score) == pytest.approx(float(log_prob), rel=1e-5)
     expected = float(proposal.log_weight(q, w))
-    assert float(estimate.log_weight) == pytest.approx(expected, rel=1e-5)
-    assert tape.gradient(estimate.log_weight, q._loc.value) is None
-    assert tape.gradient(estimate.outputs, q._loc.value) is None
-    assert tape.gradient(estimate.score, q._loc.value) is not None
+    assert float(realisation.log_weight) == pytest.approx(expected, rel=1e-5)
+    assert tape.gradient(realisation.log_weight, q._loc.value) is None
+    assert tape.gradient(outputs, q._loc.value) is None
+    assert tape.gradient(realisation.score, q._loc.value) is not None
 
 
 # --- Defensive mixture -------------------------------------------------------------------------

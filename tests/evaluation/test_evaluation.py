@@ -86,18 +86,20 @@ def test_regression_is_the_metrics_of_components_in_own_units(rng, values, likel
     )
     np.testing.assert_allclose(targets, values.to_own_units(values.y_test), rtol=1e-12)
     variance = metrics.predictive_variance(loc, scale)
-    expected = {
-        "nll": -metrics.log_likelihood(loc, scale, targets),
-        "log_likelihood": metrics.log_likelihood(loc, scale, targets),
+    of_each = {
         "rmse": metrics.rmse(loc, targets),
         "crps": metrics.crps(loc, scale, targets),
         "coverage_50": metrics.interval_coverage(loc, scale, targets, 0.5),
         "coverage_95": metrics.interval_coverage(loc, scale, targets, 0.95),
         "quantile_calibration_error": metrics.quantile_calibration_error(loc, scale, targets),
         "sharpness": metrics.sharpness(loc, scale),
-        "aleatoric_std": np.sqrt(np.mean(variance.aleatoric)),
-        "epistemic_std": np.sqrt(np.mean(variance.epistemic)),
+        "aleatoric_std": np.sqrt(np.mean(variance.aleatoric, axis=0)),
+        "epistemic_std": np.sqrt(np.mean(variance.epistemic, axis=0)),
     }
+    joint = metrics.log_likelihood(loc, scale, targets)
+    expected = {"nll": -joint, "log_likelihood": joint}
+    for name, each in of_each.items():
+        expected |= {f"{name}/target_0": each[0], f"{name}/target_1": each[1]}
     got = evaluate(likelihood, samples, values.y_test, values)
     assert got == pytest.approx(expected, rel=1e-12)
     assert all(type(value) is float for value in got.values())
@@ -150,7 +152,7 @@ def test_headline_metrics_of_values(rng, values):
     samples = tf.constant(rng.normal(size=(6, 15, 2)), tf.float32)
     everything = evaluate(likelihood, samples, values.y_test, values)
     got = headline(likelihood, samples, values.y_test, values)
-    assert got == {name: everything[name] for name in ("nll", "rmse")}
+    assert got == {name: everything[name] for name in ("nll", "rmse/target_0", "rmse/target_1")}
 
 
 def block_by_block(likelihood, samples, data, monkeypatch, size):

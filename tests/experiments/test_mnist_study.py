@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shutil
-import types
 
 import keras
 import numpy as np
@@ -12,15 +11,15 @@ import pytest
 import bnn
 from bnn import metrics
 from bnn.runs.prediction_file import Predictions
-from experiments.image_runs import Job
 from experiments.mnist import pruning, run
 from experiments.mnist.candidates import CANDIDATES
-from experiments.mnist.cases import BEST, CASES, PRIORS, mlp
-from experiments.mnist.goals import GOALS
+from experiments.mnist.cases import BEST, CASES, GOALS, PRIORS, mlp
 from experiments.mnist.published import PUBLISHED, SOURCES
 from experiments.mnist.results import collect, ensemble
 from experiments.mnist.tables import PARTS, goals_table, rows_table
+from experiments.runs import Job
 from experiments.shift.jobs import ARMS, EPOCHS, FOREIGN, Fit
+from experiments.trained import TrainedRun
 
 WHOLE, TEMPERED = mlp("mnist", BEST), mlp("mnist", BEST, kl_weight=0.1)
 MAP = mlp("mnist", "normal", random=False)
@@ -48,7 +47,7 @@ def test_every_case_has_runs_of_its_own_and_one_table():
     assert lenet == {Fit(data, arm, 2).job(EPOCHS) for data in FOREIGN for arm in ARMS}
     assert {goal.case for goal in GOALS} <= set(names)
     assert PRIORS[BEST] in [candidate.prior for candidate in CANDIDATES]
-    assert {row.source for rows in PUBLISHED.values() for row in rows} == set(SOURCES)
+    assert {row.source for row in PUBLISHED} == set(SOURCES)
 
 
 def test_rows_hold_means_and_errors_over_seeds_and_never_mix_kl_weights(tmp_path):
@@ -114,7 +113,7 @@ def small_run(posterior):
     layers = [bnn.layers.Dense(6, kernel_posterior=posterior, bias_posterior=posterior)]
     model = keras.Sequential([keras.Input((4,)), *layers])
     problem = dataclasses.make_dataclass("Problem", ["model"])(model)
-    return types.SimpleNamespace(problem=problem)
+    return TrainedRun(None, None, problem, None, 0, 1, None)
 
 
 @pytest.mark.parametrize("posterior", [bnn.posteriors.MeanFieldNormal(0.5), bnn.posteriors.Point()])
@@ -143,7 +142,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
 
 
 def test_a_run_that_fails_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.image_runs.sys.executable", shutil.which("false"))
+    monkeypatch.setattr("experiments.runs.sys.executable", shutil.which("false"))
     job = Job("a", "digits.gin", (), 0)
     with pytest.raises(RuntimeError, match=r"a ended with code 1; see .*a\.log"):
         job.train(tmp_path)

@@ -1,14 +1,11 @@
 """The benchmark: its counts, its ratios and verdicts, and one tiny session of our own."""
 
-import sys
-
 import pytest
 
+from experiments.records import read_rows, replace_rows
 from experiments.speed import run
 from experiments.speed.cases import CASES, FAST, forward
 from experiments.speed.peers import PEERS
-from experiments.speed.report import fill
-from experiments.speed.results import read_rows, replace_rows
 from experiments.speed.session import Sample
 from experiments.speed.summary import Bound, Quartiles, best_forms, verdicts
 
@@ -87,46 +84,30 @@ def test_rows_measured_anew_replace_their_own(tmp_path):
     ]
 
 
-def test_a_readme_without_markers_is_refused():
-    filled = fill("a <!-- x --> old <!-- end of x --> b", "x", "new")
-    assert filled == "a <!-- x -->\nnew\n<!-- end of x --> b"
-    with pytest.raises(ValueError, match=r"must hold the markers <!-- y --> and <!-- end of y -->"):
-        fill("", "y", "new")
-
-
-@pytest.fixture
-def command(monkeypatch):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["run", *arguments])
-        run.main()
-
-    return call
-
-
 @pytest.mark.parametrize(
     ("argument", "text"),
     [
         ("--cases=nothing", "must be names with commas of 784-400-400-10"),
         ("--cases=6-5-1", "--cases must be of 784-400-400-10"),
         ("--fast", "--fast needs --output"),
-        ("--rounds=0", "--rounds must be at least 1, got 0"),
+        ("--rounds=0", "--rounds: must be at least 1, got 0"),
     ],
 )
-def test_wrong_arguments_are_refused(command, capsys, argument, text):
+def test_wrong_arguments_are_refused(capsys, argument, text):
     with pytest.raises(SystemExit):
-        command(argument)
+        run.main([argument])
     assert text in capsys.readouterr().err
 
 
-def test_a_tiny_session_of_ours(tmp_path, command, monkeypatch):
+def test_a_tiny_session_of_ours(tmp_path, monkeypatch):
     monkeypatch.setitem(PEERS, "absent", ("absent", ("no_such_package",)))
     arguments = ("--parts=steps", "--cases=6-5-1", "--peers=machine,bnn,absent")
-    command("--fast", f"--output={tmp_path}", *arguments)
-    rows = read_rows(tmp_path / "steps.csv", Sample)
+    assert run.main(["--fast", f"--output={tmp_path}", *arguments]) == 0
+    rows = read_rows(tmp_path / "results" / "steps.csv", Sample)
     estimators = {s.estimator for s in rows if s.peer == "bnn"}
     assert {"deterministic", "reparameterization", "lrt", "flipout"} <= estimators
     assert all(s.seconds > 0 for s in rows)
-    tables = (tmp_path / "tables.md").read_text()
+    tables = (tmp_path / "results" / "tables.md").read_text()
     assert "| 6-5-1 | flipout | bnn | XLA |" in tables
     assert "Gflop/s" in tables
     assert "Could not be measured: absent (no_such_package not installed)" in tables

@@ -47,11 +47,18 @@ def test_ratios_are_of_the_same_round_and_values_are_compared_to_the_bit(tmp_pat
 
 
 @pytest.mark.slow
-def test_one_short_round(tmp_path, monkeypatch, capsys):
+def test_one_short_round(tmp_path, monkeypatch):
     chosen = [arm for arm in ARMS if arm.name in ("none", "lost", "errors")]
     monkeypatch.setattr(run, "ARMS", chosen)
-    assert run.main(["--fast", f"--root={tmp_path / 'runs'}"]) == 0
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| W&B")]
+    options = [f"--root={tmp_path / 'runs'}", f"--output={tmp_path}"]
+    assert run.main(["--fast", *options]) == 0
+    text = (tmp_path / "README.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| W&B")]
     assert len(rows) == 2
     for row in rows:
         assert "2 lines, 1 of 1 bit-identical | 2 | 1 |" in row
+
+
+def test_a_report_needs_a_run(tmp_path, capsys):
+    assert run.main([f"--root={tmp_path}", f"--output={tmp_path}", "--report"]) == 1
+    assert "has ended; leave --report out" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The UCI study: one small run of everything, its choice rule and its tables."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -13,7 +14,6 @@ from experiments.uci.candidates import CANDIDATES, FAST, FULL, Candidate
 from experiments.uci.choice import CHOSEN, Result, choices, chosen, summaries
 from experiments.uci.figure import draw
 from experiments.uci.published import GOALS, PUBLISHED
-from experiments.uci.results import fill
 from experiments.uci.splits import members
 from experiments.uci.stacking import STACKED, Points, Weights, stacked, stacking_weights
 from experiments.uci.tables import table
@@ -38,8 +38,8 @@ def write_set(folder, size=30, num_splits=5, num_targets=1):
 
 
 def arguments(folder, *more):
-    options = ["--sets=protein", f"--data_dir={folder}", f"--workdir={folder / 'work'}"]
-    return [*options, f"--output={folder / 'out'}", "--fast", "--workers=1", *more]
+    options = ["--sets=protein", f"--data_dir={folder}", f"--root={folder / 'work'}"]
+    return [*options, f"--output={folder}", "--fast", *more]
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_the_whole_study_small(tmp_path, capsys):
     assert run.main(arguments(tmp_path)) == 0
     files = sorted((tmp_path / "work" / "protein").glob("*.json"))
     assert len(files) == 2
-    with (tmp_path / "out" / "splits.csv").open() as file:
+    with (tmp_path / "results" / "splits.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 2 * FAST.splits
     for row in rows:
@@ -60,10 +60,10 @@ def test_the_whole_study_small(tmp_path, capsys):
         assert 0 < float(row["rmse"]) < 100
         assert np.isfinite([float(row["log_likelihood"]), float(row["elbo"])]).all()
         assert float(row["kl"]) > 0
-    text = (tmp_path / "out" / "table.md").read_text()
+    text = (tmp_path / "results" / "table.md").read_text()
     assert CHOSEN in text
     assert STACKED in text
-    with (tmp_path / "out" / "weights.csv").open() as file:
+    with (tmp_path / "results" / "weights.csv").open() as file:
         weights = list(csv.DictReader(file))
     assert len(weights) == 2 * FAST.splits
     for split in range(FAST.splits):
@@ -71,8 +71,8 @@ def test_the_whole_study_small(tmp_path, capsys):
         assert sum(given) == pytest.approx(1.0, abs=2e-6)
     assert "VI (Graves)" in text
     assert f"{FAST.test_samples} weight samples" in text
-    assert (tmp_path / "out" / "results.png").stat().st_size > 10_000
-    about = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert (tmp_path / "results" / "results.png").stat().st_size > 10_000
+    about = json.loads((tmp_path / "results" / "results.json").read_text())
     assert about["settings"]["steps"] == FAST.steps
 
     # The second run has one unit to do and repeats it to the same numbers.
@@ -296,7 +296,8 @@ def test_points_are_what_the_metrics_are_means_of(tmp_path):
 def test_units_without_points_are_refused(tmp_path):
     unit = Unit("yacht", CANDIDATES[0], FULL, tmp_path, None)
     unit.file.parent.mkdir()
-    unit.file.write_text('{"rows": [{"split": 0}]}')
+    asked = dataclasses.asdict(FULL)
+    unit.file.write_text(json.dumps({"asked": asked, "rows": [{"split": 0}]}))
     for reader in (unit.results, lambda: read(unit.file)):
         with pytest.raises(ValueError, match=r"must hold the predictions of single rows.*delete"):
             reader()
@@ -332,22 +333,12 @@ def test_candidates_differ_by_name_and_build(candidate):
     ("given", "message"),
     [
         (["--fast"], "--fast needs --output"),
-        (["--fast", "--output=x"], "--fast needs --workdir"),
+        (["--fast", "--output=x"], "--fast needs --output and --root"),
         (["--sets=,"], "--sets must name at least one set"),
-        (["--workers=0"], "--workers must be at least 1, got 0"),
+        (["--workers=0"], "--workers: must be at least 1, got 0"),
     ],
 )
 def test_unusable_options(given, message, capsys):
     with pytest.raises(SystemExit):
         run.parse(given)
     assert message in capsys.readouterr().err
-
-
-def test_the_readme_is_filled_between_its_markers(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("a\n<!-- results -->\nold\n<!-- end of results -->\nb\n")
-    fill(readme, "new")
-    assert readme.read_text() == "a\n<!-- results -->\n\nnew\n<!-- end of results -->\nb\n"
-    readme.write_text("nothing")
-    with pytest.raises(ValueError, match="must hold the markers"):
-        fill(readme, "new")

@@ -103,7 +103,7 @@ def test_a_figure_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     before = path.read_bytes()
 
     def fail(self, file, **kwargs):
-        file.write_bytes(b"half")
+        file.write(b"half")
         raise OSError("no space")
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", fail)

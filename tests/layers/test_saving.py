@@ -58,7 +58,7 @@ def build():
                 kernel_posterior=MeanFieldNormal(0.2),
                 bias_posterior=Point(),
                 kernel_prior=ScaleMixture(0.25, 1.0, 0.1),
-                bias_prior=Normal(1.0, 2.0, trainable=True),
+                bias_prior=Normal(1.0, 2.0),
             ),
         ]
     )
@@ -152,6 +152,7 @@ def test_keras_file_of_a_model_called_in_a_draw_and_trained(tmp_path):
             tf.constant([0, 2]),
             estimator=bnn.estimators.LocalReparameterization(),
             seed=0,
+            step=0,
         ).loss
     gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
     optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))

@@ -39,7 +39,7 @@ def test_every_variable_has_gradients_in_eager_graph_and_xla():
     assert len(expected) == 2 * len(bnn.sites(model)) == 34
     assert all(g is not None and float(tf.norm(g)) > 0 for g in expected)
     for jit in (False, True):
-        function = tf.function(lambda s: gradients(model, s), jit_compile=jit, autograph=False)  # noqa: B023
+        function = tf.function(lambda s: gradients(model, s), jit_compile=jit, autograph=False)
         other_loss, found = function(tf.constant(0))
         np.testing.assert_allclose(other_loss, loss, rtol=1e-5)
         for a, b in zip(found, expected, strict=True):

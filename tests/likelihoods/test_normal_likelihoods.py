@@ -64,14 +64,16 @@ def test_half_precision_outputs_are_computed_in_float32(case, targets):
 
 def test_targets_of_another_shape_are_not_broadcast(case, targets):
     likelihood, outputs, _, _ = case
-    for y in (targets[:, 0], targets[:, :2], targets[:1]):
+    for y in (targets[:, 0], targets[:, :2]):
         with pytest.raises(ValueError, match=r"targets must be \[B, D\].*size the last layer"):
             likelihood.log_prob(tf.constant(outputs[0]), y)
+    with pytest.raises(ValueError, match=r"got 6 rows of outputs and targets of shape \(1, 3\)"):
+        likelihood.log_prob(tf.constant(outputs[0]), targets[:1])
 
 
 def test_means_without_a_column_axis_are_not_broadcast():
     with pytest.raises(
-        ValueError, match=r"got targets of shape \(3, 1\) and means of shape \(3,\)"
+        ValueError, match=r"takes outputs \[B, K\], got shape \(3,\); keep the batch"
     ):
         Normal().log_prob(tf.zeros(3), tf.zeros((3, 1)))
 
@@ -96,8 +98,7 @@ def test_predictive_is_the_mixture_of_the_samples(case, targets, units):
     s = scale * units.get("scale", 1)
     y = (targets * units.get("scale", 1) + units.get("loc", 0)).astype(np.float32)
     predictive = likelihood.predictive(tf.constant(outputs), **units)
-    assert predictive.batch_shape == (B,)
-    assert predictive.event_shape == (D,)
+    assert predictive.shape == (B, D)
     log_probs = scipy.stats.norm.logpdf(y, m, s).sum(axis=-1)
     expected = scipy.special.logsumexp(log_probs, axis=0) - np.log(S)
     np.testing.assert_allclose(predictive.log_prob(y), expected, rtol=1e-3, atol=1e-3)
@@ -121,9 +122,9 @@ def test_change_of_variables(case, targets, units):
 def test_own_density_integrates_to_one(case):
     likelihood, outputs, _, _ = case
     columns = [0] if isinstance(likelihood, Normal) else [0, D]
-    predictive = likelihood.predictive(outputs[:, :1, columns], loc=100.0, scale=25.0)
     y = np.linspace(-400, 600, 4001, dtype=np.float32)
-    density = np.exp([predictive.log_prob(y[:, None, None])])
+    repeated = np.repeat(outputs[:, :1, columns], len(y), axis=1)
+    density = np.exp(likelihood.predictive(repeated, loc=100.0, scale=25.0).log_prob(y))
     assert np.sum(density) * (y[1] - y[0]) == pytest.approx(1, abs=1e-3)
 
 
@@ -161,6 +162,78 @@ def test_build_is_done_once():
     [variable] = likelihood.variables
     likelihood.build(3)
     assert likelihood.variables[0] is variable
+
+
+def test_a_learned_scale_is_built_for_the_first_targets():
+    """Not with one scale for all columns."""
+    likelihood = Normal(0.5, trainable=True)
+    likelihood.log_prob(tf.zeros((4, 3)), np.zeros((4, 3)))
+    assert likelihood.scale.shape == (3,)
+    with pytest.raises(
+        ValueError,
+        match=r"built for 3 target columns, got 2: it has one scale a column; make a new",
+    ):
+        likelihood.build(2)
+    with pytest.raises(ValueError, match=r"built for 3 target columns, got 1: .* build\(num_targ"):
+        likelihood.log_prob(tf.zeros((4, 1)), np.zeros(4))
+
+
+def test_a_learned_scale_of_unknown_width_is_refused():
+    likelihood = Normal(trainable=True)
+    for use in (
+        lambda: likelihood.variables,
+        lambda: likelihood.trainable_variables,
+        lambda: likelihood.scale,
+        lambda: likelihood.predictive(tf.zeros((1, 2, 3))),
+    ):
+        with pytest.raises(ValueError, match=r"no variables yet: it learns one scale per .*build"):
+            use()
+
+
+def test_a_fixed_scale_needs_no_build():
+    likelihood = Normal(0.5)
+    assert likelihood.variables == []
+    np.testing.assert_allclose(likelihood.scale, [0.5], rtol=1e-6)
+    likelihood.build(1)
+    expected = scipy.stats.norm.logpdf(1.0, 0.0, 0.5) * 3
+    np.testing.assert_allclose(
+        likelihood.log_prob(tf.zeros((2, 3)), np.ones((2, 3))), [expected] * 2, rtol=1e-6
+    )
+
+
+def test_targets_near_a_million():
+    """In float32 their log-density is 0.9 nats off."""
+    units = {"loc": 1e6, "scale": 0.01}
+    predictive = Normal(0.7).predictive(np.full((2, 1, 1), 0.3), **units)
+    expected = scipy.stats.norm.logpdf(1e6 + 0.011, 1e6 + 0.003, 0.007)
+    np.testing.assert_allclose(predictive.log_prob([1e6 + 0.011]), [expected], rtol=1e-6)
+    loc, scale = Normal(0.7).components(np.full((2, 1, 1), 0.3), **units)
+    np.testing.assert_allclose(loc, np.full((2, 1, 1), 1e6 + 0.003), rtol=1e-14)
+    np.testing.assert_allclose(scale, np.full((2, 1, 1), 0.007), rtol=1e-14)
+
+
+def test_targets_that_are_not_finite():
+    y = np.array([0.0, np.nan, np.inf])
+    with pytest.raises(
+        ValueError,
+        match=r"Normal: targets must be finite, got nan in row 1 \(2 such rows\); repair",
+    ):
+        Normal().log_prob(tf.zeros((3, 1)), y)
+    log_prob = tf.function(Normal().log_prob, autograph=False)
+    np.testing.assert_array_equal(
+        np.isnan(log_prob(tf.zeros((3, 1)), tf.constant(y))), [False, True, True]
+    )
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, [1.0, 0.0, 2.0]])
+def test_unusable_units(scale):
+    with pytest.raises(ValueError, match=r"scale must be positive and finite, got .*; it is what"):
+        Normal().predictive(np.zeros((1, 2, 3)), scale=scale)
+
+
+def test_samples_without_their_axis():
+    with pytest.raises(ValueError, match=r"samples must be outputs \[S, B, K\].*samples\[None\]"):
+        Normal().predictive(np.zeros((2, 3)))
 
 
 def test_gradient_of_a_learned_scale(rng):

@@ -137,7 +137,7 @@ def test_unfit_arguments(arguments, message):
         VariationalInference(**{"estimator": Flipout(), **arguments})
 
 
-@pytest.mark.parametrize("number", [0, -3, 2.0, 10**7])
+@pytest.mark.parametrize("number", [0, -3, 10**7])
 def test_unfit_number_of_samples(problem, number):
     with pytest.raises(
         ValueError, match=f"num_samples must be at (least 1|most 1000), got {number}"

@@ -10,7 +10,7 @@ def test_sharpness_is_the_spread_of_draws_in_closed_form(regression):
     loc, scale, _ = regression
     second_moment = np.mean(scale**2 + loc**2, axis=0)
     variance = second_moment - loc.mean(axis=0) ** 2
-    assert metrics.sharpness(loc, scale) == pytest.approx(np.sqrt(variance.mean()), rel=1e-9)
+    assert metrics.sharpness(loc, scale) == pytest.approx(np.sqrt(variance.mean(axis=0)), rel=1e-9)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
@@ -25,15 +25,16 @@ def test_score_against_the_definition_target_by_target(regression, level):
     loc, scale, targets = regression
     alpha = 1 - level
     lower, upper = metrics.quantile(loc, scale, [alpha / 2, 1 - alpha / 2])
-    total = 0.0
-    for low, high, y in zip(lower.flat, upper.flat, targets.flat, strict=True):
-        total += high - low
+    total = np.zeros(targets.shape[1:])
+    for place in np.ndindex(targets.shape):
+        low, high, y = lower[place], upper[place], targets[place]
+        total[place[1:]] += high - low
         if y < low:
-            total += 2 / alpha * (low - y)
+            total[place[1:]] += 2 / alpha * (low - y)
         if y > high:
-            total += 2 / alpha * (y - high)
+            total[place[1:]] += 2 / alpha * (y - high)
     actual = metrics.interval_score(loc, scale, targets, level)
-    assert actual == pytest.approx(total / targets.size, rel=1e-9)
+    assert actual == pytest.approx(total / len(targets), rel=1e-9)
 
 
 def test_score_is_a_sum_of_two_pinball_losses(regression):
@@ -41,7 +42,7 @@ def test_score_is_a_sum_of_two_pinball_losses(regression):
     loc, scale, targets = regression
     levels = [0.05, 0.95]
     pinball = sum(
-        np.mean(np.maximum(p * (targets - q), (p - 1) * (targets - q)))
+        np.mean(np.maximum(p * (targets - q), (p - 1) * (targets - q)), axis=0)
         for p, q in zip(levels, metrics.quantile(loc, scale, levels), strict=True)
     )
     actual = metrics.interval_score(loc, scale, targets, 0.9)

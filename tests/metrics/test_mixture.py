@@ -16,8 +16,9 @@ def test_cdf_against_scipy(regression):
 def test_coverage_counts_targets_between_the_quantiles(regression, level):
     loc, scale, targets = regression
     lower, upper = metrics.quantile(loc, scale, [(1 - level) / 2, (1 + level) / 2])
-    expected = np.mean((targets >= lower) & (targets <= upper))
-    assert metrics.interval_coverage(loc, scale, targets, level) == expected
+    expected = np.mean((targets >= lower) & (targets <= upper), axis=0)
+    actual = metrics.interval_coverage(loc, scale, targets, level)
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.9, 0.95])

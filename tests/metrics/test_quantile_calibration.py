@@ -19,10 +19,10 @@ def drawn():
 def test_histogram_counts_the_transform(regression):
     loc, scale, targets = regression
     actual = metrics.pit_histogram(loc, scale, targets, num_bins=4)
-    transform = scipy.stats.norm.cdf(targets[None], loc, scale).mean(axis=0).ravel()
+    transform = scipy.stats.norm.cdf(targets[None], loc, scale).mean(axis=0)
     bins = np.minimum(np.floor(4 * transform), 3)  # the last bin holds 1 as well
-    expected = [np.sum(bins == m) for m in range(4)]
-    np.testing.assert_array_equal(actual.count, expected)
+    expected = [np.sum(bins == m, axis=0) for m in range(4)]
+    np.testing.assert_array_equal(actual.count, np.transpose(expected))
     np.testing.assert_allclose(actual.edges, [0, 0.25, 0.5, 0.75, 1])
 
 
@@ -42,8 +42,9 @@ def test_histogram_shows_what_is_wrong(drawn):
 def test_coverage_counts_targets_below_the_quantiles(regression):
     loc, scale, targets = regression
     levels = [0.1, 0.5, 0.8]
-    expected = [np.mean(targets <= q) for q in metrics.quantile(loc, scale, levels)]
-    np.testing.assert_array_equal(metrics.quantile_coverage(loc, scale, targets, levels), expected)
+    expected = [np.mean(targets <= q, axis=0) for q in metrics.quantile(loc, scale, levels)]
+    actual = metrics.quantile_coverage(loc, scale, targets, levels)
+    np.testing.assert_array_equal(actual, np.transpose(expected))
 
 
 def test_coverage_of_calibrated_targets_is_the_level(drawn):
@@ -55,12 +56,14 @@ def test_coverage_of_calibrated_targets_is_the_level(drawn):
 
 def test_error_is_the_integral(regression):
     loc, scale, targets = regression
-    transform = scipy.stats.norm.cdf(targets[None], loc, scale).mean(axis=0).ravel()
-    grid = np.sort(np.concatenate([np.linspace(0, 1, 200_001), transform]))
-    gap = np.abs(np.mean(transform[None] <= grid[1:, None], axis=1) - grid[1:])
-    expected = np.sum(gap * np.diff(grid))
+    transform = scipy.stats.norm.cdf(targets[None], loc, scale).mean(axis=0)
+    expected = []
+    for column in transform.reshape(len(transform), -1).T:
+        grid = np.sort(np.concatenate([np.linspace(0, 1, 200_001), column]))
+        gap = np.abs(np.mean(column[None] <= grid[1:, None], axis=1) - grid[1:])
+        expected.append(np.sum(gap * np.diff(grid)))
     actual = metrics.quantile_calibration_error(loc, scale, targets)
-    assert actual == pytest.approx(expected, abs=1e-5)
+    assert np.ravel(actual) == pytest.approx(np.array(expected), abs=1e-5)
 
 
 def test_error_is_a_wasserstein_distance(drawn):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from linear_gaussian import NUM_TRAIN, LinearGaussian
+from linear_gaussian import NUM_TRAIN, Regression
 
 from bnn.estimators import (
     BySite,
@@ -36,7 +36,7 @@ def bounds(problem, num_samples):
 
 
 def one_weight(shift=0.5, widening=1.3):
-    problem = LinearGaussian(1, use_bias=False, trainable_prior=True, trainable_noise=True)
+    problem = Regression(1, use_bias=False, trainable_prior=True, trainable_noise=True)
     problem.set_off_posterior(shift, widening)
     return problem
 
@@ -164,6 +164,7 @@ def test_kl_weight_tempers_the_ratio_of_prior_and_posterior():
             problem.targets,
             estimator=Reparameterization(),
             seed=3,
+            step=0,
             kl_weight=0.2,
         )
     a, b = rows.values()
@@ -173,10 +174,15 @@ def test_kl_weight_tempers_the_ratio_of_prior_and_posterior():
 
 
 def test_terms_are_plain_averages():
-    problem = LinearGaussian()
+    problem = Regression()
     objective = ImportanceWeightedBound(problem.likelihood, NUM_TRAIN, 3)
     terms = objective(
-        problem.model, problem.inputs, problem.targets, estimator=Reparameterization(), seed=0
+        problem.model,
+        problem.inputs,
+        problem.targets,
+        estimator=Reparameterization(),
+        seed=0,
+        step=0,
     )
     assert set(terms.kl_by_site) == {"0_dense/kernel", "0_dense/bias"}
     assert float(terms.kl) == pytest.approx(sum(map(float, terms.kl_by_site.values())), rel=1e-5)
@@ -202,13 +208,13 @@ def test_terms_are_plain_averages():
     ],
 )
 def test_estimators_that_cannot_serve(rule, estimator, message):
-    problem = LinearGaussian()
+    problem = Regression()
     loss = problem.objective(ImportanceWeightedBound, estimator, 2, gradient=rule)
     with pytest.raises(ValueError, match=message):
         loss(0)
 
 
 def test_vimco_needs_two_samples():
-    problem = LinearGaussian()
+    problem = Regression()
     with pytest.raises(ValueError, match="VIMCO needs num_samples of at least 2, got 1"):
         ImportanceWeightedBound(problem.likelihood, NUM_TRAIN, 1, VIMCO())

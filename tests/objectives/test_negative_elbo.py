@@ -12,6 +12,7 @@ from bnn.estimators import (
     RunningMean,
     ScoreFunction,
 )
+from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
 from bnn.posteriors import MeanFieldNormal
 from bnn.priors import Normal, ScaleMixture
@@ -38,8 +39,10 @@ def data(rng):
 
 def evaluate(model, data, num_samples=1, num_train=NUM_TRAIN, likelihood=None, **options):
     objective = NegativeELBO(likelihood or bnn.likelihoods.Normal(0.5), num_train, num_samples)
-    options = {"estimator": Reparameterization(), "seed": 0, **options}
-    return objective(model, *data, **options)
+    names = ("seed", "step", "replica", "example_offset")
+    place = {name: options.pop(name) for name in names if name in options}
+    options = {"estimator": Reparameterization(), **options}
+    return objective(model, *data, noise=Noise(**{"seed": 0, **place}), **options)
 
 
 def total_kl(model, **options):
@@ -55,7 +58,7 @@ def test_value_is_the_equation(model, data, num_samples):
     terms = evaluate(model, data, num_samples, seed=4, step=7, replica=2)
     nll = []
     for sample in range(num_samples):
-        with bnn.Draw(4, Reparameterization(), step=7, sample=sample, replica=2):
+        with bnn.Draw(Noise(4, 7, sample=sample, replica=2), Reparameterization()):
             outputs = model(data[0])
         nll.append(-np.mean(bnn.likelihoods.Normal(0.5).log_prob(outputs, data[1])))
     assert float(terms.nll) == pytest.approx(np.mean(nll), rel=1e-5)
@@ -187,6 +190,7 @@ def test_activity_regularizers_are_averaged_over_the_samples(data):
 def test_every_variable_gets_a_gradient(data, estimator):
     model = build(kernel_prior=Normal(trainable=True))
     likelihood = bnn.likelihoods.Normal(trainable=True)
+    likelihood.build(1)
     variables = [v.value for v in model.trainable_variables + likelihood.trainable_variables]
     assert len(variables) == 2 * (2 + 2 + 1) + 1
     with tf.GradientTape() as tape:
@@ -220,12 +224,25 @@ def test_gradient_of_a_learned_noise_level(model, data):
     assert float(gradient[0]) == pytest.approx(np.mean(1 - z**2), rel=1e-4)
 
 
-def test_nll_is_an_account_without_gradient(model, data):
+@pytest.mark.parametrize(
+    "estimator",
+    [Reparameterization(), Flipout(), ScoreFunction(), ScoreFunction(bnn.estimators.LeaveOneOut())],
+)
+@pytest.mark.parametrize("weight", [0.1, 1.0])
+def test_terms_may_be_weighted_by_hand(model, data, estimator, weight):
+    """∇(nll + β kl / N) = ∇loss at kl_weight = β: nll carries the estimator's gradient."""
     variables = [v.value for v in model.trainable_variables]
+    options = {"num_samples": 2, "estimator": estimator}
     with tf.GradientTape(persistent=True) as tape:
-        terms = evaluate(model, data)
-    assert tape.gradient(terms.nll, variables) == [None] * 8
-    assert all(g is not None for g in tape.gradient(terms.kl, variables))
+        terms = evaluate(model, data, **options)
+        by_hand = terms.nll + weight * terms.kl / NUM_TRAIN
+        loss = evaluate(model, data, kl_weight=weight, **options).loss
+    assert float(by_hand) == pytest.approx(float(loss), rel=1e-6)
+    gradients = [tape.gradient(value, variables) for value in (by_hand, loss)]
+    for ours, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    nll = tape.gradient(terms.nll, variables)
+    assert all(np.any(gradient != 0) for gradient in nll)
 
 
 @pytest.mark.parametrize("num_samples", [1, 2])
@@ -272,14 +289,17 @@ def test_the_training_flag_reaches_the_model(data, training):
 def test_likelihood_that_is_none(likelihood):
     with pytest.raises(ValueError, match="likelihood must be a bnn likelihood object, got"):
         NegativeELBO(likelihood, NUM_TRAIN)
+    with pytest.raises(ValueError, match="likelihood must be a bnn likelihood object, got"):
+        NegativeELBO().bind(likelihood, NUM_TRAIN)
 
 
-@pytest.mark.parametrize("num_train", [0, -5])
+@pytest.mark.parametrize("num_train", [0, -5, None])
 def test_unusable_num_train(num_train):
-    with pytest.raises(
-        ValueError, match=f"num_train must be the number of training examples, .* got {num_train}"
-    ):
+    message = f"num_train must be the number of training examples, .* got {num_train}"
+    with pytest.raises(ValueError, match=message):
         NegativeELBO(bnn.likelihoods.Normal(), num_train)
+    with pytest.raises(ValueError, match=message):
+        NegativeELBO().bind(bnn.likelihoods.Normal(), num_train)
 
 
 @pytest.mark.parametrize("num_samples", [0, -1])

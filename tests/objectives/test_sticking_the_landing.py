@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from linear_gaussian import NUM_TRAIN, LinearGaussian
+from linear_gaussian import NUM_TRAIN, Regression
 
 import bnn
 from bnn.estimators import (
@@ -16,7 +16,7 @@ from bnn.objectives import NegativeELBO, StickingTheLanding
 class WithScore(StickingTheLanding):
     """The defect to be seen: the score is left in the gradient."""
 
-    def kl_by_site(self, model, draws, seed, step):
+    def kl_by_site(self, model, draws, noise):
         ratios = [bnn.objectives.densities.log_ratios(model, draw) for draw in draws]
         return {name: sum(r[name] for r in ratios) / len(ratios) for name in ratios[0]}
 
@@ -24,7 +24,7 @@ class WithScore(StickingTheLanding):
 @pytest.fixture(scope="module")
 def simulated():
     """The problem, and losses and gradients with q at the exact posterior and off it."""
-    problem = LinearGaussian(trainable_prior=True)
+    problem = Regression(trainable_prior=True)
     kinds = {"landing": StickingTheLanding, "elbo": NegativeELBO, "with score": WithScore}
     run = problem.simulator(
         {name: problem.objective(k, Reparameterization()) for name, k in kinds.items()}
@@ -94,9 +94,14 @@ def test_agrees_with_the_elbo_off_the_posterior(off_posterior, assert_mean):
 
 
 def test_terms_by_site_sum_to_the_kl():
-    problem = LinearGaussian()
+    problem = Regression()
     terms = StickingTheLanding(problem.likelihood, NUM_TRAIN, 3)(
-        problem.model, problem.inputs, problem.targets, estimator=Reparameterization(), seed=0
+        problem.model,
+        problem.inputs,
+        problem.targets,
+        estimator=Reparameterization(),
+        seed=0,
+        step=0,
     )
     assert set(terms.kl_by_site) == {"0_dense/kernel", "0_dense/bias"}
     assert float(terms.kl) == pytest.approx(sum(map(float, terms.kl_by_site.values())), rel=1e-6)
@@ -116,6 +121,6 @@ def test_terms_by_site_sum_to_the_kl():
     ],
 )
 def test_estimators_without_weights_or_path(estimator, message):
-    problem = LinearGaussian()
+    problem = Regression()
     with pytest.raises(ValueError, match=message):
         problem.objective(StickingTheLanding, estimator)(0)

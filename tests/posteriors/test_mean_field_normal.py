@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from bnn.noise import Noise
-from bnn.posteriors import Exponential, MeanFieldNormal, Softplus
+from bnn.posteriors import Elementwise, Exponential, MeanFieldNormal, Posterior, Softplus
 
 SHAPE = (3, 2)
 
@@ -136,3 +136,57 @@ def test_unusable_initial_scale(scale):
         ValueError, match=rf"initial_scale must be a positive number, got {scale}; .*Point\(\)"
     ):
         MeanFieldNormal(scale)
+
+
+# --- What other parts read of a family ------------------------------------------------------------
+
+
+def test_variables_and_those_of_the_scale():
+    """Weight decay must leave the second alone: it would pull ln σ to 0."""
+    posterior = MeanFieldNormal()
+    assert posterior.variables == []
+    layer = keras.layers.Layer()
+    posterior.build(layer, "kernel", SHAPE, "zeros")
+    assert posterior.variables == [posterior._loc, posterior._unconstrained_scale]
+    assert posterior.scale_variables == [posterior._unconstrained_scale]
+    assert posterior.variables == layer.trainable_variables
+    posterior.build(keras.layers.Layer(), "kernel", SHAPE, "zeros")
+    assert len(posterior.variables) == 2  # those of the last build
+
+
+def test_one_term_of_independent_elements(posterior):
+    [term] = posterior.terms
+    assert isinstance(term, Elementwise)
+    assert term.normal
+    np.testing.assert_array_equal(term.variance(), posterior.variance)
+    np.testing.assert_array_equal(term.sample(Noise(1)), posterior.perturbation(Noise(1)))
+
+
+def test_log_prob_and_entropy(posterior, rng):
+    """Of the whole tensor, in nats."""
+    w = rng.normal(size=SHAPE).astype(np.float32)
+    mean, scale = np.float64(posterior.mean), np.float64(posterior.scale)
+    expected = scipy.stats.norm.logpdf(w, mean, scale).sum()
+    assert posterior.log_prob(w).shape == ()
+    assert float(posterior.log_prob(w)) == pytest.approx(expected, rel=1e-4)
+    entropy = np.sum(0.5 * np.log(2 * np.pi * np.e) + np.log(scale))
+    assert float(tf.reduce_sum(posterior.entropy())) == pytest.approx(entropy, rel=1e-5)
+    np.testing.assert_allclose(posterior.variance, scale**2, rtol=1e-5)
+    np.testing.assert_allclose(posterior.log_scale, np.log(scale), rtol=1e-4, atol=1e-6)
+
+
+def test_a_family_without_a_distribution_of_tfps():
+    class Own(MeanFieldNormal):
+        distribution = Posterior.distribution
+
+    posterior = Own()
+    posterior.build(keras.layers.Layer(), "kernel", SHAPE, "zeros")
+    with pytest.raises(NotImplementedError, match=r"Own is no distribution of TFP's\."):
+        posterior.entropy()
+    posterior.sample(Noise(0))
+
+
+@pytest.mark.parametrize("flag", ["factorized", "symmetric"])
+def test_no_terms_where_elements_are_dependent_or_skewed(posterior, flag):
+    setattr(posterior, flag, False)
+    assert posterior.terms is None

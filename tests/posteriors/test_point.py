@@ -47,3 +47,9 @@ def test_clone_and_serialization(built):
         assert isinstance(copy, Point)
         with pytest.raises(ValueError, match="Point has no variables yet: call its layer"):
             _ = copy.mean
+
+
+def test_its_variable_is_no_scale(built):
+    layer, posterior = built
+    assert posterior.variables == layer.trainable_variables
+    assert posterior.scale_variables == []

@@ -59,3 +59,17 @@ def test_clone_and_serialization():
 def test_unusable_scale(scale):
     with pytest.raises(ValueError, match="scale must be a positive finite number, got"):
         Normal(scale=scale)
+
+
+def test_variables_are_those_that_are_learned():
+    layer = keras.layers.Layer()
+    fixed, learned = Normal(), Normal(trainable=True)
+    for prior in (fixed, learned):
+        prior.build(layer, "kernel", (3,))
+    assert fixed.variables == []
+    assert learned.variables == layer.trainable_variables
+
+
+def test_log_prob_is_the_distributions(rng):
+    prior, w = Normal(0.5, 2.0), rng.normal(size=(3, 2)).astype(np.float32)
+    np.testing.assert_array_equal(prior.log_prob(w), prior.distribution().log_prob(w))

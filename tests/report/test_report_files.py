@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.report import build, build_report
+from bnn.report import build_report, sections
 from bnn.report.command import write
 from bnn.report.document import Figure, Heading, Items, Paragraph, Table
 from bnn.report.html import to_html
@@ -52,15 +52,17 @@ def images(tmp_path):
 @pytest.fixture
 def no_figures(monkeypatch):
     """Reports without their figures, which take seconds, for tests of what is written."""
-    monkeypatch.setattr(build, "joint_figures", lambda *args: [])
-    monkeypatch.setattr(build, "group_figures", lambda *args: [])
+    monkeypatch.setattr(sections, "joint_figures", lambda *args: [])
+    monkeypatch.setattr(sections, "group_figures", lambda *args: [])
 
 
 BLOCKS = [
     Heading("Title <1>", 1),
     Paragraph("Some `code` & <b>text</b>."),
     Items(["one", "two"]),
-    Table(["model", "x | y", "words"], [["a|b", "1.0", "so"]], text_columns=["words"]),
+    Table(
+        ["model", "x | y", "words"], [["a|b", "1.0", "so"]], text_columns=["words"], best=[(0, 1)]
+    ),
     Figure("a.png", 'A caption [1] with "quotes". More.'),
     Figure("a.png", "Another."),
 ]
@@ -68,20 +70,20 @@ BLOCKS = [
 
 def test_markdown():
     assert to_markdown(BLOCKS).splitlines() == [
-        "# Title <1>",
+        "# Title \\<1\\>",
         "",
-        "Some `code` & <b>text</b>.",
+        "Some `code` \\& \\<b\\>text\\</b\\>.",
         "",
         "- one",
         "- two",
         "",
         "| model | x \\| y | words |",
         "| --- | ---: | --- |",
-        "| a\\|b | 1.0 | so |",
+        "| a\\|b | **1.0** | so |",
         "",
-        '![A caption (1) with "quotes"](figures/a.png)',
+        '![A caption \\[1\\] with "quotes"](figures/a.png)',
         "",
-        '*A caption [1] with "quotes". More.*',
+        '*A caption \\[1\\] with "quotes". More.*',
         "",
         "![Another.](figures/a.png)",
         "",
@@ -94,7 +96,7 @@ def test_html_is_whole_escaped_and_refers_to_nothing_outside(images):
     page = Page(text)
     assert "<title>Title &lt;1&gt;</title>" in text
     assert "Some <code>code</code> &amp; &lt;b&gt;text&lt;/b&gt;." in text
-    assert "<td class=number>1.0</td><td>so</td>" in text
+    assert "<td class=number><b>1.0</b></td><td>so</td>" in text
     assert len(page.sources) == 2
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert text.count('<div class="figures">') == 1  # figures that follow each other share a row
@@ -127,7 +129,8 @@ def test_a_report_of_everything(write_run, tmp_path):
     output = tmp_path / "out"
     page = build_report([tmp_path / "sweep"], output, title="Estimators")
     assert page == output / "report.html"
-    assert sorted(p.name for p in output.iterdir()) == ["figures", "report.html", "report.md"]
+    names = [".bnn-report.json", "figures", "report.html", "report.md"]
+    assert sorted(p.name for p in output.iterdir()) == names
     markdown = (output / "report.md").read_text()
     linked = set(re.findall(r"\(figures/(.*?)\)", markdown))
     assert linked == {p.name for p in (output / "figures").iterdir()}
@@ -238,7 +241,7 @@ def test_detection_is_of_the_scores_in_the_folder(write_run, tmp_path, no_figure
 
 
 def test_more_models_than_a_figure_holds_are_spread_over_several(write_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "MAX_SINGLE", 1)
+    monkeypatch.setattr(sections, "MAX_SINGLE", 1)
     folders = [write_run(f"r{n}", estimator=f"E{n}") for n in range(9)]
     build_report(folders, tmp_path / "out")
     names = {p.name for p in (tmp_path / "out" / "figures").iterdir()}
@@ -248,26 +251,6 @@ def test_more_models_than_a_figure_holds_are_spread_over_several(write_run, tmp_
     assert "drawn for the first 1 of 9; name fewer runs" in markdown
 
 
-def test_an_earlier_report_is_replaced_and_other_files_are_not_touched(
-    write_run, tmp_path, no_figures
-):
-    folder, output = write_run("a"), tmp_path / "out"
-    build_report([folder], output)
-    (output / "figures" / "stale.png").write_bytes(b"")
-    before = (output / "report.md").read_text()
-    build_report([folder], output)
-    assert not (output / "figures" / "stale.png").exists()
-    assert (output / "report.md").read_text() == before
-    (output / "thesis.tex").write_text("")
-    with pytest.raises(
-        ValueError,
-        match=rf"output {re.escape(str(output))} holds something else than a report \(thesis\.tex",
-    ):
-        build_report([folder], output)
-    with pytest.raises(ValueError, match=r"thesis\.tex is a file; name a folder\."):
-        build_report([folder], output / "thesis.tex")
-
-
 def test_a_failure_leaves_the_earlier_report(write_run, tmp_path, monkeypatch, no_figures):
     folder, output = write_run("a"), tmp_path / "out"
     build_report([folder], output)
@@ -275,10 +258,10 @@ def test_a_failure_leaves_the_earlier_report(write_run, tmp_path, monkeypatch, n
 
     def broken(data, groups, folder):
         (folder / "half.png").write_bytes(b"half")
-        raise OSError("disk full")
+        raise OSError("no space left")
 
-    monkeypatch.setattr(build, "joint_figures", broken)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(sections, "joint_figures", broken)
+    with pytest.raises(OSError, match="no space left"):
         build_report([folder], output)
     assert sorted(p.name for p in output.rglob("*")) == before
 

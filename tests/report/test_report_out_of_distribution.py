@@ -1,4 +1,5 @@
 import gzip
+import shutil
 import struct
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.report import build, build_report
+from bnn.report import build_report, sections
 from bnn.report.out_of_distribution import out_of_distribution_file, predict_other_sets
 from bnn.report.runs import read_runs
 from bnn.runs.configuration import parse as _parse
@@ -44,7 +45,7 @@ def trained(tmp_path, monkeypatch, cheap_runs, clean_gin):
 
 
 def test_other_sets_are_predicted_once_as_the_runs_own(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "joint_figures", lambda *args: [])
+    monkeypatch.setattr(sections, "joint_figures", lambda *args: [])
     build_report([trained], tmp_path / "out", out_of_distribution=["kmnist", "mnist"])
     markdown = (tmp_path / "out" / "report.md").read_text()
     assert "### Out of distribution" in markdown
@@ -66,14 +67,41 @@ def test_other_sets_are_predicted_once_as_the_runs_own(trained, tmp_path, monkey
 
 
 def test_a_set_that_is_not_there(trained):
-    runs, _ = read_runs([trained])
+    runs, _, _ = read_runs([trained])
     with pytest.raises(FileNotFoundError, match="klingon"):
         predict_other_sets(runs, ["klingon"])
 
 
 def test_regressions_have_none(write_run):
-    runs, _ = read_runs([write_run("a", make=write_run.regression)])
+    runs, _, _ = read_runs([write_run("a", make=write_run.regression)])
     with pytest.raises(
         ValueError, match=r"^out_of_distribution needs runs that classify, got regressions only; le"
     ):
         predict_other_sets(runs, ["kmnist"])
+
+
+def test_a_run_that_cannot_take_a_set_is_skipped_by_name(trained, tmp_path, monkeypatch):
+    """The README's example: digits have 64 pixels, and kmnist has 784."""
+    monkeypatch.setattr(sections, "joint_figures", lambda *args: [])
+    monkeypatch.setattr(sections, "group_figures", lambda *args: [])
+    small = ["mlp.hidden = (4,)", "run.epochs = 0.1", "run.num_predict_samples = 3"]
+    fast = ["run.report_every = 0.1", "run.tracker = None", "run.jit_compile = False"]
+    _parse([str(CONFIGS / "digits.gin")], [*small, *fast])
+    experiment.run(workdir=tmp_path / "digits")
+    gin.clear_config()
+    said = []
+    folders = [tmp_path / "digits", trained]
+    build_report(folders, tmp_path / "out", out_of_distribution=["kmnist"], say=said.append)
+    [line] = [line for line in said if "not tested" in line]
+    assert line.startswith(f"{tmp_path / 'digits'} is not tested against kmnist: digits: raw must")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "is not tested against kmnist" in text
+    assert "| kmnist |" in text
+    assert said[0] == f"{tmp_path / 'digits'}: predicting kmnist"
+
+
+def test_a_run_without_its_checkpoint_is_skipped_by_name(trained):
+    shutil.rmtree(trained / "checkpoints")
+    [line] = predict_other_sets(read_runs([trained]).runs, ["kmnist", "letters"])
+    assert line.startswith(f"{trained} is not tested against kmnist, letters: ")
+    assert "\n" not in line

@@ -22,7 +22,7 @@ def message(text):
 
 def test_a_folder_is_read(write_run):
     folder = write_run("a", seed=3, kl_weight=0.1, out_of_distribution=["letters"])
-    ([run], left_out) = read_runs([folder])
+    [run], left_out, _ = read_runs([folder])
     assert left_out == []
     assert (run.name, run.data, run.task, run.num_samples) == ("a", "toy", "classification", 6)
     assert run.posterior == "tempered, KL x 0.1"
@@ -39,7 +39,7 @@ def test_a_folder_is_read(write_run):
 
 
 def test_regressions_get_the_interval_score(write_run):
-    ([run], _) = read_runs([write_run("a", make=write_run.regression)])
+    [run], _, _ = read_runs([write_run("a", make=write_run.regression)])
     kept = run.predictions()
     expected = metrics.interval_score(kept.loc, kept.scale, kept.targets, 0.95)
     assert metric(run, "interval_score_95") == pytest.approx(expected, rel=1e-9)
@@ -49,7 +49,7 @@ def test_regressions_get_the_interval_score(write_run):
 def test_runs_below_a_sweep_are_found_once(write_run, tmp_path):
     first, second = write_run("sweep/b/seed=1", seed=1), write_run("sweep/a")
     (tmp_path / "sweep" / "summary.csv").write_text("")
-    runs, _ = read_runs([tmp_path / "sweep", first, tmp_path / "sweep" / "a"])
+    runs, _, _ = read_runs([tmp_path / "sweep", first, tmp_path / "sweep" / "a"])
     assert [run.path for run in runs] == [second, first]
 
 
@@ -83,7 +83,7 @@ def test_unfinished_runs(write_run):
         ),
     ):
         read_runs([done, half])
-    runs, left_out = read_runs([done, half], skip_unfinished=True)
+    runs, left_out, _ = read_runs([done, half], skip_unfinished=True)
     assert [run.path for run in runs] == [done]
     assert left_out == [half]
     with pytest.raises(ValueError, match=message("none of 1 runs has finished, so there is noth")):
@@ -105,7 +105,7 @@ def test_damaged_results(write_run):
 
 
 def grouped(*folders):
-    return group_runs(read_runs(folders)[0])
+    return group_runs(read_runs(folders).runs)
 
 
 def test_runs_group_by_all_but_seed_split_and_paths(write_run):
@@ -254,8 +254,8 @@ def test_what_is_not_compared_says_why(write_run):
     groups = grouped(write_run("a"), write_run("b", estimator="Mean", seed=5))["toy"]
     assert compare(groups, groups[0]) == [
         Paragraph(
-            "Not compared: estimator=Mean, because it has no run with the seed and split of a run "
-            "of estimator=Flipout."
+            "Not compared: `estimator=Mean`, because it has no run with the seed and split of a "
+            "run of `estimator=Flipout`."
         )
     ]
     groups = grouped(write_run("c"), write_run("d", num_samples=1))["toy"]

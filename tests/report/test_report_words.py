@@ -19,9 +19,11 @@ UP, DOWN, NONE = (Difference(m, m - 1, m + 1, 5, 0.5) for m in (2.0, -2.0, 0.5))
         (12.345, "12.35"),
         (-3.0, "−3.000"),
         (123456.7, "123457"),
-        (0.0, "0.000"),
-        (-0.0, "0.000"),
+        (0.0, "0"),
+        (-0.0, "0"),
         (0.00001234, "1.234e-05"),
+        (0.0004, "0.0004000"),
+        (9.99996, "10.00"),
         (math.nan, "–"),
         (math.inf, "∞"),
         (-math.inf, "−∞"),
@@ -54,6 +56,12 @@ def test_differences_and_intervals():
     assert show_difference(difference) == "−0.012"
     assert show_interval(difference) == "−0.025 to 0.001"
     assert show_difference(Difference(0.004, -0.001, 0.0095, 10), 100.0) == "+0.4"
+    # Nothing but zero is shown as zero: an end of an interval would contradict the verdict.
+    assert show_interval(Difference(0.1, 0.0004, 0.25, 10)) == "0.00040 to 0.25"
+    assert show_difference(Difference(0.00012, -0.3, 0.3, 10)) == "+0.00012"
+    assert show_interval(Difference(2e-6, 1e-6, 3e-6, 10)) == "1.000e-06 to 3.000e-06"
+    assert show_estimate(Estimate(0.0004, 0.03, 3)) == "0.00040 ± 0.030"
+    assert show_estimate(Estimate(3e-7, 1e-8, 3)) == "3.000e-07 ± 1.0e-08"
     assert show_interval(Difference(0.0, math.nan, math.nan, 3)) == "–"
     assert show_interval(Difference(0.25, 0.25, 0.25, 3)) == "0.2500 to 0.2500"
 

@@ -216,7 +216,9 @@ def test_other_arguments_are_refused_with_the_difference(folder):
 def test_other_data_are_refused_by_the_part_that_changed(folder):
     folder.open(CONFIG)
     folder.close()
-    with pytest.raises(FolderInUseError, match=r"x_train of data set 'digits' changed; restore the"):
+    with pytest.raises(
+        FolderInUseError, match=r"x_train of data set 'digits' changed; restore the"
+    ):
         folder.open(Identity(TEXT, {}, DATA | {"x_train": {"digest": "1"}}))
 
 

@@ -41,13 +41,16 @@ def test_regression_in_own_units(tmp_path, rng, likelihood, num_features):
     read = load_predictions(tmp_path / "predictions" / "test.npz")
     results = evaluate(likelihood, samples, data.y_test, data)
     assert read.losses["nll"].mean() == pytest.approx(results["nll"], rel=1e-12)
-    assert np.sqrt(read.losses["squared_error"].mean()) == pytest.approx(results["rmse"])
-    assert read.losses["crps"].mean() == pytest.approx(results["crps"], rel=1e-12)
-    assert metrics.crps(read.loc, read.scale, read.targets) == pytest.approx(
-        results["crps"], rel=1e-5
-    )
-    rms = np.sqrt(np.mean(read.scores["predictive_std"] ** 2))
-    assert rms == pytest.approx(results["sharpness"], rel=1e-6)
+    ranked = metrics.crps(read.loc, read.scale, read.targets)
+    for d in range(2):  # each in its own unit
+        name = f"target_{d}"
+        squared, crps = (read.losses[f"{loss}/{name}"] for loss in ("squared_error", "crps"))
+        assert np.sqrt(squared.mean()) == pytest.approx(results[f"rmse/{name}"])
+        assert crps.mean() == pytest.approx(results[f"crps/{name}"], rel=1e-12)
+        assert ranked[d] == pytest.approx(results[f"crps/{name}"], rel=1e-5)
+        rms = np.sqrt(np.mean(read.scores[f"predictive_std/{name}"] ** 2))
+        assert rms == pytest.approx(results[f"sharpness/{name}"], rel=1e-6)
+    assert not {"rmse", "crps", "sharpness"} & set(results)
     np.testing.assert_allclose(read.targets, y[20:], rtol=1e-5)
     if num_features == 1:
         np.testing.assert_allclose(read.inputs, x[20:, 0], rtol=1e-5)

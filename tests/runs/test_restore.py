@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bnn import experiment
-from bnn.runs.configuration import parse as _parse
 from bnn.evaluation import evaluate
+from bnn.runs.configuration import parse as _parse
 from bnn.runs.restore import restore
 
 BINDINGS = [

@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wandb_file import read_run_file
+from wandb_server import Server
 
 from bnn.tracking import RunInfo
-from experiments.tracking.run_file import read_run_file
-from experiments.tracking.server import Server
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import socket
 import time
 
 import pytest
+from wandb_server import closed_port
 
 from bnn.tracking.serving import why_not_serving
-from experiments.tracking.server import closed_port
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ import matplotlib
 import numpy as np
 import pytest
 import wandb
+from wandb_server import closed_port
 
 from bnn.tracking import Jsonl, Trackers, WandB, read_jsonl
-from experiments.tracking.server import closed_port
 
 KEY = "f" * 40
 BOUND = 30.0  # seconds: far above what a busy machine needs, far below wandb's own waits (90, ever)

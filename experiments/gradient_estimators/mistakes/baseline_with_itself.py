@@ -6,13 +6,10 @@ expectation is (S − 1)/S of the gradient; the mean over the others leaves it u
 
 from __future__ import annotations
 
-import sys
-
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from bnn.estimators import LeaveOneOut
-from experiments.gradient_estimators.mistakes.report import main
 
 LOC, SCALE, NUM_SAMPLES = 1.5, 0.5, 4
 EXACT = 2 * LOC
@@ -36,7 +33,3 @@ def _gradient(seed: tf.Tensor, baseline) -> tf.Tensor:
         f = x**2
         loss = tf.reduce_mean((f - baseline(f)) * q.log_prob(x))
     return tape.gradient(loss, _loc)
-
-
-if __name__ == "__main__":
-    main(sys.modules[__name__])

@@ -9,12 +9,9 @@ anew at every use.
 from __future__ import annotations
 
 import math
-import sys
 
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
-
-from experiments.gradient_estimators.mistakes.report import main
 
 RHO = 0.5
 SCALE = math.log1p(math.exp(RHO))
@@ -36,7 +33,3 @@ def right(seed: tf.Tensor) -> tf.Tensor:
         q = tfd.Normal(0.0, tf.math.softplus(_rho))
         f = q.sample(seed=seed) ** 2
     return tape.gradient(f, _rho)
-
-
-if __name__ == "__main__":
-    main(sys.modules[__name__])

@@ -10,19 +10,12 @@ import tensorflow as tf
 
 
 class Found(NamedTuple):
-    """What a module's two forms gave.
+    """What a module's two forms gave."""
 
-    Attributes:
-      exact: the true gradient.
-      wrong: gradients `[draws]`, or None where the tape returned None.
-      right: gradients `[draws]`.
-      z: mean of `right` minus `exact` in standard errors.
-    """
-
-    exact: float
-    wrong: np.ndarray | None
-    right: np.ndarray
-    z: float
+    exact: float  # the true gradient
+    wrong: np.ndarray | None  # gradients `[draws]`, or None where the tape returned None
+    right: np.ndarray  # gradients `[draws]`
+    z: float  # mean of `right` minus `exact` in standard errors
 
 
 def measure(module: ModuleType, draws: int, seed: int) -> Found:
@@ -40,15 +33,6 @@ def show(gradients: np.ndarray | None) -> str:
         return "`None`"
     error = gradients.std(ddof=1) / np.sqrt(len(gradients))
     return f"{gradients.mean():.3f} ± {error:.3f}".replace("-", "−")
-
-
-def main(module: ModuleType, draws: int = 2000, seed: int = 5) -> None:
-    """Prints what the module's two forms give."""
-    found = measure(module, draws, seed)
-    print(module.__doc__.splitlines()[0])
-    print(f"  exact gradient  {found.exact:.3f}")
-    print(f"  wrong form      {show(found.wrong)}")
-    print(f"  right form      {show(found.right)}  (z = {found.z:.1f})")
 
 
 def _many(function, draws: int, seed: int) -> np.ndarray:

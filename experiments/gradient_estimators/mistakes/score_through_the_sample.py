@@ -7,12 +7,8 @@ with a factor log q: the result is wrong, and has no warning. Stop the sample fi
 
 from __future__ import annotations
 
-import sys
-
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
-
-from experiments.gradient_estimators.mistakes.report import main
 
 LOC, SCALE = 1.5, 0.5
 EXACT = 2 * LOC
@@ -35,7 +31,3 @@ def right(seed: tf.Tensor) -> tf.Tensor:
         x = tf.stop_gradient(q.sample(seed=seed))
         loss = x**2 * q.log_prob(x)
     return tape.gradient(loss, _loc)
-
-
-if __name__ == "__main__":
-    main(sys.modules[__name__])

@@ -7,12 +7,8 @@ the gradient has to come from the score, f(x) ∇ log q(x).
 
 from __future__ import annotations
 
-import sys
-
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
-
-from experiments.gradient_estimators.mistakes.report import main
 
 LOC, SCALE = 1.5, 0.5
 EXACT = 2 * LOC
@@ -34,7 +30,3 @@ def right(seed: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:
         f = tfd.Normal(_loc, SCALE).sample(seed=seed) ** 2
     return tape.gradient(f, _loc)
-
-
-if __name__ == "__main__":
-    main(sys.modules[__name__])

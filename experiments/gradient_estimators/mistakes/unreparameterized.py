@@ -8,12 +8,9 @@ mixtures and Gamma-like families before 2018 have no path, and TFP says so:
 from __future__ import annotations
 
 import math
-import sys
 
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
-
-from experiments.gradient_estimators.mistakes.report import main
 
 THETA = 0.3
 EXACT = math.exp(THETA) + 2 * math.exp(2 * THETA)
@@ -36,7 +33,3 @@ def right(seed: tf.Tensor) -> tf.Tensor:
         f, score = x**2, q.log_prob(x)
         surrogate = f + f * (score - tf.stop_gradient(score))
     return tape.gradient(surrogate, _theta)
-
-
-if __name__ == "__main__":
-    main(sys.modules[__name__])

@@ -8,11 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax import lax
 
 from experiments.speed.cases import INITIAL_SCALE, LEARNING_RATE, Case, forward
 from experiments.speed.peers import Run, Variants
-from experiments.speed.peers.jax_ops import Ops, apply, batches
+from experiments.speed.peers.jax_ops import Ops, apply, train
 
 
 def _init(case: Case) -> dict[str, Any]:
@@ -61,8 +60,6 @@ def _loss(params: Any, case: Case, estimator: str, x: Any, y: Any, key: Any) -> 
 def _train(case: Case, estimator: str, loop: bool) -> Run:
     optimizer = optax.adam(LEARNING_RATE)
     params = _init(case)
-    state = (params, optimizer.init(params))
-    xs, ys = batches(case)
     key = jax.random.key(1)
 
     def step(state: Any, number: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -72,37 +69,7 @@ def _train(case: Case, estimator: str, loop: bool) -> Run:
         updates, moments = optimizer.update(gradients, moments)
         return (optax.apply_updates(params, updates), moments), loss
 
-    if loop:
-
-        @functools.partial(jax.jit, donate_argnums=0)
-        def many(state: Any, first: Any, last: Any, xs: Any, ys: Any) -> tuple[Any, Any]:
-            def body(i: Any, carry: Any) -> Any:
-                return step(carry[0], i, xs[i % 8], ys[i % 8])
-
-            return lax.fori_loop(first, last, body, (state, jnp.zeros(())))
-
-        done = 0
-
-        def run_loop(k: int) -> None:
-            nonlocal state, done
-            state, loss = many(state, done, done + k, xs, ys)
-            done += k
-            jax.block_until_ready((state, loss))
-
-        return run_loop
-
-    one = jax.jit(step, donate_argnums=0)
-    data = [(xs[i], ys[i]) for i in range(8)]
-    number = 0
-
-    def run(k: int) -> None:
-        nonlocal state, number
-        for _ in range(k):
-            state, loss = one(state, number, *data[number % 8])
-            number += 1
-        jax.block_until_ready((state, loss))
-
-    return run
+    return train(case, step, (params, optimizer.init(params)), loop)
 
 
 def variants(case: Case) -> Variants:

@@ -10,18 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 import bnn
-from bnn.data import batch_indices
 from bnn.posteriors.scales import Exponential, Softplus
-from bnn.training import TrainingSteps
-from experiments.speed.cases import (
-    INITIAL_SCALE,
-    LEARNING_RATE,
-    PREDICTION_INPUTS,
-    PREDICTION_SAMPLES,
-    Case,
-    forward,
-)
+from experiments.speed import cases
+from experiments.speed.cases import Case, forward
 from experiments.speed.peers import Run, Variants
+from experiments.steps import training_steps
 
 
 class _Ops:
@@ -56,36 +49,21 @@ def build_model(case: Case, posterior: Any) -> keras.Model:
     return keras.Model(inputs, forward(case.network, inputs, layer, _Ops))
 
 
-def training_steps(
-    case: Case, estimator: bnn.estimators.Estimator, posterior: Any, jit_compile: bool
-) -> TrainingSteps:
-    """Our training loop on the case's data."""
-    x, y = case.data()
-    model = build_model(case, posterior)
+def _train(case: Case, estimator: Any, posterior: Any, jit_compile: bool) -> Run:
+    data, model = case.data(), build_model(case, posterior)
     likelihood = bnn.likelihoods.Normal() if case.regression else bnn.likelihoods.Categorical()
     likelihood.build(case.layers[-1].outputs)
-    objective = bnn.objectives.NegativeELBO(likelihood, case.num_train)
-
-    def loss(inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> Any:
-        return objective(model, inputs, targets, estimator=estimator, seed=0, step=step)
-
-    def indices(steps: tf.Tensor) -> tf.Tensor:
-        return batch_indices(steps, batch_size=case.batch, num_train=len(x), seed=0)
-
-    return TrainingSteps(
-        loss,
-        indices,
-        x,
-        y,
-        keras.optimizers.Adam(LEARNING_RATE),
-        [*model.trainable_variables, *likelihood.trainable_variables],
+    steps = training_steps(
+        model,
+        bnn.objectives.NegativeELBO(likelihood, case.num_train),
+        estimator,
+        data,
+        keras.optimizers.Adam(cases.LEARNING_RATE),
+        batch_size=case.batch,
+        trained=[*model.trainable_variables, *likelihood.trainable_variables],
         steps_per_call=case.steps_per_call,
         jit_compile=jit_compile,
     )
-
-
-def _train(case: Case, estimator: Any, posterior: Any, jit_compile: bool) -> Run:
-    steps = training_steps(case, estimator, posterior, jit_compile)
     done = 0
 
     def run(k: int) -> None:
@@ -101,12 +79,12 @@ def _train(case: Case, estimator: Any, posterior: Any, jit_compile: bool) -> Run
 
 def _predict(case: Case, posterior: Any, jit_compile: bool) -> Run:
     model = build_model(case, posterior)
-    x = np.random.default_rng(1).normal(size=(PREDICTION_INPUTS, *case.input_shape))
+    x = np.random.default_rng(1).normal(size=(cases.PREDICTION_INPUTS, *case.input_shape))
     x = tf.constant(x, tf.float32)
 
     def run(k: int) -> None:
         for seed in range(k):
-            bnn.predict(model, x, PREDICTION_SAMPLES, seed, jit_compile=jit_compile).numpy()
+            bnn.predict(model, x, cases.PREDICTION_SAMPLES, seed, jit_compile=jit_compile).numpy()
 
     return run
 
@@ -116,7 +94,7 @@ def variants(case: Case) -> Variants:
     tf.config.threading.set_intra_op_parallelism_threads(2)
 
     def posterior(transform: Any = Exponential) -> Any:
-        return bnn.posteriors.MeanFieldNormal(INITIAL_SCALE, transform())
+        return bnn.posteriors.MeanFieldNormal(cases.INITIAL_SCALE, transform())
 
     estimators = {
         "reparameterization": bnn.estimators.Reparameterization(),

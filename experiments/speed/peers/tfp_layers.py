@@ -14,13 +14,8 @@ import tensorflow_probability as tfp
 import tf_keras
 from tensorflow_probability.python.layers import util
 
-from experiments.speed.cases import (
-    LEARNING_RATE,
-    PREDICTION_INPUTS,
-    PREDICTION_SAMPLES,
-    Case,
-    forward,
-)
+from experiments.speed import cases
+from experiments.speed.cases import Case, forward
 from experiments.speed.peers import Run, Variants
 
 _DENSE = {
@@ -76,7 +71,7 @@ def _train(case: Case, estimator: str, jit_compile: bool, loop: bool) -> Run:
     if case.regression:
         rho = tf.Variable(0.0)
         variables.append(rho)
-    optimizer = tf_keras.optimizers.Adam(LEARNING_RATE)
+    optimizer = tf_keras.optimizers.Adam(cases.LEARNING_RATE)
     optimizer.build(variables)
     x, y = case.data()
     xs = tf.constant(x.reshape(8, case.batch, *x.shape[1:]))
@@ -119,14 +114,14 @@ def _train(case: Case, estimator: str, jit_compile: bool, loop: bool) -> Run:
 
 def _predict(case: Case, jit_compile: bool) -> Run:
     model = _model(case, "reparameterization")
-    x = np.random.default_rng(1).normal(size=(PREDICTION_INPUTS, *case.input_shape))
+    x = np.random.default_rng(1).normal(size=(cases.PREDICTION_INPUTS, *case.input_shape))
     x = tf.constant(x, tf.float32)
 
     @tf.function(jit_compile=jit_compile, autograph=False)
     def sample(x: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(
             lambda _: model(x, training=False),
-            tf.range(PREDICTION_SAMPLES),
+            tf.range(cases.PREDICTION_SAMPLES),
             fn_output_signature=tf.float32,
         )
 

@@ -29,7 +29,9 @@ class Ensemble(Method):
         super().build(problem)
         self.steps_each = problem.total_steps // self.members
         starts = [problem.make_model().trainable_variables for _ in range(self.members)]
-        self._starts = [tf.stack([v.numpy() for v in column]) for column in zip(*starts)]
+        self._starts = [
+            tf.stack([v.numpy() for v in column]) for column in zip(*starts, strict=True)
+        ]
         self.archive = Archive(problem.model.trainable_variables, every=self.steps_each)
 
     def loss(self, batch, noise, training=True):
@@ -43,7 +45,9 @@ class Ensemble(Method):
     def step(self, batch, noise, reduce):
         begins = tf.equal(noise.step % self.steps_each, 0)
         member = tf.minimum(noise.step // self.steps_each, self.members - 1)
-        for variable, starts in zip(self.problem.model.trainable_variables, self._starts):
+        for variable, starts in zip(
+            self.problem.model.trainable_variables, self._starts, strict=True
+        ):
             variable.assign(tf.where(begins, starts[member], variable))
         for slot in self.problem.optimizer.variables[2:]:  # past iterations and learning rate
             slot.assign(tf.where(begins, tf.zeros_like(slot), slot))

@@ -45,7 +45,7 @@ class Langevin(Method):
 
     def step(self, batch, noise, reduce):
         info, gradients = reduce(self.gradients)(batch, noise)
-        for number, (variable, gradient) in enumerate(zip(self.trained, gradients)):
+        for number, (variable, gradient) in enumerate(zip(self.trained, gradients, strict=True)):
             moves = noise.at(purpose=Purpose.MOMENTUM, site=number, replica=0)
             drift = 0.5 * self.step_size * self.problem.num_train * gradient
             variable.assign_sub(drift - self.step_size**0.5 * moves.normal(variable.shape))

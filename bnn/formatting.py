@@ -1,0 +1,46 @@
+"""Numbers as people read them: by significant digits, so that none is shown as zero but zero."""
+
+from __future__ import annotations
+
+import math
+
+# Shown as they are; smaller and larger ones with an exponent.
+_SMALLEST, _LARGEST = 1e-4, 1e7
+
+
+def show(value: float, digits: int = 4, trim: bool = False) -> str:
+    """Returns `digits` significant digits; whole parts are kept, and zero is "0".
+
+    0.00040 and 0.012 in place of 0.000 and 0.01; nan, inf and -inf as Python has them.
+
+    Args:
+      value: a real number.
+      digits: at least 1.
+      trim: leave zeros at the end out, 0.5 in place of 0.5000.
+    """
+    value = float(value)
+    if not math.isfinite(value) or value == 0:
+        return f"{value:.0f}".removeprefix("-") if value == 0 else str(value)
+    if not _SMALLEST <= abs(value) < _LARGEST:
+        return f"{value:.{digits}g}" if trim else f"{value:.{digits - 1}e}"
+    rounded = float(f"{value:.{digits - 1}e}")  # 9.9996 has its digits after the rounding
+    text = f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(rounded))))}f}"
+    return text.rstrip("0").removesuffix(".") if trim and "." in text else text
+
+
+def show_to(value: float, places: int, digits: int = 2) -> str:
+    """Returns the value to so many decimal places, or by `digits` where that would show zero.
+
+    Args:
+      value: a real number, such as a mean that is shown to the place of its error.
+      places: after the point.
+      digits: significant ones of a value that vanishes at that place.
+    """
+    if not math.isfinite(value) or (value != 0 and round(value, places) == 0):
+        return show(value, digits)
+    return f"{value:.{places}f}"
+
+
+def places_of(size: float, digits: int = 2) -> int:
+    """Returns the decimal places that show `digits` of a positive number of this size."""
+    return max(0, digits - 1 - math.floor(math.log10(size)))

@@ -1,0 +1,311 @@
+"""A Bayesian network with Keras's compile, fit, evaluate and predict."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bnn.draw import Draw
+from bnn.estimators import BySite, Estimator, Flipout, Reparameterization
+from bnn.keras_model.data import num_examples, steps_an_epoch
+from bnn.ledger import ledger
+from bnn.likelihoods import Likelihood
+from bnn.noise import Noise, Purpose
+from bnn.objectives import NegativeELBO
+from bnn.schedules import Constant, Schedule
+from bnn.sites import sites
+
+
+@keras.saving.register_keras_serializable(package="bnn")
+class BayesianModel(keras.Model):
+    """Fits a network with random weights by the negative ELBO, in Keras's own loop.
+
+    ```python
+    bayesian = bnn.BayesianModel(network, bnn.likelihoods.Categorical())
+    bayesian.compile(optimizer="adam", estimator=bnn.estimators.Flipout(), metrics=["accuracy"])
+    bayesian.fit(x, y, epochs=20, validation_data=(x_valid, y_valid))
+    ```
+
+    It is a face of `bnn.objectives`: −(1/B) Σ_b w_b E_q[log p(y_b | x_b, w)] + λ KL / N, with w_b
+    the sample weights, 1 where there are none, and N the number of examples that `fit` gets.
+    `loss`, `nll` (nats per example) and `kl` (nats, of the whole network) are logged. Metrics are
+    those of the predictive distribution: of the step's own draws in training, of
+    `num_predict_samples` in `evaluate`, whose `nll` is the mixture's.
+
+    Args:
+      network: any built Keras model with random sites (`bnn.layers`, `bnn.convert`).
+      likelihood: p(y | outputs).
+      seed: of all noise.
+      num_predict_samples: S of `evaluate` and `predict`.
+      **kwargs: of `keras.Model`.
+
+    Raises:
+      ValueError: a network that is not built, or without random weights.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        likelihood: Likelihood,
+        *,
+        seed: int = 0,
+        num_predict_samples: int = 32,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(likelihood, Likelihood):
+            raise ValueError(
+                f"likelihood must be a bnn likelihood object, got {likelihood!r}; pass for example "
+                "bnn.likelihoods.Categorical()."
+            )
+        if not network.built:
+            raise ValueError(
+                f"network {network.name!r} has no variables yet; call it once on data, or give it "
+                "a keras.Input."
+            )
+        if not sites(network):
+            raise ValueError(
+                f"network {network.name!r} has no random weights; make it Bayesian with "
+                "bnn.convert(network)."
+            )
+        self.network = network
+        self.likelihood = likelihood
+        self.seed, self.num_predict_samples = int(seed), int(num_predict_samples)
+        self._build_likelihood()
+        # Of its own: the optimizer's count stands still while gradients are accumulated.
+        self.step_counter = self._state("step", "int64")
+        self.num_train = self._state("num_train", "float32")
+        self.total_steps = self._state("total_steps", "float32")
+        self._nll_tracker = keras.metrics.Mean(name="nll")
+        self._kl_tracker = keras.metrics.Mean(name="kl")
+        self._estimator: Estimator | None = None
+        self._objective = NegativeELBO()
+        self._kl_weight: Schedule = Constant(1.0)
+        self.built = True
+
+    def _state(self, name: str, dtype: str) -> keras.Variable:
+        return self.add_weight(
+            name=name, shape=(), dtype=dtype, trainable=False, initializer="zeros", autocast=False
+        )
+
+    def _build_likelihood(self) -> None:
+        """Builds the likelihood for the network's outputs; its variables become the model's."""
+        shape = getattr(self.network, "output_shape", None)
+        if isinstance(shape, tuple) and all(n is None or isinstance(n, int) for n in shape):
+            width = int(shape[-1] or 1)
+            fitting = [d for d in range(1, width + 1) if self.likelihood.num_outputs(d) == width]
+            self.likelihood.build(fitting[0] if fitting else 1)
+        self.likelihood_variables = list(self.likelihood.variables)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The network's outputs: a draw's inside of one, else those of the mean weights."""
+        return self.network(inputs, training=training)
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        estimator: Estimator | None = None,
+        *,
+        objective: NegativeELBO | None = None,
+        kl_weight: float | Schedule = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training.
+
+        Args:
+          optimizer: Keras optimizer or its name.
+          estimator: of the gradient; where None `Flipout` where it serves, else
+            `Reparameterization`.
+          objective: `bnn.objectives.NegativeELBO(num_samples=2)` or another, without likelihood and
+            number of examples; one sample a step where None.
+          kl_weight: λ, a number or a schedule over the progress of `fit`. Any final value but 1 is
+            a tempered posterior.
+          **kwargs: of `keras.Model.compile`: metrics, weighted_metrics, run_eagerly, jit_compile,
+            steps_per_execution.
+
+        Raises:
+          ValueError: a loss, which the likelihood is, or an estimator that does not serve a site.
+        """
+        for name in ("loss", "loss_weights"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    f"{name} must not be given: the loss is −log p of the likelihood, "
+                    f"{type(self.likelihood).__name__}(), and the KL; choose another likelihood."
+                )
+        optimizer = keras.optimizers.get(optimizer)
+        _require_no_decay(optimizer, self.network)
+        if estimator is None:
+            estimator = _serving(self.network)
+        for site in sites(self.network).values():
+            if not site.posterior.deterministic:
+                estimator.at(site.labels).check(site.posterior, site.operator)
+        self._estimator = estimator
+        self._objective = objective if objective is not None else NegativeELBO()
+        self._kl_weight = kl_weight if isinstance(kl_weight, Schedule) else Constant(kl_weight)
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def fit(
+        self, x: Any = None, y: Any = None, *, num_train: int | None = None, **kwargs: Any
+    ) -> Any:
+        """Trains, as `keras.Model.fit`.
+
+        Args:
+          x: inputs, dataset or `keras.utils.PyDataset`.
+          y: targets.
+          num_train: N, number of training examples; counted where None.
+          **kwargs: of `keras.Model.fit`.
+
+        Raises:
+          ValueError: data whose number of examples is not known, or several replicas.
+        """
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "fit trains on one device: its replicas would share their noise and scale the KL. "
+                "Use bnn.run with run.strategy = @Mirrored() for several."
+            )
+        count = num_examples(x, kwargs, num_train)
+        steps = steps_an_epoch(x, count, kwargs) * int(kwargs.get("epochs", 1))
+        self.num_train.assign(float(count))
+        self.total_steps.assign(float(max(steps, 1)))
+        _lower_is_better(kwargs.get("callbacks") or [])
+        return super().fit(x, y, **kwargs)
+
+    def train_step(self, data: Any) -> dict:
+        """One step on the objective; Keras calls it."""
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        objective = self._objective.bind(self.likelihood, tf.convert_to_tensor(self.num_train))
+        step = tf.convert_to_tensor(self.step_counter)
+        noise = objective.noise(Noise(self.seed, step), None, None)
+        assert self._estimator is not None  # compiled
+        estimator = objective.prepare(self._estimator)
+        with tf.GradientTape() as tape:
+            sampled = objective.sample(self.network, x, y, estimator, noise, True, weights)
+            terms = objective.terms(
+                self.network, sampled, estimator, noise, self._current_kl_weight(step)
+            )
+            loss = self.optimizer.scale_loss(terms.loss)
+        variables = self.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self.step_counter.assign_add(1)
+        outputs = keras.tree.map_structure(lambda *parts: tf.stack(parts), *sampled.outputs)
+        return self._log(terms.loss, terms.nll, terms.kl, (x, y, outputs, weights))
+
+    def test_step(self, data: Any) -> dict:
+        """The negative ELBO, and metrics of the predictive mixture; Keras calls it."""
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        outputs = self._samples(x)
+        log_probs = tf.map_fn(
+            lambda one: self.likelihood.log_prob(one, y), outputs, fn_output_signature=tf.float32
+        )
+        shares = 1.0 if weights is None else tf.cast(weights, tf.float32)
+        mixture = tf.reduce_logsumexp(log_probs, 0) - math.log(self.num_predict_samples)
+        nll = -tf.reduce_mean(shares * mixture)
+        expected = -tf.reduce_mean(shares * log_probs)
+        kl = tf.add_n(list(self._ledger().values()))
+        weight = self._kl_weight(1.0)
+        loss = expected + tf.math.divide_no_nan(weight * kl, tf.convert_to_tensor(self.num_train))
+        return self._log(loss, nll, kl, (x, y, outputs, weights))
+
+    def predict_step(self, data: Any) -> Any:
+        """The predictive mean, probabilities in a classification; Keras calls it."""
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self._predictive_mean(self._samples(x))
+
+    def _samples(self, inputs: Any) -> Any:
+        """Outputs of `num_predict_samples` functions, `[S, B, …]` each."""
+
+        def one(sample: tf.Tensor) -> Any:
+            noise = Noise(self.seed, purpose=Purpose.PREDICTION, sample=sample)
+            with Draw(noise, Reparameterization()):
+                outputs = self.network(inputs, training=False)
+            return keras.tree.map_structure(lambda t: tf.cast(t, tf.float32), outputs)
+
+        spec = keras.tree.map_structure(lambda _: tf.float32, self.network(inputs, training=False))
+        return tf.map_fn(one, tf.range(self.num_predict_samples), fn_output_signature=spec)
+
+    def _predictive_mean(self, samples: Any) -> tf.Tensor:
+        """Probabilities `[B, C]`, or the mean of the targets `[B, D]`."""
+        return self.likelihood.predictive(samples).mean()
+
+    def _ledger(self) -> dict[str, tf.Tensor]:
+        noise = Noise(self.seed, tf.convert_to_tensor(self.step_counter))
+        return ledger(self.network, noise=noise, kl=self._objective.kl)
+
+    def _current_kl_weight(self, step: tf.Tensor) -> tf.Tensor:
+        total = tf.convert_to_tensor(self.total_steps)
+        return self._kl_weight(tf.math.divide_no_nan(tf.cast(step, tf.float32), total))
+
+    def _log(self, loss: Any, nll: Any, kl: Any, data: tuple) -> dict:
+        x, y, outputs, weights = data
+        size = tf.shape(keras.tree.flatten(x)[0])[0]
+        for tracker, value in ((self._loss_tracker, loss), (self._nll_tracker, nll)):
+            tracker.update_state(value, sample_weight=size)
+        self._kl_tracker.update_state(kl)
+        if self._compile_metrics is not None:
+            self.compute_metrics(x, y, self._predictive_mean(outputs), sample_weight=weights)
+        return self.get_metrics_result()
+
+    def get_config(self) -> dict:
+        """Keras configuration."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "network": serialize(self.network),
+            "likelihood": serialize(self.likelihood),
+            "seed": self.seed,
+            "num_predict_samples": self.num_predict_samples,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> BayesianModel:
+        """The model that `get_config` described."""
+        config = dict(config)
+        for part in ("network", "likelihood"):
+            config[part] = keras.saving.deserialize_keras_object(config[part])
+        return cls(**config)
+
+    def get_compile_config(self) -> dict:
+        """What `compile` was given."""
+        if self._estimator is None:
+            return {}
+        serialize = keras.saving.serialize_keras_object
+        parts = {"estimator": self._estimator, "objective": self._objective}
+        own = {name: serialize(part) for name, part in parts.items()}
+        return {**super().get_compile_config(), **own, "kl_weight": serialize(self._kl_weight)}
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles as `get_compile_config` described."""
+        restored = keras.saving.deserialize_keras_object(config)
+        given = {k: v for k, v in restored.items() if k not in ("loss", "loss_weights")}
+        self.compile(**given)
+        self.optimizer.build(self.trainable_variables)
+
+
+def _lower_is_better(callbacks: Any) -> None:
+    """Tells callbacks that watch nll or kl, and leave the mode to Keras, which one it is."""
+    for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
+        watched = str(getattr(callback, "monitor", "")).removeprefix("val_")
+        if watched in ("nll", "kl") and getattr(callback, "mode", None) == "auto":
+            callback.mode = "min"
+
+
+def _serving(network: keras.Model) -> Estimator:
+    """`Flipout` where it serves, else `Reparameterization`."""
+    flipout, fallback = Flipout(), Reparameterization()
+    others = {
+        site.labels[1]: fallback
+        for site in sites(network).values()
+        if site.operator.needs_weights or flipout.unfit(site.posterior)
+    }
+    return BySite(others, flipout) if others else flipout
+
+
+def _require_no_decay(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
+    """Has weight decay leave the scales alone: it would drive ln σ to 0 without any gradient."""
+    if optimizer.weight_decay:
+        scales = [v for site in sites(network).values() for v in site.posterior.scale_variables]
+        optimizer.exclude_from_weight_decay(var_list=scales)

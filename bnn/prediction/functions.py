@@ -1,0 +1,128 @@
+"""What a posterior sample is: a context in which the model is one function."""
+
+from __future__ import annotations
+
+import abc
+import operator
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bnn.compat import substituted
+from bnn.draw import Draw
+from bnn.estimators import Reparameterization
+from bnn.noise import Noise, Purpose
+
+
+class Functions(abc.ABC):
+    """S functions drawn from a posterior: in `at(s, …)`, the model is function number s.
+
+    Attributes:
+      num_samples: S.
+      arguments: what the functions are made of, a nest of tensors (a seed, stored weights …). They
+        are passed into the compiled prediction, so that others of the same shapes need no new one.
+    """
+
+    num_samples: int
+    arguments: Any
+
+    @abc.abstractmethod
+    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
+        """The context of one function.
+
+        Args:
+          sample: number of the function, from 0, a scalar integer tensor.
+          arguments: as the attribute, but as seen inside of the compiled prediction.
+        """
+
+    @property
+    def key(self) -> Hashable:
+        """What `at` depends on beside its arguments: equal keys share a compiled prediction."""
+        return self
+
+
+class Draws(Functions):
+    """Coherent draws of all random weights, w ~ q(w).
+
+    Args:
+      num_samples: S, at least 1.
+      seed: int or scalar integer tensor.
+
+    Raises:
+      ValueError: for num_samples below 1, or a seed that is no integer of 64 bits.
+    """
+
+    def __init__(self, num_samples: int = 32, seed: Any = 0) -> None:
+        self.num_samples = check_num_samples(num_samples)
+        self._context(seed, 0)  # raises for an unusable seed
+        if not tf.is_tensor(seed):  # as a tensor, or each seed would be traced anew
+            seed = tf.constant(operator.index(seed) % 2**64, tf.uint64)
+        self.arguments = seed
+
+    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
+        """`bnn.Draw` of this seed and sample."""
+        return self._context(arguments, sample)
+
+    @property
+    def key(self) -> Hashable:
+        """All draws are made in the same way."""
+        return Draws
+
+    @staticmethod
+    def _context(seed: Any, sample: Any) -> Draw:
+        noise = Noise(seed, purpose=Purpose.PREDICTION, sample=sample)
+        return Draw(noise, Reparameterization())
+
+
+class StoredWeights(Functions):
+    """Stored values of variables: samples of a Markov chain, ensemble members, averaged weights.
+
+    Args:
+      variables: of the model, those that differ between the functions.
+      values: of each variable, `[S, …]`.
+
+    Raises:
+      ValueError: where values do not fit their variables.
+    """
+
+    def __init__(self, variables: Sequence[keras.Variable], values: Sequence[Any]) -> None:
+        self.variables = list(variables)
+        self.arguments = [tf.convert_to_tensor(value) for value in values]
+        if not self.variables or len(self.variables) != len(self.arguments):
+            raise ValueError(
+                "variables and values must be as many, at least one, got "
+                f"{len(self.variables)} variables and {len(self.arguments)} values; give the "
+                "values [S, …] of each variable."
+            )
+        self.num_samples = self.arguments[0].shape[0] if self.arguments[0].shape.rank else 0
+        for variable, value in zip(self.variables, self.arguments, strict=True):
+            if tuple(value.shape) != (self.num_samples, *variable.shape) or not self.num_samples:
+                raise ValueError(
+                    f"the values of {variable.path} must have shape [S, …] with the variable's own "
+                    f"shape {tuple(variable.shape)} behind the number of samples, got "
+                    f"{tuple(value.shape)}; stack the stored values along a new first axis."
+                )
+
+    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
+        """The model's variables read as the stored ones."""
+        values = [tf.gather(value, sample) for value in arguments]
+        return substituted(zip(self.variables, values, strict=True))
+
+    @property
+    def key(self) -> Hashable:
+        """The variables."""
+        return (StoredWeights, *(id(v) for v in self.variables))
+
+
+def check_num_samples(value: Any) -> int:
+    """The value as an int; ValueError unless it is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(
+            f"num_samples must be an integer of at least 1, got {value!r}; a posterior "
+            "prediction needs samples, 32 is a good start."
+        )
+    return int(value)

@@ -1,0 +1,103 @@
+"""What a report says of one data set: tables, comparisons, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bnn.report.comparisons import compare_all
+from bnn.report.document import Block, Heading, Paragraph
+from bnn.report.group_plots import group_figures
+from bnn.report.groups import Group
+from bnn.report.plots import joint_figures
+from bnn.report.summary import summary
+from bnn.report.tables import CALIBRATION, QUALITY, detection_table, runs_table, summary_table
+
+# More than this of one data set would make the page too long to read; tables show all.
+MAX_SINGLE = 12
+
+
+def section(
+    data: str, groups: Sequence[Group], baseline: Group, folder: Path
+) -> tuple[list[Block], Paragraph]:
+    """The blocks of a data set, with its figures in `folder`, and what the summary says of it.
+
+    Raises:
+      ValueError: runs of one data set, seed and split were tested on different examples.
+    """
+    sizes = groups[0].first.results
+    about = ", ".join(
+        f"{sizes[key]:,} {what}"
+        for key, what in (("num_train", "training"), ("num_test", "test"))
+        if key in sizes
+    )
+    blocks: list[Block] = [Heading(data, 2)]
+    if about:
+        blocks.append(Paragraph(f"{groups[0].first.task.capitalize()}, {about} examples."))
+    task = groups[0].first.task
+    blocks += [Heading("Quality", 3), summary_table(groups, QUALITY[task])]
+    if not all(run.is_the_model for group in groups for run in group.runs):
+        blocks.append(
+            Paragraph(
+                "A model whose weights are random is its whole mixture: metrics of one sample of "
+                "them are not shown. Raise `run.num_predict_samples`."
+            )
+        )
+    if any(run.derived for group in groups for run in group.runs):
+        blocks.append(
+            Paragraph(
+                "S → ∞ is the jackknife's estimate of what unlimited weight samples would give."
+            )
+        )
+    calibration = summary_table(groups, CALIBRATION[task], estimator=False)
+    blocks += [Heading("Calibration", 3), calibration]
+    blocks.append(Paragraph(_CALIBRATION[task]))
+    detection = detection_table(groups)
+    if detection is not None:
+        blocks += [Heading("Out of distribution", 3), detection, Paragraph(_DETECTION)]
+    compared = compare_all(groups, baseline)
+    if compared.blocks:
+        blocks += [Heading("Paired comparisons", 3), *compared.blocks]
+    blocks += _figures(data, groups, folder)
+    blocks += [Heading("Runs", 3), runs_table(groups)]
+    return blocks, summary(data, groups, baseline, compared.verdicts)
+
+
+_CALIBRATION = {
+    "classification": (
+        "Calibration errors are of 15 bins; classwise and adaptive ones are means over classes, in "
+        "bins of equal width and of equal mass. AURC is the area under the risk-coverage curve, of "
+        "the error by the maximum probability."
+    ),
+    "regression": (
+        "The quantile calibration error is the mean gap between the level of a quantile and the "
+        "share of targets below it; sharpness the root mean predictive variance. Interval score, "
+        "CRPS, RMSE and sharpness are in the unit of the target."
+    ),
+}
+_DETECTION = (
+    "AUROC: probability that an example out of distribution is scored as less sure than one in "
+    "distribution. AUPR with either as the positive class. FPR95: share of examples out of "
+    "distribution that pass where 95 % of those in distribution do; lower is better."
+)
+
+
+def _figures(data: str, groups: Sequence[Group], folder: Path) -> list[Block]:
+    whole = [group for group in groups if group.first.is_the_model]
+    joint = joint_figures(data, whole, folder) if whole else []
+    blocks: list[Block] = [Heading("Figures", 3), *joint] if joint else []
+    single: list[Block] = []
+    for group in groups[:MAX_SINGLE]:
+        drawn = group_figures(data, group, folder)
+        if drawn:
+            single += [Heading(group.name, 4), *drawn]
+    if single:
+        blocks += [Heading("Model by model", 3), *single]
+    if len(groups) > MAX_SINGLE:
+        blocks.append(
+            Paragraph(
+                f"Figures of single models are drawn for the first {MAX_SINGLE} of {len(groups)}; "
+                "name fewer runs to see the others."
+            )
+        )
+    return blocks

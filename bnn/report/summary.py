@@ -1,0 +1,66 @@
+"""What a report says first: what was compared, who is best, and by which test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from bnn.report.constants import constant_in_words
+from bnn.report.convergence import convergence
+from bnn.report.document import Paragraph, code
+from bnn.report.groups import Group
+from bnn.report.numbers import show_estimate
+from bnn.report.statistics import mean_and_error
+
+
+def summary(
+    data: str, groups: Sequence[Group], baseline: Group, verdicts: Mapping[str, str]
+) -> Paragraph:
+    """A data set in a few sentences.
+
+    Args:
+      data: its name.
+      groups: the models.
+      baseline: what the others were compared with.
+      verdicts: of the comparisons by the negative log-likelihood, by name of the group.
+    """
+    count = len(groups)
+    runs = sum(len(group.runs) for group in groups)
+    sentences = [
+        f"{code(data)}: {count} {'model' if count == 1 else 'models'}, "
+        f"{runs} {'run' if runs == 1 else 'runs'}."
+    ]
+    means = {g.name: mean_and_error(g.repeated("nll")) for g in groups}
+    finite = {name: each for name, each in means.items() if math.isfinite(each.mean)}
+    if finite:
+        best = min(finite, key=lambda name: finite[name].mean)
+        shown = f"{code(best)} has the lowest mean test NLL, {show_estimate(finite[best])} nats"
+        if count == 1:
+            sentences.append(f"Test NLL {show_estimate(finite[best])} nats.")
+        elif best == baseline.name:
+            sentences.append(f"{shown}. The others are compared with it: {_all(verdicts)}.")
+        else:
+            verdict = verdicts.get(best, "not compared")
+            sentences.append(f"{shown}; against {code(baseline.name)}: {verdict}.")
+            rest = {name: words for name, words in verdicts.items() if name != best}
+            if rest:
+                sentences.append(f"The others against it: {_all(rest)}.")
+    else:
+        sentences.append("No model has a test NLL that is a number.")
+    if count > 1 and finite:
+        sentences.append(
+            "The test: a paired bootstrap over test rows and a paired t interval over seeds or "
+            "splits, both at 95 %."
+        )
+    moving = {g.name: words for g in groups if (words := convergence(g)).startswith("still")}
+    if moving:
+        said = "; ".join(f"{code(name)} {words}" for name, words in moving.items())
+        sentences.append(f"Training had not ended: {said}. Verdicts on them may change.")
+    flat = constant_in_words(groups)
+    return Paragraph(" ".join([*sentences, flat] if flat else sentences))
+
+
+def _all(verdicts: Mapping[str, str]) -> str:
+    shown = [f"{code(name)} {words}" for name, words in list(verdicts.items())[:8]]
+    more = len(verdicts) - len(shown)
+    return "; ".join(shown) + (f"; {more} more below" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""Runs: prepared, trained, evaluated, recorded in a folder, restored and replayed."""

@@ -1,0 +1,60 @@
+"""What a run's arguments must be, said by name before anything is built or written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class _Count(NamedTuple):
+    """An integer of at least `least` and at most `most`."""
+
+    least: int
+    most: int
+    hint: str
+
+
+_COUNTS = {
+    "num_predict_samples": _Count(
+        1, 2**31 - 1, "metrics of the posterior need samples, 32 is a good start"
+    ),
+    "steps_per_call": _Count(1, 10**6, "1000 is usual"),
+    "keep_checkpoints": _Count(1, 10**6, "3 leaves two in case the newest is damaged"),
+    "seed": _Count(0, 2**32 - 1, "give a fixed integer such as 0"),
+}
+
+
+def require(name: str, value: Any, kind: type, example: str) -> None:
+    """Raises ValueError for an argument that is not an object of its kind: a class, a number."""
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"{name} must be a {kind.__name__} object, got {value!r}; in gin write for example "
+            f"run.{name} = {example}, with the parentheses."
+        )
+
+
+def check_numbers(arguments: Mapping[str, Any]) -> None:
+    """Raises ValueError for a number of the run that is of another type or out of range."""
+    for name, count in _COUNTS.items():
+        value = arguments[name]
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not count.least <= value <= count.most:
+            bounds = f"at least {count.least}"
+            if whole and value > count.most:
+                bounds = f"at most {count.most}"
+            raise ValueError(f"{name} must be an integer of {bounds}, got {value!r}; {count.hint}.")
+    seconds = arguments["save_seconds"]
+    if not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
+        raise ValueError(f"save_seconds must be at least 0, got {seconds!r}; 60 is usual.")
+    if not isinstance(arguments["jit_compile"], bool):
+        raise ValueError(
+            f"jit_compile must be True or False, got {arguments['jit_compile']!r}; True is usual, "
+            "False is faster for convolutions on CPUs."
+        )
+    if not callable(arguments["model"]):
+        raise ValueError(
+            f"model must be a function of input shape and number of outputs, got "
+            f"{arguments['model']!r}; in gin write for example run.model = @mlp, without "
+            "parentheses."
+        )

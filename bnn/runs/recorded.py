@@ -1,0 +1,136 @@
+"""A run's folder as a prepared session: the way back from what was recorded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gin
+
+from bnn.runs.configuration import check_recorded, start_devices
+from bnn.runs.folder import Identity, RunFolder, read_config
+from bnn.runs.identity import describe, differences
+from bnn.runs.prepare import prepare, run_folder
+from bnn.runs.session import Session
+
+_ROOT = "bnn.experiment"
+
+
+def recorded_folder(folder: str | Path) -> RunFolder:
+    """The folder of a run that is there.
+
+    Raises:
+      FileNotFoundError: it holds none.
+    """
+    files = run_folder(folder)
+    if not files.config.is_file():
+        raise FileNotFoundError(
+            f"{files.path} must be the folder of a run, but holds no {files.config.name}; name "
+            "what was given as --workdir."
+        )
+    return files
+
+
+def prepare_recorded(
+    folder: str | Path,
+    *,
+    imports: Sequence[str] = (),
+    bindings: Sequence[str] = (),
+    one_device: bool = True,
+    **arguments: Any,
+) -> Session:
+    """Builds what a run's folder describes, with initial values; nothing is written.
+
+    The recorded configuration is data: of the modules that it imports only those of bnn, those
+    that the process has imported, and `imports` are, and nothing but registered names is called.
+    Gin's current bindings are put aside meanwhile.
+
+    Args:
+      folder: of the run.
+      imports: modules with configurables that it may import.
+      bindings: that win over the recorded ones.
+      one_device: in place of the run's own strategy.
+      **arguments: what the run was given in Python, given again.
+
+    Raises:
+      FileNotFoundError: the folder holds no run.
+      ValueError: a module that is not allowed, an argument that was given in Python and is
+        missing or another one, or data that have changed.
+    """
+    files = recorded_folder(folder)
+    text = read_config(files.config)
+    check_recorded(text, imports, files.config)
+    held = files.identity()
+    _require_arguments(files, held, arguments)
+    with _configuration([f"import {_ROOT}\n{text}", *bindings]):
+        gin.bind_parameter(f"{_ROOT}.run.tracker", None)
+        if one_device:
+            gin.bind_parameter(f"{_ROOT}.run.strategy", None)
+        start_devices()
+        for name in arguments:
+            # In its place: what gin would build for it could be large.
+            gin.bind_parameter(f"{_ROOT}.run.{name}", None)
+        recorded = gin.get_bindings(f"{_ROOT}.run")
+        recorded.pop("tracker", None)
+        session = prepare(files.path, **{**recorded, **arguments})
+    _require_same_data(files, held, session)
+    return session
+
+
+def load(session: Session) -> int:
+    """Gives a session's variables the values of its newest readable checkpoint; its step.
+
+    Raises:
+      FileNotFoundError: there is none.
+      CheckpointMismatchError: it is of another model than the configuration describes.
+    """
+    checkpoints = session.checkpoints(session.averages(), same_run=False, same_noise=False)
+    step = checkpoints.restore()
+    if step is None:
+        raise FileNotFoundError(
+            f"{session.folder.path} must hold a checkpoint in {session.folder.checkpoints.name}/, "
+            "but has none; start the run's command again."
+        )
+    return step
+
+
+def _require_arguments(files: RunFolder, held: Identity, arguments: dict[str, Any]) -> None:
+    missing = sorted(set(held.arguments) - set(arguments))
+    if missing:
+        raise ValueError(
+            f"the run in {files.path} was given {', '.join(missing)} in Python, which its folder "
+            f"only describes; pass the same here: {', '.join(f'{n}=…' for n in missing)}."
+        )
+    for name in sorted(set(held.arguments) - {"data"}):
+        if describe(name, arguments[name]) != held.arguments[name]:
+            raise ValueError(
+                f"{name} is not what the run in {files.path} was given, see its "
+                f"{files.arguments.name}; pass the same {name}."
+            )
+
+
+def _require_same_data(files: RunFolder, held: Identity, session: Session) -> None:
+    changed = differences(held.data, session.identity.data) if held.data else []
+    if changed:
+        raise ValueError(
+            f"data set {session.data.name!r} is not the one that the run in {files.path} was "
+            f"trained on: {', '.join(changed)} differ; restore the data's files. Scales and "
+            f"digests of the run's own are in {files.data.name}."
+        )
+
+
+@contextlib.contextmanager
+def _configuration(texts: Sequence[str]) -> Iterator[None]:
+    """Gin with this configuration alone; with its own again afterwards."""
+    with gin.unlock_config():
+        held = gin.config_str()
+        gin.clear_config()
+        try:
+            for text in texts:
+                gin.parse_config(text)
+            yield
+        finally:
+            gin.clear_config()
+            gin.parse_config(held)

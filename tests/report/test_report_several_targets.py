@@ -1,0 +1,88 @@
+"""Regressions of several targets: each by itself, by its name, in its unit."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bnn import metrics
+from bnn.report import build_report
+from bnn.report.groups import group_runs
+from bnn.report.pairing import losses_of
+from bnn.report.runs import metric, read_runs
+from bnn.report.tables import CALIBRATION, QUALITY, summary_table
+from bnn.runs.prediction_file import Predictions
+
+NAMES = ("temperature", "pressure")
+UNITS = np.array([1.0, 1000.0])
+
+
+@pytest.fixture
+def write_two(write_run):
+    """A run whose predictions are of a temperature and of a pressure a thousand times its size."""
+
+    def write(name, quality=2.0, **options):
+        folder = write_run(name, make=write_run.regression, **options)
+        targets = np.random.default_rng(1).normal(size=(60, 2)) * UNITS
+        noise = np.random.default_rng(len(name)).normal(size=(6, 60, 2)) / quality
+        loc, scale = targets + noise * UNITS, np.full((1, 1, 2), 0.5) * UNITS
+        losses = metrics.regression_losses(loc, scale, targets, NAMES)
+        scores = metrics.regression_scores(loc, np.broadcast_to(scale, loc.shape), NAMES)
+        Predictions("regression", 6, targets, losses, scores, loc=loc, scale=scale).save(
+            folder / "predictions" / "test.npz"
+        )
+        test = {"nll": losses["nll"].mean(), "log_likelihood": -losses["nll"].mean()}
+        for name_of, values in (
+            ("rmse", metrics.rmse(loc, targets)),
+            ("crps", metrics.crps(loc, scale, targets)),
+            ("coverage_95", metrics.interval_coverage(loc, scale, targets)),
+        ):
+            test |= metrics.by_target(name_of, values, NAMES)
+        file = folder / "results.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "test": test}))
+        return folder
+
+    return write
+
+
+def test_columns_are_of_each_target(write_two):
+    runs = read_runs([write_two("a"), write_two("bb", estimator="Mean")]).runs
+    assert runs[0].task == "regression"
+    assert runs[0].targets == list(NAMES)
+    groups = group_runs(runs)["toy"]
+    table = summary_table(groups, QUALITY["regression"])
+    shown = ["RMSE, temperature", "RMSE, pressure", "CRPS, temperature", "CRPS, pressure"]
+    assert list(table.columns[-4:]) == shown
+    value = float(table.rows[0][-3])
+    assert value == pytest.approx(metric(groups[0].first, "rmse/pressure"), rel=1e-3)
+    assert value > 100 * float(table.rows[0][-4])
+    table = summary_table(groups, CALIBRATION["regression"], estimator=False)
+    assert "coverage of 95 %, %, pressure" in table.columns
+    assert "interval score 95 %, temperature" in table.columns
+    assert not any(column in ("RMSE", "CRPS") for column in table.columns)
+
+
+def test_comparisons_are_of_each_target(write_two):
+    [run] = read_runs([write_two("a")]).runs
+    assert [(loss.metric, loss.loss, loss.heading) for loss in losses_of(run)] == [
+        ("nll", "nll", "NLL, nats"),
+        ("rmse/temperature", "squared_error/temperature", "RMSE, temperature"),
+        ("rmse/pressure", "squared_error/pressure", "RMSE, pressure"),
+        ("crps/temperature", "crps/temperature", "CRPS, temperature"),
+        ("crps/pressure", "crps/pressure", "CRPS, pressure"),
+    ]
+
+
+def test_a_report_has_figures_of_each(write_two, tmp_path):
+    said = []
+    folders = [write_two("a"), write_two("bb", estimator="Mean", quality=4.0)]
+    build_report(folders, tmp_path / "out", say=said.append)
+    assert said == []
+    text = (tmp_path / "out" / "report.md").read_text()
+    figures = {p.name for p in (tmp_path / "out" / "figures").iterdir()}
+    for target in NAMES:
+        for kind in ("risk-coverage", "quantiles", "predictions"):
+            assert any(kind in name and target in name for name in figures), (kind, target)
+        assert f"| RMSE, {target} |" in text
+    assert re.search(r"toy, pressure: risk against coverage", text)
