@@ -17,6 +17,7 @@ from bnn.data.scaling import Scaling, TargetScaling
 from bnn.data.sklearn_sets import diabetes, digits
 from bnn.data.splits import split_validation
 from bnn.data.streamed_batches import StreamedBatches
+from bnn.data.streamed_sets import streamed_dataset
 from bnn.data.table_sets import csv, parquet
 from bnn.data.text_sets import text_classification
 from bnn.data.tfds_sets import tfds
@@ -55,6 +56,7 @@ __all__ = [
     "read_idx",
     "regression_dataset",
     "split_validation",
+    "streamed_dataset",
     "text_classification",
     "tfds",
     "training_batches",

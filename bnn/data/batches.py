@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from bnn.data import memory
 from bnn.data.batching import batch_indices
 
 
@@ -85,7 +86,8 @@ class ResidentBatches(Batches):
     ahead = True
 
     def __init__(self, inputs: Any, targets: Any, *, batch_size: int, seed: Any) -> None:
-        self._arrays = tf.nest.map_structure(tf.constant, {"inputs": inputs, "targets": targets})
+        arrays = {"inputs": inputs, "targets": targets}
+        self._arrays = tf.nest.map_structure(memory.to_tensor, arrays)
         self.num_train = len(tf.nest.flatten(inputs)[0])
         self.batch_size = int(batch_size)
         self._seed = seed

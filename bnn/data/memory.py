@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,12 +13,15 @@ import tensorflow as tf
 _ALIGNMENT = 64
 # Values a block: 8 MB of float64 in flight.
 _BLOCK = 2**20
+# The memory behind arrays of `empty`, while it lives: that of others may be written to later.
+_ROOMS: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()
 
 
 def empty(shape: tuple[int, ...], dtype: type | np.dtype = np.float32) -> np.ndarray:
     """Returns an array like `np.empty`, whose first element lies at a multiple of 64 bytes."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     room = np.empty(size + _ALIGNMENT, np.uint8)
+    _ROOMS[id(room)] = room
     start = -room.ctypes.data % _ALIGNMENT
     return room[start : start + size].view(dtype).reshape(shape)
 
@@ -52,18 +56,23 @@ def filled(
 
 
 def to_tensor(array: np.ndarray) -> tf.Tensor:
-    """Returns the array as a tensor in host memory, without a copy where its memory allows.
+    """Returns the array as a tensor on the device, on CPUs without a copy where it is ours.
 
     Arrays of `empty` share their memory with the tensor: they must not be written to afterwards.
-    Memory-mapped, read-only, strided and unaligned arrays are copied.
+    All others are copied.
     """
-    shares = (
+    if not _is_ours(array) or tf.config.list_logical_devices("GPU"):
+        return tf.constant(array)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _is_ours(array: np.ndarray) -> bool:
+    return (
         type(array) is np.ndarray
+        and _ROOMS.get(id(array.base)) is array.base
+        and array.base is not None
         and array.flags.c_contiguous
         and array.flags.writeable
         and array.ctypes.data % _ALIGNMENT == 0
         and array.size > 0
     )
-    if not shares:
-        return tf.convert_to_tensor(array)
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -86,6 +86,7 @@ def tfds(
         seed=seed,
         flatten=flatten,
         standardize=standardize,
+        divisor=255 if train[0].dtype == test[0].dtype == np.uint8 else None,
     )
 
 
@@ -116,9 +117,8 @@ def _arrays(name: str, split: Any, as_numpy: Callable[[Any], Iterable[Any]]) -> 
         raise ValueError(f"{name}: both splits must hold examples, got an empty one; correct them.")
     x = np.concatenate([batch[0] for batch in batches])
     y = np.concatenate([batch[1] for batch in batches])
-    if x.dtype == np.uint8:
-        return x.astype(np.float32) / 255, y
-    return x.astype(np.float32), y
+    # Bytes stay bytes until they are in their place, a quarter of the memory.
+    return (x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)), y
 
 
 def _first_line(error: BaseException) -> str:

@@ -89,7 +89,7 @@ if __name__ == "__main__":
 def test_a_script_ends_by_itself_and_quietly(tmp_path: Path):
     (tmp_path / "train.py").write_text(SCRIPT)
     done = subprocess.run(
-        [sys.executable, tmp_path / "train.py"], capture_output=True, text=True, timeout=120
+        [sys.executable, tmp_path / "train.py"], capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "(2, 8, 3)"

@@ -106,6 +106,13 @@ def test_arrays_of_ours_are_shared_with_tensors_and_others_are_copied():
     for other in (room[1:], np.asfortranarray(ours), ours[:, 1:], np.broadcast_to(ours, (2, 5, 3))):
         tensor = memory.to_tensor(other)
         np.testing.assert_array_equal(tensor, other)
+    theirs = np.empty(ours.nbytes + 64, np.uint8)  # aligned, but somebody else's to write to
+    start = -theirs.ctypes.data % 64
+    theirs = theirs[start : start + ours.nbytes].view(np.float32).reshape(5, 3)
+    theirs[:] = 1
+    tensor = memory.to_tensor(theirs)
+    theirs[0, 0] = 7
+    assert tensor[0, 0] == 1
     frozen = memory.empty((2, 2))
     frozen[:] = 3
     frozen.flags.writeable = False

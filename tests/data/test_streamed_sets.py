@@ -1,0 +1,57 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bnn.data import ExampleError, streamed_dataset, training_batches
+from bnn.data.order import batch_rows
+
+
+class Columns:
+    """A source of dicts, as Hugging Face's data sets and TFDS's data sources give them."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        random = np.random.RandomState(seed)
+        self.image = random.randint(0, 256, (count, 3, 3, 1)).astype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {"image": self.image[row], "label": row % 3, "id": f"n{row}"}
+
+
+def _convert(item: dict[str, Any]) -> tuple[Any, Any]:
+    return item["image"], item["label"]
+
+
+def test_a_source_of_dicts():
+    train, test = Columns(600, 0), Columns(300, 1)
+    data = streamed_dataset("toy", train, test, convert=_convert, num_classes=3)
+    assert (data.num_train, data.num_valid, data.num_test) == (600, 0, 300)
+    np.testing.assert_array_equal(data.x_test, test.image.astype(np.float32) / 255)
+    assert data.y_test.tolist() == [row % 3 for row in range(300)]
+    batch = training_batches(data, 600, 0).at(0)
+    rows = batch_rows(0, batch_size=600, num_train=600, seed=0)
+    np.testing.assert_array_equal(batch.inputs, train.image[rows].astype(np.float32) / 255)
+    np.testing.assert_array_equal(batch.targets, rows % 3)
+    other = streamed_dataset("toy", Columns(600, 2), test, convert=_convert, num_classes=3)
+    assert other.fingerprint != data.fingerprint
+
+
+def test_values_weights_and_a_validation_part():
+    items = [(np.full(2, row, float), np.array([row / 10.0]), row + 1.0) for row in range(20)]
+    data = streamed_dataset(
+        "toy", items, items[:4], items[4:6], target_loc=np.zeros(1), target_scale=np.ones(1)
+    )
+    assert data.task == "regression"
+    assert data.weights("test").tolist() == [1.0, 2.0, 3.0, 4.0]
+    batch = data.batches(5, 0).at(0)
+    np.testing.assert_array_equal(batch.weights, batch.inputs[:, 0] + 1)
+
+
+def test_what_does_not_fit_is_named():
+    with pytest.raises(ExampleError, match=r"toy: row 0 must be \(inputs, targets\) .* got dict"):
+        streamed_dataset("toy", Columns(3, 0), Columns(3, 0), num_classes=3)
+    with pytest.raises(ValueError, match=r"labels in y_test must lie in \[0, 2\), got 2 in row 2"):
+        streamed_dataset("toy", Columns(3, 0), Columns(3, 0), convert=_convert, num_classes=2)
