@@ -81,12 +81,12 @@ class Heads(Likelihood):
           ValueError: where outputs or targets have other heads; and as the heads' likelihoods do.
         """
         outputs, targets = self.split("outputs", outputs), self.split("targets", targets)
-        return tf.add_n(
-            [
-                self.weights[name] * likelihood.checked_log_prob(outputs[name], targets[name])
-                for name, likelihood in self.likelihoods.items()
-            ]
-        )
+        each = [
+            self.weights[name] * likelihood.checked_log_prob(outputs[name], targets[name])
+            for name, likelihood in self.likelihoods.items()
+        ]
+        dtype = tf.float64 if any(e.dtype == tf.float64 for e in each) else tf.float32
+        return tf.add_n([tf.cast(e, dtype) for e in each])
 
     def predictive(self, samples: Any, **units: Any) -> dict[str, Any]:
         """The predictive mixture of every head, by name.
