@@ -12,6 +12,7 @@ from bnn import estimators, layers, likelihoods, models, objectives, posteriors,
 from bnn.draw import Draw
 from bnn.kl import ledger, sites
 from bnn.prediction import predict
+from bnn.predictive import predictive
 
 __all__ = [
     "Draw",
@@ -23,6 +24,7 @@ __all__ = [
     "objectives",
     "posteriors",
     "predict",
+    "predictive",
     "priors",
     "schedules",
     "sites",

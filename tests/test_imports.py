@@ -18,7 +18,7 @@ ROWS = [
     {"draw"},
     {"layers"},
     {"models", "kl", "prediction"},
-    {"objectives"},
+    {"objectives", "predictive"},
     {"diagnostics"},
     {"inference"},
     {"run_figures", "run_predictions", "run_results"},

@@ -36,7 +36,7 @@ class Gamma(Positive, Dispersed):
         return outputs, self.dispersion(outputs.dtype)
 
     def log_density(self, y: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
-        """ln p = k (ln k − ln μ) + (k − 1) ln y − k y/μ − ln Γ(k)."""
+        """Log p = k (ln k − ln μ) + (k − 1) ln y − k y/μ − ln Γ(k)."""
         log_mean, k = parameters
         return (
             k * (tf.math.log(k) - log_mean)

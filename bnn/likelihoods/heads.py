@@ -18,7 +18,8 @@ from bnn.likelihoods.likelihood import Likelihood
 class Heads(Likelihood):
     """log p(y | outputs) = Σ_h weight_h log p_h(y_h | outputs_h).
 
-    The heads' targets are independent given the outputs. Outputs and targets are dicts with the names of the likelihoods, or lists in their order.
+    The heads' targets are independent given the outputs. Outputs and targets are dicts with the
+    names of the likelihoods, or lists in their order.
 
     Args:
       likelihoods: `{name: likelihood}`, or a list of them for models with lists of outputs.

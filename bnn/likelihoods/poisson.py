@@ -23,7 +23,7 @@ class Poisson(Counts):
         return (outputs,)
 
     def log_density(self, y: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
-        """ln p = y ln λ − λ − ln Γ(y + 1)."""
+        """Log p = y ln λ − λ − ln Γ(y + 1)."""
         return y * parameters[0] - tf.exp(parameters[0]) - tf.math.lgamma(y + 1)
 
     def mean(self, *parameters: tf.Tensor) -> tf.Tensor:

@@ -145,7 +145,7 @@ def check_samples(descriptor: Descriptor, likelihood, z_limit: float) -> None:
     """Mean and CDF of many samples, as z-scores."""
     outputs, _ = example(descriptor, S, B)
     predictive = likelihood.predictive(outputs)
-    count = 4_000
+    count = 2_000
     samples = predictive.sample(count, seed=3).numpy()
     assert samples.shape == (count, *predictive.mean().shape)
     error = predictive.stddev().numpy() / np.sqrt(count)
