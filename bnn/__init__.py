@@ -18,6 +18,7 @@ from bnn.keras_model import BayesianModel
 from bnn.ledger import ledger
 from bnn.noise import Noise
 from bnn.prediction import predict
+from bnn.predictive import predictive
 from bnn.sites import sites
 
 # What takes longer to import, or needs more, is imported when it is first asked for: a package, or
@@ -59,6 +60,7 @@ __all__ = [
     "objectives",
     "posteriors",
     "predict",
+    "predictive",
     "priors",
     "restore",
     "schedules",

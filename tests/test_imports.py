@@ -20,7 +20,7 @@ ROWS = [
     {"layers", "ledger"},
     {"conversion", "models", "prediction"},
     {"objectives"},
-    {"keras_model"},
+    {"keras_model", "predictive"},
     {"diagnostics"},
     {"training"},
     {"methods"},

@@ -18,7 +18,8 @@ from bnn.likelihoods.likelihood import Likelihood
 class Heads(Likelihood):
     """log p(y | outputs) = Σ_h weight_h log p_h(y_h | outputs_h).
 
-    The heads' targets are independent given the outputs. Outputs and targets are dicts with the names of the likelihoods, or lists in their order.
+    The heads' targets are independent given the outputs. Outputs and targets are dicts with the
+    names of the likelihoods, or lists in their order.
 
     Args:
       likelihoods: `{name: likelihood}`, or a list of them for models with lists of outputs.
@@ -81,12 +82,12 @@ class Heads(Likelihood):
           ValueError: where outputs or targets have other heads; and as the heads' likelihoods do.
         """
         outputs, targets = self.split("outputs", outputs), self.split("targets", targets)
-        return tf.add_n(
-            [
-                self.weights[name] * likelihood.checked_log_prob(outputs[name], targets[name])
-                for name, likelihood in self.likelihoods.items()
-            ]
-        )
+        each = [
+            self.weights[name] * likelihood.checked_log_prob(outputs[name], targets[name])
+            for name, likelihood in self.likelihoods.items()
+        ]
+        dtype = tf.float64 if any(e.dtype == tf.float64 for e in each) else tf.float32
+        return tf.add_n([tf.cast(e, dtype) for e in each])
 
     def predictive(self, samples: Any, **units: Any) -> dict[str, Any]:
         """The predictive mixture of every head, by name.

@@ -27,6 +27,8 @@ class Mixture:
       loc: mean that was subtracted from the targets, number or `[D]`.
       scale: positive number or `[D]` that the targets were divided by.
       log_weights: ln πₛ, `[S, B]`; uniform where None.
+      num_samples: number of posterior samples, whose components stand one after another; S where
+        None: one component each.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Mixture:
         loc: Any = 0.0,
         scale: Any = 1.0,
         log_weights: tf.Tensor | None = None,
+        num_samples: Any = None,
     ) -> None:
         self.likelihood = likelihood
         parameters = tuple(tf.cast(p, tf.float64) for p in parameters)
@@ -45,6 +48,7 @@ class Mixture:
         if log_weights is None:
             log_weights = tf.zeros_like(zeros[:, :, 0]) - tf.math.log(_as_float64(len_of(zeros)))
         self.log_weights = log_weights
+        self.num_samples = len_of(zeros) if num_samples is None else num_samples
 
     @property
     def shape(self) -> tf.TensorShape:

@@ -12,7 +12,7 @@ from bnn.likelihoods.columns import as_samples
 from bnn.likelihoods.heteroscedastic_normal import HeteroscedasticNormal
 from bnn.likelihoods.learned import check_positive
 from bnn.likelihoods.likelihood import Likelihood
-from bnn.likelihoods.mixture import Mixture
+from bnn.likelihoods.mixture import Mixture, len_of
 from bnn.likelihoods.targets import (
     in_support,
     nan_outside,
@@ -107,6 +107,7 @@ class MixtureDensity(Likelihood):
             _COMPONENT,
             (_components_first(mean), _components_first(scale)),
             log_weights=_components_first(log_weights - log_s),
+            num_samples=len_of(samples),
             **units,
         )
 

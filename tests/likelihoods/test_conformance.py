@@ -78,6 +78,7 @@ def test_first_use_in_eager_mode_graph_and_xla(descriptor, modes):
         np.testing.assert_allclose(result, results["eager"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @OF_COLUMNS
 def test_predictive_in_eager_mode_graph_and_xla(descriptor, modes):
     outputs, _ = checks.example(descriptor, S, B)
@@ -102,12 +103,11 @@ def test_targets_outside_of_the_support(descriptor):
             descriptor.built().log_prob(tf.constant(outputs), targets)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
 @EVERY
-def test_targets_outside_of_the_support_that_only_a_compiled_function_sees(descriptor, jit_compile):
+def test_targets_outside_of_the_support_that_only_a_compiled_function_sees(descriptor):
     outputs, _ = checks.example(descriptor)
     likelihood = descriptor.built()
-    function = tf.function(likelihood.log_prob, jit_compile=jit_compile, autograph=False)
+    function = tf.function(likelihood.log_prob, jit_compile=True, autograph=False)
     for targets, _ in descriptor.bad:
         bad = np.isnan(function(tf.constant(outputs), tf.constant(targets)))
         every = descriptor.name == "SoftCategorical"
@@ -126,16 +126,10 @@ def test_outputs_and_targets_of_another_shape(descriptor):
         (outputs, targets[:2]),
         (outputs, np.stack([targets] * 2)),
         (outputs, [targets, targets]),
-        (np.concatenate([outputs] * 2, axis=-1)[:, :-1], targets),
+        (np.concatenate([outputs, outputs[:, :1]], axis=-1), targets),
     ):
-        # One column fewer of twice as many logits is another number of classes.
-        if (
-            wrong_outputs is not outputs
-            and descriptor.name == "Categorical"
-            and len(np.shape(wrong_outputs)) == 2
-            and np.shape(wrong_outputs)[-1] > 4
-        ):
-            continue
+        if descriptor.name == "Categorical" and np.shape(wrong_outputs) == (B, 5):
+            continue  # a fifth class
         with pytest.raises(ValueError, match=f"{descriptor.name}"):
             likelihood.log_prob(wrong_outputs, wrong_targets)
 
@@ -263,7 +257,7 @@ def test_a_planted_defect_is_caught(name, make, check):
     check(descriptor, descriptor.built())
     defective = make()
     defective.build(descriptor.num_targets)
-    with pytest.raises((AssertionError, AttributeError, TypeError)):
+    with pytest.raises(AssertionError):
         check(descriptor, defective)
 
 

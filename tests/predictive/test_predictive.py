@@ -1,0 +1,168 @@
+import importlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bnn
+from bnn.likelihoods import Categorical, MixtureDensity, Normal, Poisson
+from bnn.prediction import Functions
+from bnn.predictive import standard_errors
+from bnn.predictive.predictive import _moments
+
+S, N = 40, 12
+
+
+class Shifts(Functions):
+    """Function s adds row s of its numbers to the outputs: a posterior that tests know."""
+
+    def __init__(self, variable, values):
+        self.variable, self.arguments = variable, tf.constant(values, tf.float32)
+        self.num_samples = len(values)
+
+    def at(self, sample, arguments):
+        return keras.StatelessScope(state_mapping=[(self.variable, arguments[sample])])
+
+
+def model_of(width):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(width)])
+    return model, model.layers[-1].bias
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(N, 3)).astype(np.float32)
+
+
+def say(likelihood, width, x, rng, count=S, **options):
+    model, bias = model_of(width)
+    values = rng.normal(size=(count, width)).astype(np.float32)
+    said = bnn.predictive(
+        model, likelihood, x, functions=Shifts(bias, values), jit_compile=False, **options
+    )
+    return said, model(x).numpy() + values[:, None]
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_a_regression(x, rng, batch_size):
+    units = {"loc": np.array([10.0, -3.0]), "scale": np.array([2.0, 0.1])}
+    said, outputs = say(Normal(0.5), 2, x, rng, batch_size=batch_size, **units)
+    mixture = Normal(0.5).predictive(outputs, **units)
+    np.testing.assert_allclose(said.mean, mixture.mean(), rtol=1e-6)
+    np.testing.assert_allclose(said.total, mixture.variance(), rtol=1e-4)
+    np.testing.assert_allclose(said.aleatoric + said.epistemic, said.total, rtol=1e-9)
+    np.testing.assert_allclose(said.stddev, mixture.stddev(), rtol=1e-4)
+    lower, upper = said.interval(0.9)
+    np.testing.assert_allclose(lower, mixture.quantile(0.05), rtol=1e-5)
+    np.testing.assert_allclose(upper, mixture.quantile(0.95), rtol=1e-5)
+    y = rng.normal(size=(N, 2)) * units["scale"] + units["loc"]
+    np.testing.assert_allclose(said.log_prob(y), mixture.log_prob(y), rtol=1e-4)
+    assert said.samples(7).shape == (7, N, 2)
+
+
+def test_a_classification(x, rng):
+    said, outputs = say(Categorical(), 3, x, rng)
+    mixture = Categorical().predictive(outputs)
+    np.testing.assert_allclose(said.mean, mixture.probs, rtol=1e-5)
+    np.testing.assert_allclose(said.total, mixture.total(), rtol=1e-5)
+    np.testing.assert_allclose(said.epistemic, mixture.epistemic(), rtol=1e-4)
+    assert said.mean.shape == (N, 3)
+    assert said.total.shape == (N,)
+    assert said.samples(7).shape == (7, N)
+    with pytest.raises(
+        ValueError, match=r"quantile is of targets that are numbers, got the classes"
+    ):
+        said.quantile(0.5)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "width"), [(Normal(0.5), 1), (Categorical(), 3), (MixtureDensity(2), 6)]
+)
+def test_standard_errors_are_the_spread_over_repetitions(likelihood, width, rng):
+    """The stated error, averaged, against the deviation of 300 estimates: within 4 of its own."""
+    repetitions = 300
+    # Not about equal probabilities, where the entropy's first derivative vanishes.
+    outputs = rng.normal(np.linspace(2, -1, width), size=(64, repetitions, width))
+    moments = [
+        np.reshape(m, (repetitions, -1))[:, 0] for m in _moments(likelihood.predictive(outputs))
+    ]
+    names = ("mean", "total", "aleatoric", "epistemic")
+    for name, values, errors in zip(names, moments[:4], moments[4:], strict=True):
+        spread, stated = np.std(values, ddof=1), np.sqrt(np.mean(np.square(errors)))
+        if spread < 1e-12:
+            np.testing.assert_allclose(stated, 0, atol=1e-12)
+            continue
+        # A deviation over n repetitions has a relative error of about 1/√(2n), more in heavy tails.
+        assert abs(np.log(stated / spread)) < 4 / np.sqrt(2 * repetitions), name
+
+
+def test_standard_error_of_a_quantile(rng):
+    repetitions = 300
+    mixture = Normal(0.5).predictive(rng.normal(size=(200, repetitions, 1)))
+    at = mixture.quantile(0.9).numpy()
+    stated = np.sqrt(np.mean(standard_errors.of_quantile(mixture, at) ** 2))
+    assert abs(np.log(stated / np.std(at, ddof=1))) < 4 / np.sqrt(2 * repetitions)
+
+
+def test_errors_of_the_object(x, rng):
+    said, _ = say(Normal(0.5), 2, x, rng)
+    means = said.standard_error("mean")
+    assert means.shape == said.standard_error("quantile", 0.9).shape == (N, 2)
+    assert np.all(means > 0)
+    with pytest.raises(ValueError, match=r"quantity must be one of mean, .* got 'interval'"):
+        said.standard_error("interval")
+    counts, _ = say(Poisson(), 1, x, rng)
+    assert np.all(np.isnan(counts.standard_error("quantile", 0.9)))
+    alone, _ = say(Normal(0.5), 2, x, rng, 1)
+    assert np.all(np.isnan(alone.standard_error("mean")))
+
+
+def test_nothing_is_computed_twice(x, rng, monkeypatch):
+    said, _ = say(Normal(0.5), 2, x, rng)
+    _ = said.mean
+    module = importlib.import_module("bnn.predictive.predictive")
+    monkeypatch.setattr(module, "predict_blocks", None)
+    assert said.total.shape == said.standard_error("epistemic").shape == (N, 2)
+
+
+def test_draws_of_the_posterior(x):
+    model = keras.Sequential([keras.Input((3,)), bnn.layers.Dense(1, use_bias=False)])
+    said = bnn.predictive(model, Normal(0.5), x, 3, seed=5, jit_compile=False)
+    samples = bnn.predict(model, x, 3, seed=5, jit_compile=False)
+    np.testing.assert_allclose(said.mean, np.mean(samples, axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_data_sets(x, rng):
+    whole, _ = say(Normal(0.5), 1, x, np.random.default_rng(1))
+    model = whole._model
+    batches = tf.data.Dataset.from_tensor_slices(x).batch(5)
+    said = bnn.predictive(model, Normal(0.5), batches, functions=whole._functions)
+    np.testing.assert_allclose(said.mean, whole.mean, rtol=1e-5, atol=1e-6)
+
+
+def test_it_prints_itself(x, rng):
+    text = repr(say(Categorical(), 3, x, rng)[0])
+    assert text.startswith("Predictive of 12 inputs, 40 weight samples, Categorical: mean ±")
+    assert "| entropy: total" in text
+    assert text.endswith("…")
+
+
+def test_a_table(x, rng):
+    pytest.importorskip("pandas")
+    table = say(Normal(0.5), 2, x, rng)[0].to_dataframe()
+    assert len(table) == N
+    assert {"mean_0", "mean_0_standard_error", "epistemic_1"} <= set(table.columns)
+
+
+def test_unusable_arguments(x, rng):
+    with pytest.raises(ValueError, match=r"likelihood must be a likelihood object, got .*parenth"):
+        bnn.predictive(model_of(1)[0], Normal, x)
+    with pytest.raises(ValueError, match=r"level must lie strictly between 0 and 1, got 95"):
+        say(Normal(0.5), 1, x, rng)[0].interval(95)
+    inputs = keras.Input((3,))
+    two = keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)])
+    with pytest.raises(
+        ValueError, match=r"needs a model with one output, got list; use bnn.predict"
+    ):
+        _ = bnn.predictive(two, Normal(0.5), x, 2, jit_compile=False).mean
