@@ -157,7 +157,8 @@ def test_without_an_entropy_the_density_is_sampled_too():
 
 @pytest.fixture
 def own_registry(monkeypatch):
-    monkeypatch.setattr(divergences.divergence, "_CLOSED_FORMS", dict(divergences.divergence._CLOSED_FORMS))
+    module = divergences.divergence
+    monkeypatch.setattr(module, "_CLOSED_FORMS", dict(module._CLOSED_FORMS))
 
 
 class Wide(MeanFieldNormal):

@@ -90,8 +90,9 @@ def _arguments(kind: type) -> set[str]:
     """Names of the arguments of a Keras layer, those of its base classes included."""
     found: set[str] = set()
     for base in kind.__mro__:
-        if "__init__" in vars(base):
-            found |= set(inspect.signature(base.__init__).parameters)
+        constructor = vars(base).get("__init__")
+        if constructor is not None:
+            found |= set(inspect.signature(constructor).parameters)
     return found - {"self", "args", "kwargs"}
 
 

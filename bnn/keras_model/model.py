@@ -217,10 +217,7 @@ class BayesianModel(keras.Model):
 
     def _samples(self, inputs: Any) -> Any:
         """Outputs of `num_predict_samples` functions, `[S, B, …]` each."""
-
-        return predict(
-            self.network, inputs, self.num_predict_samples, self.seed, jit_compile=False
-        )
+        return predict(self.network, inputs, self.num_predict_samples, self.seed, jit_compile=False)
 
     def _predictive_mean(self, samples: Any) -> tf.Tensor:
         """Probabilities `[B, C]`, or the mean of the targets `[B, D]`."""

@@ -36,7 +36,7 @@ def run_folder(workdir: str | Path) -> RunFolder:
     return RunFolder(workdir, _INTERCHANGEABLE)
 
 
-def prepare(
+def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
     workdir: str | Path,
     *,
     data: Dataset,

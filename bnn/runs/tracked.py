@@ -9,7 +9,7 @@ from bnn.runs.folder import Identity
 
 
 def flat_config(identity: Identity) -> dict[str, Any]:
-    """The operative gin bindings, and what was given in Python, as a flat mapping of JSON values."""
+    """The operative gin bindings, and what was given in Python, as flat JSON values."""
     flat: dict[str, Any] = {}
     name = ""
     for line in identity.config.splitlines():

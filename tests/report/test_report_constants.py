@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from bnn import metrics
-from bnn.predictions import Predictions, load_predictions
 from bnn.report.constants import constant, constant_in_words
 from bnn.report.groups import group_runs
 from bnn.report.runs import read_runs
+from bnn.runs.prediction_file import Predictions, load_predictions
 
 
 def grouped(*folders):
