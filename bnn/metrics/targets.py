@@ -12,18 +12,18 @@ def target_names(count: int, names: Sequence[str] | None = None) -> tuple[str, .
 
     Args:
         count: D.
-        names: different from each other, without "/"; None for numbered ones.
+        names: different from each other; None for numbered ones.
 
     Raises:
-        ValueError: if the names are not D different ones, or one holds a "/".
+        ValueError: if the names are not D different ones.
     """
     if names is None:
         return tuple(f"target_{number}" for number in range(count))
     found = tuple(names)
-    if len(found) != count or len(set(found)) != count or any("/" in name for name in found):
+    if len(found) != count or len(set(found)) != count:
         raise ValueError(
-            f"names must be {count} different ones without '/', one for each target, got "
-            f"{list(found)}. Name the columns of the targets, or leave names out."
+            f"names must be {count} different ones, one for each target, got {list(found)}. Name "
+            "the columns of the targets, or leave names out."
         )
     return found
 

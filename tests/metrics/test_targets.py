@@ -78,10 +78,12 @@ def test_names_of_metrics():
     assert metrics.by_target("rmse", [2.0]) == {"rmse": 2.0}
     assert metrics.by_target("rmse", [2.0, 3.0], ["a", "b"]) == {"rmse/a": 2.0, "rmse/b": 3.0}
     assert metrics.by_target("rmse", [2.0, 3.0]) == {"rmse/target_0": 2.0, "rmse/target_1": 3.0}
-    for names in (["a"], ["a", "a"], ["a", "b/c"]):
+    units = metrics.by_target("rmse", [2.0, 3.0], ["speed, km/h", "b"])
+    assert units == {"rmse/speed, km/h": 2.0, "rmse/b": 3.0}
+    for names in (["a"], ["a", "a"]):
         with pytest.raises(
             ValueError,
-            match=r"^names must be 2 different ones without '/', one for each target, got "
+            match=r"^names must be 2 different ones, one for each target, got "
             + re.escape(f"{names}. Name the columns of the targets, or leave names out."),
         ):
             metrics.by_target("rmse", [2.0, 3.0], names)

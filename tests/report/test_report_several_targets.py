@@ -10,11 +10,12 @@ from bnn import metrics
 from bnn.report import build_report
 from bnn.report.groups import group_runs
 from bnn.report.pairing import losses_of
+from bnn.report.plots import slug
 from bnn.report.runs import metric, read_runs
 from bnn.report.tables import CALIBRATION, QUALITY, summary_table
 from bnn.runs.prediction_file import Predictions
 
-NAMES = ("temperature", "pressure")
+NAMES = ("temperature", "pressure, kg/m/s²")
 UNITS = np.array([1.0, 1000.0])
 
 
@@ -52,13 +53,18 @@ def test_columns_are_of_each_target(write_two):
     assert runs[0].targets == list(NAMES)
     groups = group_runs(runs)["toy"]
     table = summary_table(groups, QUALITY["regression"])
-    shown = ["RMSE, temperature", "RMSE, pressure", "CRPS, temperature", "CRPS, pressure"]
+    shown = [
+        "RMSE, temperature",
+        "RMSE, pressure, kg/m/s²",
+        "CRPS, temperature",
+        "CRPS, pressure, kg/m/s²",
+    ]
     assert list(table.columns[-4:]) == shown
     value = float(table.rows[0][-3])
-    assert value == pytest.approx(metric(groups[0].first, "rmse/pressure"), rel=1e-3)
+    assert value == pytest.approx(metric(groups[0].first, "rmse/pressure, kg/m/s²"), rel=1e-3)
     assert value > 100 * float(table.rows[0][-4])
     table = summary_table(groups, CALIBRATION["regression"], estimator=False)
-    assert "coverage of 95 %, %, pressure" in table.columns
+    assert "coverage of 95 %, %, pressure, kg/m/s²" in table.columns
     assert "interval score 95 %, temperature" in table.columns
     assert not any(column in ("RMSE", "CRPS") for column in table.columns)
 
@@ -68,9 +74,9 @@ def test_comparisons_are_of_each_target(write_two):
     assert [(loss.metric, loss.loss, loss.heading) for loss in losses_of(run)] == [
         ("nll", "nll", "NLL, nats"),
         ("rmse/temperature", "squared_error/temperature", "RMSE, temperature"),
-        ("rmse/pressure", "squared_error/pressure", "RMSE, pressure"),
+        ("rmse/pressure, kg/m/s²", "squared_error/pressure, kg/m/s²", "RMSE, pressure, kg/m/s²"),
         ("crps/temperature", "crps/temperature", "CRPS, temperature"),
-        ("crps/pressure", "crps/pressure", "CRPS, pressure"),
+        ("crps/pressure, kg/m/s²", "crps/pressure, kg/m/s²", "CRPS, pressure, kg/m/s²"),
     ]
 
 
@@ -83,6 +89,6 @@ def test_a_report_has_figures_of_each(write_two, tmp_path):
     figures = {p.name for p in (tmp_path / "out" / "figures").iterdir()}
     for target in NAMES:
         for kind in ("risk-coverage", "quantiles", "predictions"):
-            assert any(kind in name and target in name for name in figures), (kind, target)
+            assert any(kind in name and slug(target) in name for name in figures), (kind, target)
         assert f"| RMSE, {target} |" in text
-    assert re.search(r"toy, pressure: risk against coverage", text)
+    assert re.search(r"toy, pressure, kg/m/s²: risk against coverage", text)
