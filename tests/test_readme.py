@@ -12,7 +12,7 @@ def test_the_python_example_runs_as_it_stands(capsys):
     exec(compile(code, "README.md", "exec"), names)  # our own file, read by our own test
     assert names["samples"].shape == (32, 360, 10)
     assert set(names["kl"]) == {"0_dense/kernel", "0_dense/bias", "1_dense/kernel", "1_dense/bias"}
-    predicted = np.argmax(names["predictive"].probs_parameter(), axis=1)
+    predicted = np.argmax(names["predictive"].probs, axis=1)
     assert np.mean(predicted == names["data"].y_test) > 0.8
     assert np.isfinite(float(names["loss"]))
     assert capsys.readouterr().out == ""
