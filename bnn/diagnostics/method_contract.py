@@ -91,8 +91,10 @@ def check_method(
     if unknown:
         raise ValueError(f"checks must be among {METHOD_CHECKS}, got {unknown}.")
     regression = regression if regression is not None else ConjugateRegression()
-    made = method if isinstance(method, Method) else method()
-    _check_arguments(made, num_steps, num_samples, batch_size, tolerance, false_alarm_rate)
+    made = method() if callable(method) else method
+    _check_method(made)
+    _check_numbers(num_steps, num_samples, batch_size, regression.num_train)
+    _check_rates(tolerance, false_alarm_rate)
     if optimizer is None and made.uses_optimizer:
         schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, num_steps)
         optimizer = keras.optimizers.Adam(schedule)
@@ -109,7 +111,7 @@ def check_method(
     rows += restored
     drawn = 0
     if "posterior" in checks:
-        weights = trained.weights(num_samples)
+        weights = trained.weights(num_samples, jit_compile)
         drawn = len(weights)
         law = regression.exact() if exact_posterior else documented(regression)
         rows += _posterior_rows(trained, weights, law, tolerance, false_alarm_rate)
@@ -133,14 +135,7 @@ def _posterior_rows(
     ]
 
 
-def _check_arguments(
-    method: Method,
-    num_steps: int,
-    num_samples: int,
-    batch_size: int,
-    tolerance: float,
-    false_alarm_rate: float,
-) -> None:
+def _check_method(method: Method) -> None:
     if not isinstance(method, Method):
         raise ValueError(
             f"method must be a bnn.methods.Method, or a function that makes one, got {method!r}."
@@ -150,10 +145,13 @@ def _check_arguments(
             f"method must not be built yet, but this {type(method).__name__} is; pass a new one, "
             "each build of the check has a copy."
         )
+
+
+def _check_numbers(num_steps: int, num_samples: int, batch_size: int, num_train: int) -> None:
     for name, value, least in (
         ("num_steps", num_steps, 4),
-        ("batch_size", batch_size, 1),
         ("num_samples", num_samples, 1),
+        ("batch_size", batch_size, 1),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
@@ -162,6 +160,14 @@ def _check_arguments(
             f"num_samples must be at most {_MOST_FUNCTIONS}, got {num_samples}; an effective "
             "sample size of some thousands shows every defect."
         )
+    if batch_size > num_train:
+        raise ValueError(
+            f"batch_size must be at most the {num_train} examples of the regression, got "
+            f"{batch_size}."
+        )
+
+
+def _check_rates(tolerance: float, false_alarm_rate: float) -> None:
     if not 0 <= tolerance < 0.25:
         raise ValueError(
             f"tolerance must be at least 0 and below 0.25, got {tolerance}; a method that is "

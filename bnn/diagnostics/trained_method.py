@@ -78,12 +78,14 @@ class TrainedMethod:
         self.recipe, self.method = recipe, method
         self.batches = recipe.regression.batches(recipe.batch_size, recipe.seed)
         self.histories: list[History] = []
-        self.own = method.variables  # created here, not while a graph is traced
+        self.own = list(method.variables)  # created here, not while a graph is traced
+        # A call names the examples of as many steps as it could take.
+        between = _STEPS_PER_CALL if method.archive is None else method.archive.every
         self._steps = TrainingSteps(
             method,
             self.batches,
             recipe.seed,
-            steps_per_call=min(_STEPS_PER_CALL, recipe.num_steps),
+            steps_per_call=min(_STEPS_PER_CALL, between, recipe.num_steps),
             jit_compile=recipe.jit_compile,
         )
 
@@ -129,18 +131,17 @@ class TrainedMethod:
         """Of state and archive."""
         return Checkpoints(folder, self.state(), archive=self.method.archive)
 
-    def weights(self, num_samples: int) -> np.ndarray:
+    def weights(self, num_samples: int, jit_compile: bool = False) -> np.ndarray:
         """The weights of the method's functions, `[S, D]`: their outputs at the unit vectors."""
-        functions = self.method.functions(num_samples, self.recipe.seed)
-        return self.weights_of(functions)
+        return self.weights_of(self.method.functions(num_samples, self.recipe.seed), jit_compile)
 
-    def weights_of(self, functions: Functions) -> np.ndarray:
-        """The weights of functions, `[S, D]`."""
+    def weights_of(self, functions: Functions, jit_compile: bool = False) -> np.ndarray:
+        """The weights of functions, `[S, D]`; XLA is worth its compilation for many."""
         outputs: Any = predict(
             self.method.problem.model,
             np.eye(self.recipe.regression.num_weights, dtype=np.float32),
             functions.num_samples,
             functions=functions,
-            jit_compile=self.recipe.jit_compile,
+            jit_compile=jit_compile,
         )
         return np.asarray(outputs, np.float64)[..., 0]
