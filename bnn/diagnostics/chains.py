@@ -16,7 +16,7 @@ _LEAST_EFFECTIVE = 50
 
 
 def effective_sample_size(chain: np.ndarray) -> np.ndarray:
-    """n / (1 + 2 Σ_t ρ_t) of every column: how many independent draws have the same error.
+    """Of every column n / (1 + 2 Σ_t ρ_t): how many independent draws have the same error.
 
     ρ is the autocorrelation, summed over pairs ρ_{2t} + ρ_{2t+1} while they are positive and made
     to fall: Geyer's initial monotone sequence (1992, section 3.3). At most n; 1 for a constant.
