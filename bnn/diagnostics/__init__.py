@@ -1,15 +1,20 @@
-"""Diagnostics: the contract that estimators, layers, posteriors and baselines must pass."""
+"""Diagnostics: what estimators, layers, posteriors, baselines and methods must pass."""
 
 from bnn.diagnostics.baselines import check_baseline
+from bnn.diagnostics.conjugate import ConjugateRegression, Law
 from bnn.diagnostics.contract import CHECKS, check_estimator, run_checks
 from bnn.diagnostics.ledger_report import LedgerReport, SiteReport, ledger_report
 from bnn.diagnostics.linear_gaussian import LinearGaussian
+from bnn.diagnostics.method_contract import METHOD_CHECKS, check_method
 from bnn.diagnostics.report import Report, Row, Verdict
 from bnn.diagnostics.simulation import Simulation
 from bnn.diagnostics.subject import Subject, make_subject
 
 __all__ = [
     "CHECKS",
+    "METHOD_CHECKS",
+    "ConjugateRegression",
+    "Law",
     "LedgerReport",
     "LinearGaussian",
     "Report",
@@ -20,6 +25,7 @@ __all__ = [
     "Verdict",
     "check_baseline",
     "check_estimator",
+    "check_method",
     "ledger_report",
     "make_subject",
     "run_checks",
