@@ -231,15 +231,29 @@ def test_numbers_with_a_source_stand_in_it(name):
 
 def test_every_claim_of_the_decision_page_has_a_source():
     """A table row of the page that decides ends with where its numbers are."""
-    rows = [line for line in prose("choose.md").splitlines() if line.startswith("| ")]
-    claims = [row for row in rows if not row.startswith(("| want", "| question"))]
-    assert len(claims) > 8
+    lines = prose("choose.md").splitlines()
+    claims = [
+        line
+        for line, below in zip(lines, [*lines[1:], ""], strict=True)
+        if line.startswith("| ") and not below.startswith("|---")
+    ]
+    assert len(claims) > 20
     assert [row for row in claims if "experiments/" not in row and "](" not in row] == []
 
 
 def test_the_site_lists_every_page():
     nav = (ROOT / "docs" / "mkdocs.yml").read_text()
     assert sorted(re.findall(r": ([\w/]+\.md)", nav)) == NAMES
+
+
+def test_a_wrong_number_or_name_is_found(monkeypatch):
+    text = "NLL 0.0594 and 0.0999 (`experiments/mnist/README.md`)."
+    monkeypatch.setattr(sys.modules[__name__], "prose", lambda name: text)
+    with pytest.raises(AssertionError, match="0.0999 is not in"):
+        test_numbers_with_a_source_stand_in_it("choose.md")
+    assert not resolves("bnn.layers.Dence")
+    assert not resolves("bnn.nothing")
+    assert resolves("bnn.estimators.Flipout.realise")
 
 
 def test_a_wrong_binding_or_flag_is_found(folder):
