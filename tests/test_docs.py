@@ -13,6 +13,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 
 import gin
@@ -246,10 +247,34 @@ def test_the_site_lists_every_page():
     assert sorted(re.findall(r": ([\w/]+\.md)", nav)) == NAMES
 
 
+@pytest.mark.slow
+def test_the_module_of_the_gin_page_trains(folder):
+    for _, title, text in blocks("gin.md"):
+        if title:
+            pathlib.Path(title).write_text(text)
+    command = [sys.executable, "-m", "bnn.run", "--gin_file=skip.gin", "--workdir=skip"]
+    bindings = ["run.epochs = 1", "run.tracker = None", "run.num_predict_samples = 2"]
+    subprocess.run([*command, *(f"--gin_bindings={b}" for b in bindings)], check=True)
+    assert (folder / "skip" / "results.json").exists()
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(tmp_path):
+    for module in ("mkdocs", "material", "mkdocstrings"):
+        pytest.importorskip(module, reason="needs MkDocs: pip install 'bnn[docs]'")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    config = ROOT / "docs" / "mkdocs.yml"
+    subprocess.run([*command, f"--config-file={config}", f"--site-dir={tmp_path}"], check=True)
+    built = list(tmp_path.rglob("*.html"))
+    assert len(built) > len(NAMES)
+    outside = re.compile(r'(?:src|<link[^>]* href)="https?://[^"]*"')
+    assert [(f.name, m) for f in built for m in outside.findall(f.read_text())] == []
+
+
 def test_a_wrong_number_or_name_is_found(monkeypatch):
     text = "NLL 0.0594 and 0.0999 (`experiments/mnist/README.md`)."
     monkeypatch.setattr(sys.modules[__name__], "prose", lambda name: text)
-    with pytest.raises(AssertionError, match="0.0999 is not in"):
+    with pytest.raises(AssertionError, match=r"0\.0999 is not in"):
         test_numbers_with_a_source_stand_in_it("choose.md")
     assert not resolves("bnn.layers.Dence")
     assert not resolves("bnn.nothing")
