@@ -34,8 +34,9 @@ def evaluate(likelihood: Likelihood, samples: Any, targets: Any, data: Dataset) 
 
 def headline(likelihood: Likelihood, samples: Any, targets: Any, data: Dataset) -> dict[str, float]:
     """The two or three of `evaluate`'s metrics that a learning curve shows, and no others."""
-    examples = judged(likelihood, samples, targets, data).examples
-    return evaluation_of(likelihood).headline(examples)
+    evaluation = evaluation_of(likelihood)
+    block = evaluation.block(likelihood, samples, targets, data.scaling.targets, brief=True)
+    return evaluation.headline(block.examples)
 
 
 __all__ = [

@@ -24,9 +24,16 @@ class ClassificationEvaluation(Evaluation):
 
     task = "classification"
 
-    def block(self, likelihood: Likelihood, outputs: Any, targets: Any, scaling: Any) -> Block:
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
         """`log_probs` `[S, B, C]`, nats; the mixture's, losses, scores and entropies."""
-        del scaling
+        del scaling, brief
         if not isinstance(likelihood, Classification):
             raise ValueError(
                 f"likelihood must be a classification, got {type(likelihood).__name__}; subclass "

@@ -49,7 +49,14 @@ class Evaluation(abc.ABC):
         return self
 
     @abc.abstractmethod
-    def block(self, likelihood: Likelihood, outputs: Any, targets: Any, scaling: Any) -> Block:
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
         """What a block of predictions says; without targets the scores alone.
 
         Args:
@@ -58,6 +65,7 @@ class Evaluation(abc.ABC):
           targets: of the block, as the data set holds them; None where there are none.
           scaling: the targets' units, `bnn.data.Dataset.scaling.targets`; None where the targets
             are not scaled.
+          brief: what `headline` needs is enough.
         """
 
     @abc.abstractmethod

@@ -41,7 +41,14 @@ class HeadsEvaluation(Evaluation):
         bound.inner = {n: evaluation_of(head) for n, head in likelihood.likelihoods.items()}
         return bound
 
-    def block(self, likelihood: Likelihood, outputs: Any, targets: Any, scaling: Any) -> Block:
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
         """The examples of every head, its losses and scores by `<head>/<name>`, and the joint."""
         assert isinstance(likelihood, Heads)
         parts = likelihood.split("outputs", outputs)
@@ -51,7 +58,8 @@ class HeadsEvaluation(Evaluation):
         for name, head in likelihood.likelihoods.items():
             own = scaling[name] if isinstance(scaling, Mapping) else None
             of_head = None if wanted is None else wanted[name]
-            found = self.inner[name].block(head, parts[name], of_head, own).examples
+            inner = self.inner[name].block(head, parts[name], of_head, own, brief)
+            found = inner.examples
             examples |= named(f"head/{name}/", found)
             for kind in ("loss/", "score/"):
                 examples |= named(f"{kind}{name}/", under(kind, found))

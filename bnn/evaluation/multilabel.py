@@ -27,8 +27,16 @@ class MultilabelEvaluation(Evaluation):
 
     task = "multilabel"
 
-    def block(self, likelihood: Likelihood, outputs: Any, targets: Any, scaling: Any) -> Block:
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
         """Mean probabilities, losses and scores."""
+        del brief
         probs = likelihood.predictive(outputs).mean().numpy()
         names = getattr(scaling, "names", None)
         entropy = _entropy(probs)

@@ -43,7 +43,14 @@ class PositionsEvaluation(Evaluation):
         bound.inner = evaluation_of(likelihood.likelihood)
         return bound
 
-    def block(self, likelihood: Likelihood, outputs: Any, targets: Any, scaling: Any) -> Block:
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
         """Examples of the positions, and per example the joint loss and means."""
         assert isinstance(likelihood, Positions)
         num_examples = outputs.shape[1]
@@ -54,7 +61,8 @@ class PositionsEvaluation(Evaluation):
         flat, tensor = likelihood.flatten(outputs, targets)
         at = tensor.numpy()
         owner = _owners(likelihood, outputs, targets)
-        found = self.inner.block(likelihood.likelihood, flat, at if known else None, scaling)
+        wanted = at if known else None
+        found = self.inner.block(likelihood.likelihood, flat, wanted, scaling, brief)
         positions = {n: np.asarray(a) for n, a in found.examples.items()}
         examples = named("position/", positions)
         for name, values in positions.items():

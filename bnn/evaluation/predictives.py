@@ -50,6 +50,7 @@ def mixture_examples(
     outputs: tf.Tensor,
     targets: np.ndarray | None,
     scaling: Any,
+    brief: bool = False,
 ) -> Examples:
     """Means, variances, central intervals, CDF at the targets, losses and scores of every example.
 
@@ -58,25 +59,31 @@ def mixture_examples(
       outputs: `[S, B, num_outputs]`.
       targets: `[B, D]` in their own units; None where there are none.
       scaling: of the targets, and their names.
+      brief: means, likelihoods and squared errors alone: quantiles and scores take far longer.
     """
     names = getattr(scaling, "names", None)
     parts = [
-        _examples(mixture, None if targets is None else targets[rows], names)
+        _examples(mixture, None if targets is None else targets[rows], names, brief)
         for rows, mixture in mixtures(likelihood, outputs, **units(scaling))
     ]
     return join(parts, axis=0)
 
 
 def _examples(
-    mixture: Mixture, targets: np.ndarray | None, names: Sequence[str] | None
+    mixture: Mixture, targets: np.ndarray | None, names: Sequence[str] | None, brief: bool
 ) -> Examples:
-    mean, aleatoric, epistemic = (
-        part.numpy() for part in (mixture.mean(), mixture.aleatoric(), mixture.epistemic())
-    )
+    mean = mixture.mean().numpy()
+    found = {"mean": mean}
+    if targets is not None:
+        squared = metrics.by_target("squared_error", (targets - mean) ** 2, names)
+        found |= {"loss/nll": -mixture.log_prob(targets).numpy(), **named("loss/", squared)}
+        found["targets"] = targets
+    if brief:
+        return found
+    aleatoric, epistemic = mixture.aleatoric().numpy(), mixture.epistemic().numpy()
     interval = mixture.quantile([0.025, 0.975]).numpy()
     deviation = np.sqrt(aleatoric + epistemic)
-    found = {
-        "mean": mean,
+    found |= {
         "aleatoric": aleatoric,
         "epistemic": epistemic,
         "band": np.moveaxis(interval[..., 0], 0, 1),
@@ -84,12 +91,10 @@ def _examples(
     }
     if targets is None:
         return found
+    score = mixture.crps(targets).numpy()
     return {
         **found,
-        "loss/nll": -mixture.log_prob(targets).numpy(),
-        **named("loss/", metrics.by_target("squared_error", (targets - mean) ** 2, names)),
-        **named("loss/", metrics.by_target("crps", mixture.crps(targets).numpy(), names)),
-        "targets": targets,
+        **named("loss/", metrics.by_target("crps", score, names)),
         **_transform(mixture, targets),
     }
 

@@ -26,12 +26,19 @@ class RegressionEvaluation(Evaluation):
 
     task = "regression"
 
-    def block(self, likelihood: Likelihood, outputs: Any, targets: Any, scaling: Any) -> Block:
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
         """Means, variances, PIT values, losses and scores; of normals `loc` and `scale`, too."""
         own = None if targets is None else own_units(targets, scaling)
         if isinstance(likelihood, NormalRegression):
             return _normal_block(likelihood, outputs, own, scaling)
-        return Block({}, mixture_examples(likelihood, outputs, own, scaling))
+        return Block({}, mixture_examples(likelihood, outputs, own, scaling, brief))
 
     def transform(self, examples: Examples) -> np.ndarray:
         """The predictive CDF at the targets, `[B, D]`: uniform where the model is calibrated."""

@@ -31,14 +31,21 @@ class SurvivalEvaluation(Evaluation):
 
     task = "survival"
 
-    def block(self, likelihood: Likelihood, outputs: Any, targets: Any, scaling: Any) -> Block:
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
         """Medians, CDF at the times, losses and scores."""
         unit = 1.0 if scaling is None or scaling.scale is None else float(scaling.scale[0])
         own = None
         if targets is not None:
             own = np.asarray(targets, np.float64) * [unit, 1.0]
         parts = [
-            _examples(mixture, None if own is None else own[rows])
+            _examples(mixture, None if own is None else own[rows], brief)
             for rows, mixture in mixtures(likelihood, outputs, scale=unit)
         ]
         return Block({}, join(parts, axis=0))
@@ -52,9 +59,7 @@ class SurvivalEvaluation(Evaluation):
             "nll": nll,
             "log_likelihood": -nll,
             "crps": float(np.mean(examples["loss/crps"])),
-            "concordance": concordance(
-                examples["median"], examples["targets"][:, 0], examples["targets"][:, 1]
-            ),
+            "concordance": _concordance(examples),
             "quantile_calibration_error": float(
                 np.mean(transform_calibration_error(np.where(seen == 1, at, later)))
             ),
@@ -63,8 +68,7 @@ class SurvivalEvaluation(Evaluation):
 
     def headline(self, examples: Examples) -> dict[str, float]:
         """NLL and concordance."""
-        found = self.metrics(examples)
-        return {name: found[name] for name in ("nll", "concordance")}
+        return {"nll": float(np.mean(examples["loss/nll"])), "concordance": _concordance(examples)}
 
     def figures(self, examples: Examples, data: Dataset, folder: Path) -> dict[str, Path]:
         """None."""
@@ -72,12 +76,15 @@ class SurvivalEvaluation(Evaluation):
         return {}
 
 
-def _examples(mixture: Mixture, targets: np.ndarray | None) -> Examples:
+def _examples(mixture: Mixture, targets: np.ndarray | None, brief: bool) -> Examples:
     found = {
         "median": mixture.quantile(0.5).numpy()[:, 0],
         "score/predictive_std": mixture.stddev().numpy()[:, 0],
     }
     if targets is None:
+        return found
+    found |= {"loss/nll": -mixture.log_prob(targets).numpy(), "targets": targets}
+    if brief:
         return found
     times, seen = targets[:, :1], targets[:, 1] == 1
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
@@ -87,11 +94,13 @@ def _examples(mixture: Mixture, targets: np.ndarray | None) -> Examples:
     below = times[:, 0] * np.einsum("n,nb->b", weights * halves, values**2)
     return {
         **found,
-        "loss/nll": -mixture.log_prob(targets).numpy(),
         "loss/crps": np.where(seen, mixture.crps(times).numpy()[:, 0], below),
-        "targets": targets,
         "pit": mixture.cdf(times).numpy(),
     }
+
+
+def _concordance(examples: Examples) -> float:
+    return concordance(examples["median"], *examples["targets"].T)
 
 
 def concordance(predicted: np.ndarray, times: np.ndarray, events: np.ndarray) -> float:
