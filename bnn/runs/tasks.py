@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from bnn.compat import keras_mask
 from bnn.data import Dataset
 from bnn.data.scaling import TargetScaling
 from bnn.likelihoods import Beta, Gamma, Heads, Likelihood, LogNormal, Positions, Weibull
@@ -60,11 +61,24 @@ def num_targets(data: Dataset) -> Any:
 
 
 def check_outputs(model: keras.Model, likelihood: Likelihood) -> None:
-    """Raises ValueError for a model whose outputs are not those of the heads."""
+    """Raises ValueError for a model whose outputs are not those of the heads, or carry a mask.
+
+    A mask of the outputs holds in training, but samples for the evaluation do not carry it.
+    """
     outputs = getattr(model, "output", None)  # a subclassed model has none that is known
-    if not isinstance(likelihood, Heads) or outputs is None:
+    if outputs is None:
         return
-    likelihood.split("outputs", outputs)
+    heads, parts = {"": likelihood}, {"": outputs}
+    if isinstance(likelihood, Heads):
+        heads, parts = likelihood.likelihoods, likelihood.split("outputs", outputs)
+    for name, head in heads.items():
+        masked = keras_mask(parts[name]) is not None
+        if isinstance(head, Positions) and masked and head.ignore is None:
+            raise ValueError(
+                f"model {model.name!r} passes a mask to Positions, which its test metrics would "
+                "not know, got ignore = None; give the padding a class of its own in the targets, "
+                "and Positions(…, ignore=that class)."
+            )
 
 
 def output_size(model: keras.Model, num_outputs: Any) -> int:
@@ -90,10 +104,11 @@ def _check_served(place: str, task: str, likelihood: Likelihood) -> None:
 def _check_target(place: str, scaling: TargetScaling | Any, likelihood: Likelihood) -> None:
     """Raises ValueError where a likelihood cannot take the targets in the set's units."""
     name = type(likelihood).__name__
-    if likelihood.task == "survival" and len(np.atleast_1d(scaling.loc)) != 2:
+    columns = 0 if scaling.loc is None else len(scaling.loc)
+    if likelihood.task == "survival" and columns != 2:
         raise ValueError(
             f"likelihood {name} takes two target columns, the time and 1 for an event or 0 for a "
-            f"censored time, but {place} has {len(np.atleast_1d(scaling.loc))}; add the column."
+            f"censored time, but {place} has {columns}; add the column."
         )
     if not isinstance(likelihood, _POSITIVE):
         return

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bnn
-from bnn.data import Batch, Dataset
+from bnn.data import Batch
 from bnn.data.examples import ArrayExamples
 from bnn.data.scaling import Scaling
 from bnn.evaluation import evaluate
@@ -16,125 +16,21 @@ from bnn.experiment import run
 from bnn.methods import MAP, Problem, VariationalInference
 from bnn.runs.prediction_file import load_predictions
 from bnn.tracking import read_jsonl
-
-L = bnn.likelihoods
-TRAIN, TEST = 24, 8
-
-
-def dataset(targets, inputs=None, **described):
-    """One input of three features unless others are given."""
-    random = np.random.RandomState(0)
-    if inputs is None:
-        inputs = random.normal(size=(TRAIN + TEST, 3)).astype(np.float32)
-
-    def cut(nest, rows):
-        if isinstance(nest, dict):
-            return {name: array[rows] for name, array in nest.items()}
-        return nest[rows]
-
-    pieces = {"train": slice(TRAIN), "valid": slice(0), "test": slice(TRAIN, None)}
-    arrays = {}
-    for part, rows in pieces.items():
-        arrays[f"x_{part}"], arrays[f"y_{part}"] = cut(inputs, rows), cut(targets, rows)
-    return Dataset(name="toy", **arrays, **described)
-
-
-def numbers(kind, columns=1):
-    """Targets of one kind, `[N, D]` or labels."""
-    random = np.random.RandomState(1)
-    size = (TRAIN + TEST, columns)
-    made = {
-        "values": lambda: random.normal(size=size).astype(np.float32),
-        "positive": lambda: random.gamma(2.0, size=size).astype(np.float32),
-        "shares": lambda: random.uniform(0.1, 0.9, size).astype(np.float32),
-        "counts": lambda: random.poisson(3.0, size).astype(np.float32),
-        "multi_label": lambda: random.randint(0, 2, size).astype(np.int32),
-        "labels": lambda: random.randint(0, 3, size[0]).astype(np.int32),
-        "label_map": lambda: random.randint(0, 3, (size[0], 4)).astype(np.int32),
-    }
-    return made[kind]()
-
-
-def of_values(columns=2, loc=5.0, scale=2.0, kind="values"):
-    units = {"target_loc": np.full(columns, loc), "target_scale": np.full(columns, scale)}
-    return dataset(numbers(kind, columns), **units)
-
-
-def survival():
-    """Times, and whether the event was seen."""
-    events = numbers("multi_label", 1).astype(np.float32)
-    times = np.concatenate([numbers("positive"), events], axis=1)
-    return dataset(times, target_loc=np.zeros(2), target_scale=np.array([3.0, 1.0]))
-
-
-def sequences():
-    random = np.random.RandomState(2)
-    inputs = random.normal(size=(TRAIN + TEST, 4, 3)).astype(np.float32)
-    return dataset(numbers("label_map"), inputs, num_classes=3, target_kinds="label_map")
-
-
-def several():
-    """Two inputs and four targets."""
-    random = np.random.RandomState(3)
-    inputs = {
-        "left": random.normal(size=(TRAIN + TEST, 2)).astype(np.float32),
-        "right": random.normal(size=(TRAIN + TEST, 3)).astype(np.float32),
-    }
-    targets = {
-        "price": numbers("values"),
-        "kind": numbers("labels"),
-        "visits": numbers("counts"),
-        "tags": numbers("multi_label", 2),
-    }
-    return dataset(
-        targets,
-        inputs,
-        num_classes={"kind": 3},
-        target_loc={"price": np.array([100.0])},
-        target_scale={"price": np.array([10.0])},
-        target_kinds={"visits": "counts", "tags": "multi_label"},
-    )
-
-
-HEADS = {
-    "price": L.StudentT,
-    "kind": L.Categorical,
-    "visits": L.Poisson,
-    "tags": L.Bernoulli,
-}
-
-
-def linear(input_shape, num_outputs):
-    """Random kernels alone, for one input or several, one output or several."""
-    if isinstance(input_shape, dict):
-        inputs = {name: keras.Input(shape, name=name) for name, shape in input_shape.items()}
-        features = keras.layers.Concatenate()(list(inputs.values()))
-    else:
-        inputs = features = keras.Input(input_shape)
-    if isinstance(num_outputs, dict):
-        outputs = {
-            name: bnn.layers.Dense(number, use_bias=False, name=name)(features)
-            for name, number in num_outputs.items()
-        }
-    else:
-        outputs = bnn.layers.Dense(num_outputs, use_bias=False)(features)
-    return keras.Model(inputs, outputs)
-
-
-def arguments(data, likelihood, **changes):
-    return {
-        "data": data,
-        "model": linear,
-        "likelihood": likelihood,
-        "method": VariationalInference(bnn.estimators.Reparameterization()),
-        "optimizer": keras.optimizers.Adam(0.05),
-        "epochs": 1,
-        "batch_size": 12,
-        "num_predict_samples": 3,
-        "jit_compile": False,
-        **changes,
-    }
-
+from tests.runs.task_cases import (
+    HEADS,
+    TEST,
+    TRAIN,
+    L,
+    arguments,
+    counted,
+    dataset,
+    numbers,
+    of_values,
+    own,
+    sequences,
+    several,
+    survival,
+)
 
 REGRESSION = {"nll", "log_likelihood"} | {
     f"{name}/target_{d}"
@@ -152,14 +48,6 @@ CLASSES = {
     *("ece_adaptive", "aurc", "predictive_entropy", "aleatoric_entropy", "epistemic_entropy"),
 }
 ONE_TARGET = {name.partition("/")[0] for name in REGRESSION}
-
-
-def own(kind="positive"):
-    return of_values(loc=0.0, scale=1.0, kind=kind)
-
-
-def counted(kind="counts", columns=2):
-    return dataset(numbers(kind, columns), target_kinds=kind)
 
 
 TASKS = {
@@ -223,99 +111,6 @@ def test_a_task_end_to_end(case, tmp_path, cheap_runs):
     assert (kept.task, kept.num_samples, kept.num_examples) == (task, 3, TEST)
     of_run = done["test"].get("joint_nll", done["test"]["nll"])
     assert kept.losses["nll"].mean() == pytest.approx(of_run, rel=1e-6)
-
-
-REFUSED = {
-    "counts for a regression": (
-        lambda: (counted(), L.Normal()),
-        r"likelihood Normal is for regression, but data set 'toy' is for counts; use "
-        r"bnn\.likelihoods\.Poisson or NegativeBinomial\.",
-    ),
-    "values for counts": (
-        lambda: (of_values(), L.Poisson()),
-        r"likelihood Poisson is for counts, but data set 'toy' is for regression; use bnn\.like",
-    ),
-    "labels for several labels": (
-        lambda: (dataset(numbers("labels"), num_classes=3), L.Bernoulli()),
-        r"likelihood Bernoulli is for multilabel, but data set 'toy' is for classification; use "
-        r"bnn\.likelihoods\.Categorical\.",
-    ),
-    "several labels for one": (
-        lambda: (counted("multi_label"), L.Categorical()),
-        r"likelihood Categorical is for classification, but data set 'toy' is for multi_label; use "
-        r"bnn\.likelihoods\.Bernoulli\.",
-    ),
-    "a label map without positions": (
-        lambda: (sequences(), L.Categorical()),
-        r"likelihood Categorical is for classification, but data set 'toy' is for label_map; use "
-        r"bnn\.likelihoods\.Positions\(Categorical\(\)\)\.",
-    ),
-    "positions without a label map": (
-        lambda: (dataset(numbers("labels"), num_classes=3), L.Positions(L.Categorical())),
-        r"likelihood Positions is for classification by positions, but data set 'toy' is for "
-        r"classification; use bnn\.likelihoods\.Categorical\.",
-    ),
-    "several targets for one": (
-        lambda: (several(), L.Normal()),
-        r"likelihood Normal is for regression, but data set 'toy' is for multiple; use "
-        r"bnn\.likelihoods\.Heads\(\{…\}\) with a likelihood for every target\.",
-    ),
-    "heads of other names": (
-        lambda: (several(), L.Heads({"price": L.Normal(), "other": L.Categorical()})),
-        r"Heads must have a head for every target of data set 'toy', \['kind', 'price', 'tags', "
-        r"'visits'\], got \['other', 'price'\]; name the heads as the targets\.",
-    ),
-    "a head of another task": (
-        lambda: (several(), L.Heads({**{n: m() for n, m in HEADS.items()}, "kind": L.Normal()})),
-        r"likelihood Normal is for regression, but target 'kind' of data set 'toy' is for "
-        r"classification; use bnn\.likelihoods\.Categorical\.",
-    ),
-    "Gamma of standardised targets": (
-        lambda: (of_values(), L.Gamma()),
-        r"likelihood Gamma takes targets that are positive, but data set 'toy' standardises its "
-        r"targets \(target_loc \[5\.0, 5\.0\], target_scale \[2\.0, 2\.0\]\); give a Dataset of "
-        r"the targets themselves, with a target_loc of zeros and a target_scale of ones\.",
-    ),
-    "Beta in another unit": (
-        lambda: (of_values(loc=0.0, kind="shares"), L.Beta()),
-        r"likelihood Beta takes targets that are strictly between 0 and 1, but data set 'toy' stan",
-    ),
-    "LogNormal as a head": (
-        lambda: (
-            several(),
-            L.Heads({**{n: m() for n, m in HEADS.items()}, "price": L.LogNormal()}),
-        ),
-        r"likelihood LogNormal takes targets that are positive, but target 'price' of data set "
-        r"'toy' standardises its targets \(target_loc \[100\.0\], target_scale \[10\.0\]\)",
-    ),
-    "Weibull of standardised events": (
-        lambda: (of_values(loc=0.0), L.Weibull()),
-        r"likelihood Weibull takes targets that are a positive time and 0 or 1, but data set 'toy'",
-    ),
-    "Weibull without events": (
-        lambda: (of_values(1, loc=0.0, scale=1.0), L.Weibull()),
-        r"likelihood Weibull takes two target columns, the time and 1 for an event or 0 for a "
-        r"censored time, but data set 'toy' has 1; add the column\.",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_likelihood_that_is_not_for_the_targets_is_refused_before_anything(case, tmp_path):
-    make, text = REFUSED[case]
-    with pytest.raises(ValueError, match=text):
-        run(tmp_path / "run", **arguments(*make()))
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_model_without_the_outputs_of_the_heads_is_refused(tmp_path):
-    def model(input_shape, num_outputs):
-        return linear(input_shape, {name: num_outputs[name] for name in ("price", "kind")})
-
-    heads = L.Heads({name: make() for name, make in HEADS.items()})
-    text = r"outputs must be a dict of the heads \['price', 'kind', 'visits', 'tags'\], or a list"
-    with pytest.raises(ValueError, match=text):
-        run(tmp_path / "run", **arguments(several(), heads, model=model))
 
 
 def test_names_of_targets_are_those_of_metrics_and_losses(tmp_path, cheap_runs):
