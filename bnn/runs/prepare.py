@@ -17,6 +17,7 @@ from bnn.runs.checks import check_numbers, require
 from bnn.runs.folder import Identity, RunFolder
 from bnn.runs.identity import describe, fingerprint
 from bnn.runs.session import Session
+from bnn.runs.tasks import check_outputs, check_task, num_targets, output_size
 from bnn.schedules import Schedule
 from bnn.training import OneDevice, Plan, Strategy, check_layers
 
@@ -76,15 +77,16 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
     check_numbers(arguments)
     plan = Plan(data.num_train, batch_size, epochs, report_every)
     strategy.check_batch(batch_size)
-    _check_task(data, likelihood)
+    check_task(data, likelihood)
     described, digests = _descriptions(arguments, given), fingerprint(data)
     keras.utils.set_random_seed(seed)
-    num_targets = data.num_classes or data.num_targets or 1
-    num_outputs = likelihood.num_outputs(num_targets)
+    of_targets = num_targets(data)
+    num_outputs = likelihood.num_outputs(of_targets)
     with strategy.scope():
-        likelihood.build(num_targets)
+        likelihood.build(of_targets)
         make_model = functools.partial(model, data.input_shape, num_outputs)
         built = make_model()
+        check_outputs(built, likelihood)
         check_layers(built, strategy.num_replicas)
         adopted = _adopted(strategy, optimizer, learning_rate, plan.total_steps)
         sizes = data.num_train, plan.total_steps, seed
@@ -99,7 +101,7 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
         plan=plan,
         strategy=strategy,
         num_predict_samples=num_predict_samples,
-        num_outputs=num_outputs,
+        num_outputs=output_size(built, num_outputs),
         steps_per_call=steps_per_call,
         probe=probe,
         keep_checkpoints=keep_checkpoints,
@@ -152,20 +154,3 @@ def _descriptions(arguments: dict[str, Any], given: Sequence[str]) -> dict[str, 
     if "data" in names:  # its fingerprint is a file of its own
         described["data"] = arguments["data"].name
     return described
-
-
-def _check_task(data: Dataset, likelihood: Likelihood) -> None:
-    if data.num_test == 0:
-        raise ValueError(
-            f"data set {data.name!r} has no test part to evaluate on; hold out some examples."
-        )
-    if likelihood.task != data.task:
-        raise ValueError(
-            f"likelihood {type(likelihood).__name__} is for {likelihood.task}, but data set "
-            f"{data.name!r} is for {data.task}; use "
-            + (
-                "bnn.likelihoods.Categorical."
-                if data.task == "classification"
-                else "bnn.likelihoods.Normal or HeteroscedasticNormal."
-            )
-        )

@@ -86,6 +86,7 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
     kl = {name: float(value) for name, value in values.items()}
     return {
         "data": data.name,
+        "task": problem.likelihood.task,
         "test": evaluation_of(problem.likelihood).metrics(test.examples),
         "num_predict_samples": session.num_predict_samples,
         **session.method.describe(),
