@@ -17,11 +17,12 @@ ROWS = [
     {"divergences", "estimators"},
     {"draw"},
     {"sites"},
-    {"layers", "ledger"},
+    {"layers", "ledger", "weight_decay"},
     {"conversion", "models", "prediction"},
     {"objectives"},
-    {"keras_model", "predictive"},
+    {"predictive"},
     {"diagnostics"},
+    {"keras_model"},
     {"training"},
     {"methods"},
     {"evaluation"},
@@ -44,7 +45,7 @@ IMPORTERS_OF_LEAVES = {
     "replay",
 }
 # The public names; bnn.experiment and what it needs stay out of `import bnn`.
-ROOT_MAY_IMPORT = set().union(*ROWS[: ROWS.index({"diagnostics"})])
+ROOT_MAY_IMPORT = set().union(*ROWS[: ROWS.index({"training"})])
 OUTSIDE = {"experiments", "launch", "tests"}  # these import bnn
 # Choosing the estimator belongs to the draw.
 NEVER = {("layers", "estimators"), ("models", "estimators")}
@@ -156,6 +157,7 @@ PRIVATE_NAMES = {
     "_pfor_converter_registry",
     "_remat_mode",
     "_trainable_variables",
+    "_use_weight_decay",
 }
 
 

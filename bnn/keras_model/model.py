@@ -17,6 +17,7 @@ from bnn.objectives import NegativeELBO
 from bnn.prediction import predict
 from bnn.schedules import Constant, Schedule
 from bnn.sites import sites
+from bnn.weight_decay import spare_scales
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -136,7 +137,7 @@ class BayesianModel(keras.Model):
                     f"{type(self.likelihood).__name__}(), and the KL; choose another likelihood."
                 )
         optimizer = keras.optimizers.get(optimizer)
-        _require_no_decay(optimizer, self.network)
+        spare_scales(optimizer, self.network, self.likelihood)
         if estimator is None:
             estimator = _serving(self.network)
         for site in sites(self.network).values():
@@ -294,10 +295,3 @@ def _serving(network: keras.Model) -> Estimator:
         if site.operator.needs_weights or flipout.unfit(site.posterior)
     }
     return BySite(others, flipout) if others else flipout
-
-
-def _require_no_decay(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
-    """Has weight decay leave the scales alone: it would drive ln σ to 0 without any gradient."""
-    if optimizer.weight_decay:
-        scales = [v for site in sites(network).values() for v in site.posterior.scale_variables]
-        optimizer.exclude_from_weight_decay(var_list=scales)
