@@ -1,5 +1,6 @@
 """Diagnostics: the contract that estimators, layers, posteriors and baselines must pass."""
 
+from bnn.diagnostics.audit import Audit, Finding, audit
 from bnn.diagnostics.baselines import check_baseline
 from bnn.diagnostics.contract import CHECKS, check_estimator, run_checks
 from bnn.diagnostics.ledger_report import LedgerReport, SiteReport, ledger_report
@@ -10,6 +11,8 @@ from bnn.diagnostics.subject import Subject, make_subject
 
 __all__ = [
     "CHECKS",
+    "Audit",
+    "Finding",
     "LedgerReport",
     "LinearGaussian",
     "Report",
@@ -18,6 +21,7 @@ __all__ = [
     "SiteReport",
     "Subject",
     "Verdict",
+    "audit",
     "check_baseline",
     "check_estimator",
     "ledger_report",

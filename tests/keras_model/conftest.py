@@ -14,29 +14,16 @@ def data(rng):
     return x, np.argmax(x[:, :3], axis=1).astype("int32")
 
 
-def network(width=8, outputs=3, **options):
-    return keras.Sequential(
-        [
-            keras.Input((4,)),
-            bnn.layers.Dense(width, activation="tanh", **options),
-            bnn.layers.Dense(outputs, **options),
-        ]
-    )
-
-
 @pytest.fixture
 def make():
     """make(**arguments of compile): a compiled model, the same at every call."""
 
-    def make(seed=0, likelihood=None, num_predict_samples=4, outputs=3, **options):
+    def make(num_predict_samples=4, hidden=0, **options):
         keras.utils.set_random_seed(3)
-        likelihood = likelihood if likelihood is not None else bnn.likelihoods.Categorical()
-        model = bnn.BayesianModel(
-            network(outputs=outputs),
-            likelihood,
-            seed=seed,
-            num_predict_samples=num_predict_samples,
-        )
+        layers = [bnn.layers.Dense(hidden, activation="tanh")] if hidden else []
+        network = keras.Sequential([keras.Input((4,)), *layers, bnn.layers.Dense(3)])
+        likelihood = bnn.likelihoods.Categorical()
+        model = bnn.BayesianModel(network, likelihood, num_predict_samples=num_predict_samples)
         options = {"optimizer": keras.optimizers.Adam(0.01), "run_eagerly": True, **options}
         model.compile(**options)
         return model

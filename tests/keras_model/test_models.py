@@ -1,5 +1,10 @@
 """What may be fitted: several heads, learned noise, dicts; and what is refused, in words."""
 
+import re
+import subprocess
+import sys
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -87,7 +92,7 @@ def test_scikit_learn_cross_validates(data):
     x, _ = data
     y = (2 * x[:, 0] - x[:, 1]).astype("float32")
 
-    def build(X, y):  # noqa: N803
+    def build(X, y):
         network = keras.Sequential([keras.Input((X.shape[1],)), bnn.layers.Dense(1)])
         model = bnn.BayesianModel(network, Normal(scale=0.3), num_predict_samples=8)
         model.compile(keras.optimizers.Adam(0.1), run_eagerly=False)
@@ -102,7 +107,7 @@ def test_scikit_learn_cross_validates(data):
 def test_scikit_learn_classifies(data):
     x, y = data
 
-    def build(X, y):  # noqa: N803
+    def build(X, y):
         network = keras.Sequential([keras.Input((X.shape[1],)), bnn.layers.Dense(y.shape[1])])
         model = bnn.BayesianModel(network, bnn.likelihoods.SoftCategorical(), num_predict_samples=8)
         model.compile(keras.optimizers.Adam(0.1), run_eagerly=True)
@@ -157,14 +162,35 @@ def test_an_estimator_that_does_not_serve_is_refused_at_compile():
     model.compile()  # chooses one that serves
 
 
-def test_several_replicas_are_refused(data):
-    strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
-    strategy.extended._collective_ops_in_use = False
-    with strategy.scope():
-        network = keras.Sequential([keras.Input((4,)), bnn.layers.Dense(3)])
-        model = bnn.BayesianModel(network, Categorical())
-        model.compile()
-    with pytest.raises(ValueError, match=r"fit trains on one device.*run\.strategy = @Mirrored"):
+ON_TWO_REPLICAS = """
+import keras, numpy as np, tensorflow as tf
+import bnn
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+with tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"]).scope():
+    network = keras.Sequential([keras.Input((4,)), bnn.layers.Dense(3)])
+    model = bnn.BayesianModel(network, bnn.likelihoods.Categorical())
+    model.compile()
+try:
+    model.fit(np.zeros((8, 4)), np.zeros(8, int), verbose=0)
+except ValueError as error:
+    print(error)
+"""
+REFUSED = r"fit trains on one device.*run\.strategy = @Mirrored\(\)"
+
+
+@pytest.mark.slow
+def test_several_replicas_are_refused_in_a_strategys_scope():
+    command = [sys.executable, "-c", ON_TWO_REPLICAS]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert re.search(REFUSED, done.stdout)
+
+
+def test_several_replicas_are_refused(make, data, monkeypatch):
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    model = make()
+    monkeypatch.setattr(bnn.BayesianModel, "distribute_strategy", strategy)
+    with pytest.raises(ValueError, match=REFUSED):
         model.fit(*data, verbose=0)
 
 

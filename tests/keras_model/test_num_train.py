@@ -29,7 +29,7 @@ class Endless(Rows):
 
 def fitted(make, *args, **options):
     model = make()
-    history = model.fit(*args, verbose=0, **options).history
+    history = model.fit(*args, verbose=0, shuffle=False, **options).history
     share = (history["loss"][-1] - history["nll"][-1]) / history["kl"][-1]
     return float(model.num_train), 1 / share
 
@@ -65,7 +65,7 @@ def test_of_dicts_of_arrays(make, data):
 def test_is_asked_for_where_it_is_not_known(make, data, kind):
     dataset = tf.data.Dataset.from_tensor_slices(data).batch(10)
     made = {
-        "generator": lambda: iter([tuple(part[:10] for part in data)]),
+        "generator": lambda: (tuple(part[:10] for part in data) for _ in range(2)),
         "filtered": lambda: dataset.filter(lambda x, y: True),
         "endless": dataset.repeat,
         "endless PyDataset": lambda: Endless(data),
@@ -83,20 +83,14 @@ def test_given_it_must_be_a_positive_integer(make, data, wrong):
 
 def test_an_empty_dataset_is_refused(make, data):
     empty = tf.data.Dataset.from_tensor_slices(data).batch(10).take(0)
-    with pytest.raises(ValueError, match="num_train must be given|give it examples"):
+    with pytest.raises(ValueError, match=r"num_train must be given|give it examples"):
         make().fit(empty)
-
-
-def test_a_share_that_leaves_nothing_is_refused(make, data):
-    few = tuple(part[:1] for part in data)
-    with pytest.raises(ValueError, match="leaves no training example"):
-        make().fit(*few, validation_split=0.5)
 
 
 def test_steps_per_epoch_counts_the_schedules_progress(make, data):
     model = make()
     dataset = tf.data.Dataset.from_tensor_slices(data).batch(10).repeat()
-    model.fit(dataset, steps_per_epoch=3, epochs=2, num_train=50, verbose=0)
+    model.fit(dataset, steps_per_epoch=3, epochs=2, num_train=50, shuffle=False, verbose=0)
     assert float(model.total_steps) == 6
     assert int(model.step_counter) == 6
-    np.testing.assert_allclose(model._current_kl_weight(model.step_counter), 1.0)
+    np.testing.assert_allclose(model.kl_weight_at(model.step_counter), 1.0)

@@ -29,7 +29,10 @@ def test_saved_whole_it_goes_on_in_a_fresh_process(data, tmp_path):
     )
     model.compile(
         keras.optimizers.AdamW(0.01, weight_decay=0.01),
-        bnn.estimators.BySite({"dense/kernel": bnn.estimators.LocalReparameterization()}, bnn.estimators.Reparameterization()),
+        bnn.estimators.BySite(
+            {"dense/kernel": bnn.estimators.LocalReparameterization()},
+            bnn.estimators.Reparameterization(),
+        ),
         objective=bnn.objectives.NegativeELBO(num_samples=2),
         kl_weight=bnn.schedules.LinearWarmup(fraction=0.5),
         metrics=["mae"],

@@ -20,7 +20,7 @@ def same(left, right, **tolerance):
 
 def by_hand(make, data, steps, batch_size=25, **options):
     """The model after the same steps in a loop of one's own, and the last step's terms."""
-    model, (x, y) = make(), data
+    model, (x, y) = make(hidden=8), data
     objective = bnn.objectives.NegativeELBO(model.likelihood, num_train=len(x), **options)
     optimizer = keras.optimizers.Adam(0.01)
     for step in range(steps):
@@ -40,7 +40,7 @@ def by_hand(make, data, steps, batch_size=25, **options):
 
 
 def test_fit_takes_the_objectives_own_steps(make, data):
-    model = make(estimator=bnn.estimators.Flipout())
+    model = make(hidden=8, estimator=bnn.estimators.Flipout())
     logs = model.fit(*data, batch_size=50, epochs=1, shuffle=False, verbose=0).history
     reference, terms = by_hand(make, data, 1, batch_size=50)
     for name in ("loss", "nll", "kl"):
@@ -50,7 +50,7 @@ def test_fit_takes_the_objectives_own_steps(make, data):
 
 def test_several_steps_with_samples_of_the_objective(make, data):
     objective = bnn.objectives.NegativeELBO(num_samples=2, antithetic=True)
-    model = make(estimator=bnn.estimators.Flipout(), objective=objective)
+    model = make(hidden=8, estimator=bnn.estimators.Flipout(), objective=objective)
     model.fit(*data, batch_size=25, epochs=2, shuffle=False, verbose=0)
     reference, _ = by_hand(make, data, 4, num_samples=2, antithetic=True)
     same(weights_of(model), weights_of(reference), atol=1e-6)
