@@ -2,6 +2,7 @@
 
 from bnn.diagnostics.audit import Audit, Finding, audit
 from bnn.diagnostics.baselines import check_baseline
+from bnn.diagnostics.constants import REMEDIES, Versus, constant_warning, versus_constant
 from bnn.diagnostics.contract import CHECKS, check_estimator, run_checks
 from bnn.diagnostics.ledger_report import LedgerReport, SiteReport, ledger_report
 from bnn.diagnostics.linear_gaussian import LinearGaussian
@@ -11,6 +12,7 @@ from bnn.diagnostics.subject import Subject, make_subject
 
 __all__ = [
     "CHECKS",
+    "REMEDIES",
     "Audit",
     "Finding",
     "LedgerReport",
@@ -21,10 +23,13 @@ __all__ = [
     "SiteReport",
     "Subject",
     "Verdict",
+    "Versus",
     "audit",
     "check_baseline",
     "check_estimator",
+    "constant_warning",
     "ledger_report",
     "make_subject",
     "run_checks",
+    "versus_constant",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from bnn.estimators import Estimator
 from bnn.keras_model.compiling import as_schedule, serving_estimator, unbound_objective
+from bnn.keras_model.constant import constant_in_words
 from bnn.keras_model.data import num_examples, steps_an_epoch
 from bnn.keras_model.heads import build_likelihood, predictive_mean
 from bnn.ledger import ledger
@@ -38,6 +40,9 @@ class BayesianModel(keras.Model):
     `loss`, `nll` (nats per example) and `kl` (nats, of the whole network) are logged. Metrics are
     those of the predictive distribution: of the step's own draws in training, of
     `num_predict_samples` in `evaluate`, whose `nll` is the mixture's.
+
+    Attributes:
+      constant_warning: what the latest `fit` said of a model no better than a constant, or "".
 
     Args:
       network: any built Keras model with random sites (`bnn.layers`, `bnn.convert`).
@@ -89,6 +94,7 @@ class BayesianModel(keras.Model):
         self._estimator: Estimator | None = None
         self._objective = NegativeELBO()
         self._kl_weight: Schedule = Constant(1.0)
+        self.constant_warning = ""
         self.built = True
 
     def _state(self, name: str, dtype: str) -> keras.Variable:
@@ -143,6 +149,9 @@ class BayesianModel(keras.Model):
     ) -> Any:
         """Trains, as `keras.Model.fit`.
 
+        A model that predicts no better than a constant afterwards is named in the log, with what
+        may be behind it and the remedies; `constant_warning` keeps the words, "" for none.
+
         Args:
           x: inputs, dataset or `keras.utils.PyDataset`.
           y: targets.
@@ -162,7 +171,22 @@ class BayesianModel(keras.Model):
         self.num_train.assign(float(count))
         self.total_steps.assign(float(max(steps, 1)))
         _lower_is_better(kwargs.get("callbacks") or [])
-        return super().fit(x, y, **kwargs)
+        history = super().fit(x, y, **kwargs)
+        self._say_if_constant(x, y)
+        return history
+
+    def _say_if_constant(self, x: Any, y: Any) -> None:
+        """Logs a warning where the model predicts no better than a constant."""
+        self.constant_warning = constant_in_words(
+            self.network,
+            self.likelihood,
+            (x, y),
+            num_samples=self.num_predict_samples,
+            seed=self.seed,
+            kl_weight=float(self._kl_weight(1.0)),
+        )
+        if self.constant_warning:
+            logging.getLogger("absl").warning("%s", self.constant_warning)
 
     def train_step(self, data: Any) -> dict:
         """One step on the objective; Keras calls it."""
