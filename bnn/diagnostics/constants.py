@@ -121,10 +121,10 @@ def constant_warning(
     said = f"{said} There is something to learn: {found.numbers}."
     share, kl = _near_prior(model)
     if share < _CHOSEN:
+        few = f"{show(100 * share, 3)} % of the weights have returned to their prior"
         return (
-            f"{said} The training has not got there, as few weights have returned to their prior "
-            f"({show(100 * share, 3)} %): train longer, with another learning rate, and scale "
-            "inputs and targets."
+            f"{said} The training has not got there{f' ({few})' if sites(model) else ''}: train "
+            "longer, with another learning rate, and scale inputs and targets."
         )
     tempered = "" if kl_weight == 1.0 else f" tempered by {show(kl_weight, 3)},"
     gain = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from bnn.objectives import NegativeELBO
 from bnn.sites import sites
 
 _SEED = 2**20 + 7  # of the objective's noise, another than loops are likely to have
+_REFERENCE_STEPS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +87,9 @@ def measure(loop: Loop, num_steps: int) -> Measured:
     variables = list(loop.model.trainable_variables)
     with _eagerly():
         own, factors, reached = _of_loss(loop, variables, num_steps)
-        likelihood = _of_objective(loop, variables, range(num_steps))
-        direction = _of_objective(loop, variables, range(num_steps, 2 * num_steps)).mean(axis=0)
         kl_gradient = _of_kl(loop, variables)
+    both = _of_objective(loop, variables, range(2 * _REFERENCE_STEPS))
+    likelihood, direction = both[:_REFERENCE_STEPS], both[_REFERENCE_STEPS:].mean(axis=0)
     # Without the KL's part, as far as it is the ledger's: it is judged by its factor.
     mean_factor = float(np.mean(list(factors.values()))) if factors else 0.0
     left = own - sum(kl_gradient[name] * factor for name, factor in factors.items())
@@ -100,11 +102,8 @@ def measure(loop: Loop, num_steps: int) -> Measured:
     )
     scale = common if is_scaled and error < 0.1 * abs(ratio) else 1.0
     kl_sum = sum(kl_gradient.values())
-    along = float(kl_sum @ kl_sum) or 1.0
-    weights = (own - likelihood) @ kl_sum / along * loop.num_train
-    agrees = abs(weights.mean() - loop.kl_weight) < max(
-        0.02, 6 * weights.std(ddof=1) / np.sqrt(num_steps)
-    ) and abs(weights.mean()) > 12 * weights.std(ddof=1) / np.sqrt(num_steps)
+    counted, counted_error = _ratio_of_kl(own, likelihood, kl_sum, loop.num_train)
+    agrees = abs(counted - loop.kl_weight) < min(6 * counted_error, 0.5 * loop.kl_weight)
     sizes = np.cumsum([0, *(int(np.prod(v.shape)) for v in variables)])
     absent = tuple(
         v.path
@@ -116,10 +115,21 @@ def measure(loop: Loop, num_steps: int) -> Measured:
 
 def _ratio(own: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
     """mean(own) / mean(reference) and its standard error by the delta method."""
+    if not reference.mean():
+        return math.nan, math.nan
     ratio = float(own.mean() / reference.mean())
-    variance = own.var(ddof=1) + ratio**2 * reference.var(ddof=1)
-    error = float(np.sqrt(variance / len(own)) / abs(reference.mean()))
-    return ratio, max(error, 1e-6)
+    variance = own.var(ddof=1) / len(own) + ratio**2 * reference.var(ddof=1) / len(reference)
+    return ratio, max(float(np.sqrt(variance) / abs(reference.mean())), 1e-6)
+
+
+def _ratio_of_kl(
+    own: np.ndarray, likelihood: np.ndarray, kl: np.ndarray, num_train: int
+) -> tuple[float, float]:
+    """KL weight by the gradients alone, and its standard error."""
+    along = num_train * kl / max(float(kl @ kl), 1e-30)
+    left, right = own @ along, likelihood @ along
+    variance = left.var(ddof=1) / len(left) + right.var(ddof=1) / len(right)
+    return float(left.mean() - right.mean()), float(np.sqrt(variance))
 
 
 def _of_loss(
@@ -148,8 +158,9 @@ def _of_loss(
 def _of_objective(loop: Loop, variables: Sequence[Any], steps: range) -> np.ndarray:
     """Gradients of the likelihood's part of the negative ELBO, `[steps, weights]`."""
     objective = NegativeELBO(loop.likelihood, loop.num_train)
-    rows = []
-    for step in steps:
+
+    @tf.function
+    def gradients(step: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             terms = objective(
                 loop.model,
@@ -158,8 +169,13 @@ def _of_objective(loop: Loop, variables: Sequence[Any], steps: range) -> np.ndar
                 noise=Noise(_SEED, step, purpose=Purpose.PROBE),
                 training=True,
             )
-        rows.append(_flat(tape.gradient(terms.nll + terms.regularization, variables), variables))
-    return np.stack(rows)
+            part = terms.nll + terms.regularization
+        return [
+            tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)
+            for g, v in zip(tape.gradient(part, variables), variables, strict=True)
+        ]
+
+    return np.stack([_flat(gradients(tf.constant(step, tf.int64)), variables) for step in steps])
 
 
 def _of_kl(loop: Loop, variables: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -42,8 +42,11 @@ def loop(model, kl_part, seed=5):
     return loss
 
 
+DEFAULTS = {"likelihood": LIKELIHOOD, "num_train": N, "num_steps": 8}
+
+
 def audited(model, loss, batch, **options):
-    return audit(model, loss, batch, likelihood=LIKELIHOOD, num_train=N, **options)
+    return audit(model, loss, batch, **{**DEFAULTS, **options})
 
 
 def failures(found):
