@@ -17,10 +17,16 @@ ROWS = [
     {"divergences", "estimators"},
     {"draw"},
     {"sites"},
-    {"layers", "ledger"},
+    {"layers", "ledger", "weight_decay"},
     {"conversion", "models", "prediction"},
     {"objectives"},
+<<<<<<< HEAD
     {"keras_model", "predictive"},
+=======
+    {"predictive"},
+    {"diagnostics"},
+    {"keras_model"},
+>>>>>>> audit
     {"training"},
     {"methods"},
     {"diagnostics"},
@@ -157,6 +163,7 @@ PRIVATE_NAMES = {
     "_pfor_converter_registry",
     "_remat_mode",
     "_trainable_variables",
+    "_use_weight_decay",
 }
 
 
