@@ -45,7 +45,7 @@ def test_langevin_keeps_to_the_interface_and_goes_on_after_a_kill():
 @pytest.mark.slow
 def test_langevin_of_small_steps_has_the_exact_posterior():
     method = Langevin(step_size=5e-3, every=40, burn_in=0.02)
-    report = check_method(method, Point(), num_steps=100_000)
+    report = check_method(method, Point(), num_steps=120_000)
     assert report.ok, report
 
 
