@@ -11,6 +11,21 @@ if "bnn.run" in sys.orig_argv:
     # happen before TensorFlow is imported, and the package is imported before its runner.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Else the first layer fails with a message about NumPy. The variable says it before Keras looks for
+# a library that need not be there; what is imported already, or a keras.json chose, Keras says.
+_NEEDED = "bnn needs the TensorFlow backend, set KERAS_BACKEND=tensorflow"
+if (_backend := os.environ.get("KERAS_BACKEND") or "tensorflow") != "tensorflow":
+    raise ImportError(f"{_NEEDED}; got KERAS_BACKEND={_backend!r}.")
+try:
+    import keras
+except ModuleNotFoundError as error:
+    _backend = (error.name or "").partition(".")[0]
+    if _backend not in ("torch", "jax", "jaxlib", "openvino"):
+        raise
+    raise ImportError(f"{_NEEDED}; Keras's own configuration asks for {_backend!r}.") from error
+if (_backend := keras.config.backend()) != "tensorflow":
+    raise ImportError(f"{_NEEDED}, before Keras is imported; its backend is {_backend!r}.")
+
 from bnn import estimators, layers, likelihoods, models, objectives, posteriors, priors, schedules
 from bnn.conversion import convert, moped, to_keras
 from bnn.draw import Draw

@@ -23,9 +23,11 @@ __all__ = [
     "all_layers",
     "call_is_training",
     "child_layers",
+    "decays_weight",
     "enclosing_control_flow",
     "entry_layer",
     "in_symbolic_scope",
+    "innermost_optimizer",
     "keras_mask",
     "recording_is_stopped",
     "register_bitcast",
@@ -130,6 +132,18 @@ def enclosing_control_flow(graph: Any) -> Any | None:
 def vectorized_depth() -> int:
     """How many `tf.vectorized_map`s this code is being traced in."""
     return tf.get_current_name_scope().split("/").count("loop_body")
+
+
+def decays_weight(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
+    """Whether an optimizer's decoupled weight decay, where it has any, moves this variable."""
+    return bool(optimizer._use_weight_decay(variable))
+
+
+def innermost_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer that a LossScaleOptimizer wraps, which alone decays weights."""
+    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
 
 
 def adopt_reduced_gradients(optimizer: keras.optimizers.Optimizer) -> None:

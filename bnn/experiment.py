@@ -1,4 +1,16 @@
-"""The root of a run: receives built objects, trains, evaluates and reports."""
+"""The root of a run: receives built objects, trains, evaluates and reports.
+
+What a run is, it is by everything that was passed to it: gin's bindings are recorded in
+`config.gin`, arguments given here in Python are described in `arguments.json`, the data in
+`data.json`, and a folder refuses a run that differs. Where it trains (`strategy`, `steps_per_call`,
+`save_seconds`, `keep_checkpoints`), who is told (`tracker`) and how it is judged
+(`num_predict_samples`) are no part of that: a run that has ended is evaluated again where
+`num_predict_samples` is another.
+
+A strategy is built before any other object of TensorFlow, as `bnn.run` does. XLA (`jit_compile`)
+wins for dense networks; on CPUs it loses for convolutions, whose gradients it runs without the
+vendor's kernels.
+"""
 
 from __future__ import annotations
 
@@ -52,21 +64,15 @@ def _run(
 ) -> Run:
     """Trains one model, evaluates it on the test part and leaves everything in `workdir`.
 
-    The same call continues a run that was stopped, and repeats nothing of one that has ended. What
-    a run is, it is by everything that was passed to it: gin's bindings are recorded in
-    `config.gin`, arguments given here in Python are described in `arguments.json`, the data in
-    `data.json`, and a folder refuses a run that differs. Where it trains (`strategy`,
-    `steps_per_call`, `save_seconds`, `keep_checkpoints`), who is told (`tracker`) and how it is
-    judged (`num_predict_samples`) are no part of that: a run that has ended is evaluated again
-    where `num_predict_samples` is another.
+    The same call continues a run that was stopped, and repeats nothing of one that has ended; a
+    folder refuses a run that differs in what makes a run, which the module's description says.
 
     Args:
       workdir: the run's folder.
       data: in gin `@digits()`.
       model: factory, called with the input shape and the number of outputs; in gin `@mlp`.
       likelihood: in gin `@Categorical()`.
-      method: inference method; in gin `@VariationalInference()`, with
-        `VariationalInference.estimator = @Flipout()`.
+      method: inference method; in gin `@VariationalInference()`.
       epochs: passes over the training part.
       batch_size: examples per step.
       optimizer: Keras optimizer, for methods that need one; in gin `@keras.optimizers.Adam()`.
@@ -78,10 +84,8 @@ def _run(
         `[@WandB(), @TensorBoard()]`.
       probe: gradient-noise probe; in gin `@GradientNoiseProbe()`. Off, and free, where None.
       steps_per_call: most steps in one compiled call, which ends at a report at the latest.
-      jit_compile: compile training and prediction with XLA. It wins for dense networks; on CPUs
-        it loses for convolutions, whose gradients XLA runs without the vendor's kernels.
+      jit_compile: compile training and prediction with XLA.
       strategy: the replicas; in gin `@Mirrored()` or `@MultiWorker()`, `OneDevice()` where None.
-        Build it before any other object of TensorFlow, as `bnn.run` does.
       keep_checkpoints: newest checkpoints kept, beside the best one.
       save_seconds: between two checkpoints.
       instead: called with the prepared run in place of training it; nothing is written.
@@ -101,20 +105,22 @@ def _run(
     """
     arguments = dict(locals())
     del arguments["tracker"], arguments["instead"]
-    chosen = _chosen(tracker)
+    trackers = _chosen(tracker)
     session = prepare(**arguments)
-    if instead is not None:
-        return instead(session)
-    workers = session.strategy.workers
-    trackers = run_trackers(chosen, session.plan.total_steps)
-    with workers.named_failures():
-        return train(session, trackers if workers.is_chief else Trackers([]))
+    return _train(session, trackers) if instead is None else instead(session)
 
 
 @functools.wraps(_run)
 def run(workdir: str | Path, **arguments: Any) -> Run:
     """See `_run`; notes which arguments were given in Python, and not by gin."""
     return _run(workdir, given=tuple(arguments), **arguments)
+
+
+def _train(session: Session, trackers: list[Tracker]) -> Run:
+    workers = session.strategy.workers
+    told = run_trackers(trackers, session.plan.total_steps)
+    with workers.named_failures():
+        return train(session, told if workers.is_chief else Trackers([]))
 
 
 def _chosen(tracker: Tracker | Sequence[Tracker] | None) -> list[Tracker]:

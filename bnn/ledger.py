@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -10,6 +13,8 @@ import tensorflow as tf
 from bnn.divergences import KLChoice, KLEstimate, MonteCarlo, estimate_at, kl_terms
 from bnn.noise import Noise, as_noise
 from bnn.sites import Site, sites
+
+_RECORDS = threading.local()
 
 
 def ledger(
@@ -48,7 +53,30 @@ def ledger(
 
 def site_kl(site: Site, noise: Noise, estimate: KLEstimate | None = None) -> tf.Tensor:
     """KL(q ‖ p) of one site in nats, scalar; see `ledger`."""
-    return tf.add_n([tf.reduce_sum(term) for term in _terms(site, noise, estimate)])
+    kl = tf.add_n([tf.reduce_sum(term) for term in _terms(site, noise, estimate)])
+    return record(site, kl)
+
+
+def record(site: Site, kl: tf.Tensor) -> tf.Tensor:
+    """The KL, which is taken down where somebody asks for it (`recorded`)."""
+    for entries in getattr(_RECORDS, "lists", ()):
+        entries.append((site, kl))
+    return kl
+
+
+@contextlib.contextmanager
+def recorded() -> Iterator[list[tuple[Site, tf.Tensor]]]:
+    """Every KL, and every log q(w) − log p(w), that this thread is given of a site in the context.
+
+    They are the tensors that were handed out: the gradient of a loss with respect to them is the
+    factor that it counts them with.
+    """
+    entries: list[tuple[Site, tf.Tensor]] = []
+    _RECORDS.lists = [*getattr(_RECORDS, "lists", ()), entries]
+    try:
+        yield entries
+    finally:
+        _RECORDS.lists = [other for other in _RECORDS.lists if other is not entries]
 
 
 def elementwise_kl(site: Site, noise: Noise, estimate: KLEstimate | None = None) -> tf.Tensor:

@@ -98,7 +98,8 @@ class Site:
             raise RuntimeError(
                 f"layer {self.layer.name!r} was called with training=True outside of a bnn.Draw: "
                 "its weights would not be sampled and no KL would be counted (model.fit does "
-                "this). Train with bnn.objectives.NegativeELBO, or open a draw: "
+                "this). To train with compile and fit: bnn.BayesianModel(model, likelihood). In a "
+                "loop of your own: bnn.objectives.NegativeELBO, or open a draw: "
                 "with bnn.Draw(seed=0, estimator=bnn.estimators.Flipout()): model(x, training=True)"
             )
         return draw

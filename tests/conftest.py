@@ -97,7 +97,7 @@ def _cheap():
         for sample in range(num_samples):
             with functions.at(sample, functions.arguments):
                 outputs.append(model(inputs, training=False))
-        return tf.stack(outputs)
+        return tf.nest.map_structure(lambda *each: tf.stack(each), *outputs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bnn.methods.method.predict", predict)

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from bnn.variables import add_float32_weight
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 import bnn
+from bnn.compat import add_float32_weight
 from bnn.data import Dataset
 from bnn.data.assemble import regression_dataset
 from bnn.experiment import run

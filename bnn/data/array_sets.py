@@ -1,4 +1,11 @@
-"""Sets in NumPy's own files: a `.npz` archive, or a folder of `.npy` files."""
+"""Sets in NumPy's own files: a `.npz` archive, or a folder of `.npy` files.
+
+The arrays are named `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test`. `x_valid`, `y_valid`
+and weights, `weights` or `weights_train` …, may stand beside them. Several inputs or targets are
+called `x/image`, `x/text`, `y/price`. Unsigned bytes are taken for pixels and scaled to [0, 1];
+other integers stay, as token numbers, which are never standardised; everything else becomes
+float32. Files are read block by block into their final place.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +21,11 @@ from bnn.data import memory, nests, scales
 from bnn.data.array_streams import stream_scales, train_stream
 from bnn.data.build import build
 from bnn.data.dataset import Dataset
+from bnn.data.examples import Examples
 from bnn.data.nests import Nest
 from bnn.data.npy_files import NpyArray, npy_arrays
 from bnn.data.splits import PARTS, Rows, split_by_fraction
-from bnn.data.targets import prepared_targets
+from bnn.data.targets import Targets, prepared_targets
 
 _ROLES = ("x", "y", "weights")
 Standardize = Literal["columns", "all"] | None
@@ -41,13 +49,8 @@ def arrays(
 ) -> Dataset:
     """Returns the set of arrays named `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test`.
 
-    `x_valid`, `y_valid` and weights, `weights` or `weights_train` …, may stand beside them. Several
-    inputs or targets are called `x/image`, `x/text`, `y/price`. Unsigned bytes are taken for pixels
-    and scaled to [0, 1]; other integers stay, as token numbers; everything else becomes float32.
-    Files are read block by block into their final place.
-
     Args:
-      path: `.npz` archive or folder of `.npy` files.
+      path: `.npz` archive or folder of `.npy` files; `bnn.data.array_sets` says what is in them.
       name: of the set; default: the file's.
       num_classes: of labels; default: one more than the largest training label.
       target_kinds: as in `Dataset`; default: integers `[N]` are labels, other numbers values, which
@@ -57,8 +60,7 @@ def arrays(
         where there is an `x_valid`.
       seed: seed of both choices.
       standardize: "columns": subtract the training part's mean of every column of `[N, F]` and
-        divide by its standard deviation; "all": one number each of all training values; None: as
-        they are. Token numbers never are.
+        divide by its standard deviation; "all": one number each of all training values.
       stream: read training inputs when they are needed, for sets larger than memory; only from
         `.npy` files. Targets, validation and test part stay in memory.
       num_workers: processes that read, where it is streamed; 0: a thread.
@@ -74,39 +76,23 @@ def arrays(
     name = name or path.stem
     if standardize not in ("columns", "all", None):
         raise ValueError(f"standardize must be 'columns', 'all' or None, got {standardize!r}.")
-    found = npy_arrays(path)
-    given = {role: _nest(found, role) for role in _ROLES}
-    if given["x"] is not None:
-        _refuse_mixture(path, found)
-        count = _length(path, given)
-        rows = split_by_fraction(count, test_fraction, validation_fraction, seed=seed)
-        sources = {part: given for part in PARTS}
-    else:
-        sources, rows = _own_parts(path, found, validation_fraction, seed)
+    sources, rows, one_table = _parts(path, test_fraction, validation_fraction, seed)
     y = _read_parts(sources, rows, "y", "targets")
     targets = prepared_targets(name, y, num_classes, target_kinds)
     weights = _read_parts(sources, rows, "weights", None)
     source = None
-    loc = scale = None
     if stream:
-        files, train = sources["train"]["x"], rows["train"]
-        if standardize is not None:
-            loc, scale = stream_scales(files, train, standardize)
-        source = train_stream(
-            name, files, targets.parts["train"], weights["train"], train, loc, scale
-        )
-        targets.parts["train"] = nests.mapped(lambda values: values[:0], targets.parts["train"])
-        weights["train"] = None
-        rows = {**rows, "train": train[:0]}
+        x = sources["train"]["x"]
+        source, loc, scale = _stream(name, x, rows["train"], targets, weights, standardize)
+        rows = {**rows, "train": rows["train"][:0]}
     x = _read_parts(sources, rows, "x", standardize)
-    if not stream and standardize is not None:
+    if not stream:
         loc, scale = _scales(name, x["train"], standardize)
-    x = {part: _standardized(x[part], loc, scale) for part in PARTS}
     return build(
         name,
-        x,
+        {part: _standardized(x[part], loc, scale) for part in PARTS},
         targets,
-        rows=None if given["x"] is None or stream else rows,
+        rows=rows if one_table and not stream else None,
         weights=weights,
         input_loc=loc,
         input_scale=scale,
@@ -118,6 +104,25 @@ def arrays(
     )
 
 
+def _stream(
+    name: str,
+    x: Nest,
+    rows: np.ndarray,
+    targets: Targets,
+    weights: dict[str, Any],
+    standardize: Standardize,
+) -> tuple[Examples, Nest, Nest]:
+    """The training examples, which take targets and weights of theirs with them; loc and scale."""
+    loc = scale = None
+    if standardize is not None:
+        loc, scale = stream_scales(x, rows, standardize)
+    y = targets.parts["train"]
+    source = train_stream(name, x, y, weights["train"], rows, loc, scale)
+    targets.parts["train"] = nests.mapped(lambda values: values[:0], y)
+    weights["train"] = None
+    return source, loc, scale
+
+
 def _nest(found: dict[str, NpyArray], role: str) -> Nest:
     """The array of this name, the arrays `role/…` as a dict, or None."""
     if role in found:
@@ -125,6 +130,30 @@ def _nest(found: dict[str, NpyArray], role: str) -> Nest:
     prefix = f"{role}/"
     inner = {key.removeprefix(prefix): a for key, a in found.items() if key.startswith(prefix)}
     return inner or None
+
+
+def _parts(
+    path: Path, test_fraction: float, validation_fraction: float, seed: int
+) -> tuple[dict[str, dict[str, Nest]], Rows, bool]:
+    """The arrays of each part, which of their rows it takes, and whether all have the same."""
+    found = npy_arrays(path)
+    if _nest(found, "x") is None:
+        return *_own_parts(path, found, validation_fraction, seed), False
+    return *_split_parts(path, found, test_fraction, validation_fraction, seed), True
+
+
+def _split_parts(
+    path: Path,
+    found: dict[str, NpyArray],
+    test_fraction: float,
+    validation_fraction: float,
+    seed: int,
+) -> tuple[dict[str, dict[str, Nest]], Rows]:
+    """The same arrays for each part, and which of their rows it takes."""
+    given = {role: _nest(found, role) for role in _ROLES}
+    _refuse_mixture(path, found)
+    rows = split_by_fraction(_length(path, given), test_fraction, validation_fraction, seed=seed)
+    return {part: given for part in PARTS}, rows
 
 
 def _own_parts(
@@ -207,8 +236,10 @@ def _convert(dtype: np.dtype, mode: str | None) -> Callable[[np.ndarray], np.nda
     return lambda block: block.astype(np.float32)
 
 
-def _scales(name: str, x: Nest, mode: str) -> tuple[Nest, Nest]:
+def _scales(name: str, x: Nest, mode: Standardize) -> tuple[Nest, Nest]:
     """Location and scale of the training inputs."""
+    if mode is None:
+        return None, None
     fit = scales.columns if mode == "columns" else scales.all_values
 
     def fitted(values: np.ndarray) -> tuple[Any, Any]:

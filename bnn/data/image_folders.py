@@ -92,13 +92,7 @@ def image_folder(
     folder = Path(path).expanduser()
     name = name or folder.name
     check_channels(channels)
-    if standardize and stream:
-        raise ValueError(
-            f"{name}: standardize must be False with stream, got True; scale in the model, with "
-            f"keras.layers.Rescaling or Normalization."
-        )
-    if not folder.is_dir():
-        raise FileNotFoundError(f"path must name a folder of images, got '{folder}'; correct it.")
+    _check(name, folder, standardize and stream)
     paths, labels, classes, rows = _listed(name, folder, test_fraction, validation_fraction, seed)
     shape = _shape(name, paths, size, channels)
     files = {p: [paths[row] for row in rows[p]] for p in PARTS}
@@ -127,6 +121,16 @@ def image_folder(
         train_source=source,
         num_workers=num_workers,
     )
+
+
+def _check(name: str, folder: Path, standardized_stream: bool) -> None:
+    if standardized_stream:
+        raise ValueError(
+            f"{name}: standardize must be False with stream, got True; scale in the model, with "
+            f"keras.layers.Rescaling or Normalization."
+        )
+    if not folder.is_dir():
+        raise FileNotFoundError(f"path must name a folder of images, got '{folder}'; correct it.")
 
 
 def _listed(

@@ -1,4 +1,10 @@
-"""Tables in CSV and Parquet files; needs the extra `bnn[tables]`."""
+"""Tables in CSV and Parquet files; needs the extra `bnn[tables]`.
+
+Features are made of columns: numbers are standardised, texts become a feature a category, dates
+(2024-05-31, 2024-05-31 08:00) days gone by, season and day of the week, all fitted on the training
+rows. The set's `prepare_inputs` takes such rows again: a DataFrame, a dict of columns, a list of
+dicts, or a path.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +48,9 @@ def csv(
 ) -> Dataset:
     """Returns a CSV file's rows: features float32 `[N, F]`, targets by their columns.
 
-    Every column that is nothing else is a feature: numbers are standardised, texts become a feature
-    a category, dates (2024-05-31, 2024-05-31 08:00) days gone by, season and day of the week, all
-    fitted on the training rows. Targets of numbers are standardised, `[N, D]`; texts, and what
-    categorical names, are classes, `[N]`. Where both kinds occur, or several classes, the targets
-    are a dict by column. `prepare_inputs` takes such rows again: a DataFrame, a dict of columns, a
-    list of dicts, or a path.
+    Every column that is nothing else is a feature. Targets of numbers are standardised, `[N, D]`;
+    texts, and what categorical names, are classes, `[N]`. Where both kinds occur, or several
+    classes, the targets are a dict by column.
 
     Args:
       path: the file; a Parquet file is known by its ending.
@@ -85,18 +88,14 @@ def csv(
         unseen=unseen,
         max_categories=max_categories,
     )
-    tables = {"train": read_table(path, separator)}
-    for part, file in (("valid", valid_path), ("test", test_path)):
-        if file is not None:
-            tables[part] = read_table(file, separator)
+    files = {"train": path, "valid": valid_path, "test": test_path}
+    tables = {part: read_table(f, separator) for part, f in files.items() if f is not None}
     table, rows = _joined(name, tables)
     options.check(name, table)
-    if split_column is not None:
-        if len(tables) > 1:
-            raise ValueError("give split_column, or test_path and valid_path, not both.")
-        rows = split_by_column(name, split_column, table[split_column])
-    else:
+    if split_column is None:
         rows = _held_out(rows, tables, test_fraction, validation_fraction, seed)
+    else:
+        rows = _split_by_column(name, split_column, table, tables)
     return _dataset(name, table, rows, options)
 
 
@@ -104,6 +103,12 @@ def csv(
 def parquet(path: str | os.PathLike[str], targets: Sequence[str] | str, **options: Any) -> Dataset:
     """Returns a Parquet file's rows; shapes, options and errors as for `csv`."""
     return csv(path, targets, **options)
+
+
+def _split_by_column(name: str, column: str, table: Table, tables: dict[str, Table]) -> Rows:
+    if len(tables) > 1:
+        raise ValueError("give split_column, or test_path and valid_path, not both.")
+    return split_by_column(name, column, table[column])
 
 
 def _names(given: Sequence[str] | str) -> tuple[str, ...]:

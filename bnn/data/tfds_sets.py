@@ -46,6 +46,26 @@ def tfds(
       ValueError: an argument out of range, or a set without class labels or with inputs of
         different shapes.
     """
+    splits, info, as_numpy = _loaded(name, [train_split, test_split], data_dir, download)
+    num_classes = _num_classes(name, info)
+    train, test = (_arrays(name, split, as_numpy) for split in splits)
+    return classification_dataset(
+        name,
+        train,
+        test,
+        num_classes=num_classes,
+        validation_fraction=validation_fraction,
+        seed=seed,
+        flatten=flatten,
+        standardize=standardize,
+        divisor=255 if train[0].dtype == test[0].dtype == np.uint8 else None,
+    )
+
+
+def _loaded(
+    name: str, wanted: list[str], data_dir: str | None, download: bool
+) -> tuple[list[Any], Any, Callable[[Any], Iterable[Any]]]:
+    """The splits, what is known of the set, and what makes NumPy arrays of its examples."""
     try:
         import tensorflow_datasets
 
@@ -59,7 +79,7 @@ def tfds(
     try:
         splits, info = load(
             name,
-            split=[train_split, test_split],
+            split=wanted,
             data_dir=data_dir,
             download=download,
             as_supervised=True,
@@ -75,19 +95,7 @@ def tfds(
             f"({_first_line(error)}); give download=True, prepare it with "
             f"'tfds build {name}', or correct data_dir."
         ) from error
-    num_classes = _num_classes(name, info)
-    train, test = (_arrays(name, split, as_numpy) for split in splits)
-    return classification_dataset(
-        name,
-        train,
-        test,
-        num_classes=num_classes,
-        validation_fraction=validation_fraction,
-        seed=seed,
-        flatten=flatten,
-        standardize=standardize,
-        divisor=255 if train[0].dtype == test[0].dtype == np.uint8 else None,
-    )
+    return splits, info, as_numpy
 
 
 def _num_classes(name: str, info: Any) -> int:

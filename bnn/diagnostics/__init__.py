@@ -1,15 +1,31 @@
-"""Diagnostics: the contract that estimators, layers, posteriors and baselines must pass."""
+"""Diagnostics: what estimators, layers, posteriors, baselines and methods must pass."""
 
+from bnn.diagnostics.audit import Audit, Finding, audit
 from bnn.diagnostics.baselines import check_baseline
+<<<<<<< HEAD
+from bnn.diagnostics.conjugate import ConjugateRegression, Law
+=======
+from bnn.diagnostics.constants import REMEDIES, Versus, constant_warning, versus_constant
+>>>>>>> audit
 from bnn.diagnostics.contract import CHECKS, check_estimator, run_checks
 from bnn.diagnostics.ledger_report import LedgerReport, SiteReport, ledger_report
 from bnn.diagnostics.linear_gaussian import LinearGaussian
+from bnn.diagnostics.method_contract import METHOD_CHECKS, check_method
 from bnn.diagnostics.report import Report, Row, Verdict
 from bnn.diagnostics.simulation import Simulation
 from bnn.diagnostics.subject import Subject, make_subject
 
 __all__ = [
     "CHECKS",
+<<<<<<< HEAD
+    "METHOD_CHECKS",
+    "ConjugateRegression",
+    "Law",
+=======
+    "REMEDIES",
+    "Audit",
+    "Finding",
+>>>>>>> audit
     "LedgerReport",
     "LinearGaussian",
     "Report",
@@ -18,9 +34,17 @@ __all__ = [
     "SiteReport",
     "Subject",
     "Verdict",
+    "Versus",
+    "audit",
     "check_baseline",
     "check_estimator",
+<<<<<<< HEAD
+    "check_method",
+=======
+    "constant_warning",
+>>>>>>> audit
     "ledger_report",
     "make_subject",
     "run_checks",
+    "versus_constant",
 ]

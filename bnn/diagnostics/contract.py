@@ -1,4 +1,24 @@
-"""The contract that every estimator, layer and posterior must pass."""
+"""The contract that every estimator, layer and posterior must pass.
+
+The layer is copied without its activation, regularizers and constraints, given pseudo-random
+inputs, targets and parameters, and put under a Gaussian likelihood, where everything is closed
+form (`bnn.diagnostics.linear_gaussian`). The groups of checks are
+
+* `structure`: the layer is the sum of its sites, operators are bilinear, `operator.variance`
+  and the posterior's flags are right;
+* `moments`: z-scores over many steps of mean, variance and law of the outputs, and of their
+  covariance across channels, positions and examples as the estimator declares it
+  (`couples_examples`, `couples_positions`); that the draws in bulk are draws;
+* `gradients`: z-scores of the objective's value, of its gradient in every variable and of the
+  KL of every site; draw by draw, that the score term has no value and the KL enters once, over
+  the number of training examples; that the baseline is independent of its own sample;
+* `limits`: finite for zero inputs and scales of 1e-8 and 1e3; the mean's outputs as the scale
+  vanishes. Needs a posterior whose configuration has `initial_scale`;
+* `draws`: a draw repeats and replays its weights, depends on all coordinates, and parts of a
+  batch get the noise of the whole;
+* `modes`: the same numbers eagerly, in graphs and under XLA; one trace for a fixed shape;
+* `ledger`: the KL does not change with batch size, number of samples and retracing.
+"""
 
 from __future__ import annotations
 
@@ -51,24 +71,7 @@ def check_estimator(
     assert report.ok, report
     ```
 
-    The layer is copied without its activation, regularizers and constraints, given pseudo-random
-    inputs, targets and parameters, and put under a Gaussian likelihood, where everything is closed
-    form (`bnn.diagnostics.linear_gaussian`). The groups of checks are
-
-    * `structure`: the layer is the sum of its sites, operators are bilinear, `operator.variance`
-      and the posterior's flags are right;
-    * `moments`: z-scores over many steps of mean, variance and law of the outputs, and of their
-      covariance across channels, positions and examples as the estimator declares it
-      (`couples_examples`, `couples_positions`); that the draws in bulk are draws;
-    * `gradients`: z-scores of the objective's value, of its gradient in every variable and of the
-      KL of every site; draw by draw, that the score term has no value and the KL enters once, over
-      the number of training examples; that the baseline is independent of its own sample;
-    * `limits`: finite for zero inputs and scales of 1e-8 and 1e3; the mean's outputs as the scale
-      vanishes. Needs a posterior whose configuration has `initial_scale`;
-    * `draws`: a draw repeats and replays its weights, depends on all coordinates, and parts of a
-      batch get the noise of the whole;
-    * `modes`: the same numbers eagerly, in graphs and under XLA; one trace for a fixed shape;
-    * `ledger`: the KL does not change with batch size, number of samples and retracing.
+    What the groups of `checks` are is in the description of `bnn.diagnostics.contract`.
 
     Args:
       estimator: under test.
@@ -94,18 +97,7 @@ def check_estimator(
     Raises:
       ValueError: for unusable arguments, or an estimator that does not serve the posterior.
     """
-    unknown = sorted(set(checks) - set(CHECKS))
-    if unknown:
-        raise ValueError(f"checks must be among {CHECKS}, got {unknown}.")
-    if not 0 < false_alarm_rate < 1:
-        raise ValueError(
-            f"false_alarm_rate must lie strictly between 0 and 1, got {false_alarm_rate}; try 1e-7."
-        )
-    if not 0 < num_draws <= max_draws:
-        raise ValueError(
-            f"num_draws must be positive and at most max_draws, got num_draws={num_draws} and "
-            f"max_draws={max_draws}."
-        )
+    _check(checks, num_draws, max_draws, false_alarm_rate)
     subject = make_subject(
         estimator,
         layer_or_operator,
@@ -118,6 +110,21 @@ def check_estimator(
     )
     simulation = Simulation(subject, jit_compile, bool({*checks} & _OBJECTIVE))
     return run_checks(simulation, checks, seed, num_draws, max_draws, false_alarm_rate)
+
+
+def _check(checks: Sequence[str], num_draws: int, max_draws: int, false_alarm_rate: float) -> None:
+    unknown = sorted(set(checks) - set(CHECKS))
+    if unknown:
+        raise ValueError(f"checks must be among {CHECKS}, got {unknown}.")
+    if not 0 < false_alarm_rate < 1:
+        raise ValueError(
+            f"false_alarm_rate must lie strictly between 0 and 1, got {false_alarm_rate}; try 1e-7."
+        )
+    if not 0 < num_draws <= max_draws:
+        raise ValueError(
+            f"num_draws must be positive and at most max_draws, got num_draws={num_draws} and "
+            f"max_draws={max_draws}."
+        )
 
 
 def run_checks(

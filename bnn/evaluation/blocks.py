@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from bnn.data import Dataset
+from bnn.data import Dataset, nests
 from bnn.evaluation.evaluation import Examples, evaluation_of, join
 from bnn.likelihoods import Likelihood
 
@@ -37,10 +38,10 @@ class Judged(NamedTuple):
 
 
 def judge(
-    predict: Callable[[np.ndarray], tf.Tensor],
+    predict: Callable[[Any], Any],
     likelihood: Likelihood,
     inputs: Any,
-    targets: np.ndarray | None,
+    targets: Any,
     data: Dataset | None,
     *,
     num_samples: int,
@@ -51,37 +52,46 @@ def judge(
     Args:
       predict: inputs `[b, …]` to outputs `[S, b, …]`, of the same functions at every call.
       likelihood: of the model.
-      inputs: `[B, …]`.
+      inputs: `[B, …]`, or a dict or tuple of these.
       targets: as the data set holds them; None where there are none.
       data: gives the target's units.
       num_samples: S.
-      num_outputs: numbers of one output, for the size of a block.
+      num_outputs: numbers that the model gives for one input, for the size of a block.
     """
-    number = len(inputs)
+    number = len(nests.first(inputs))
     size = max(1, _BLOCK // (4 * num_samples * num_outputs))
     size = size - size % _PASS if size >= _PASS else size
-    evaluation = evaluation_of(likelihood)
+    evaluation, scaling = evaluation_of(likelihood), scaling_of(data)
     kept: list[dict[str, np.ndarray]] | None = []
     examples = []
+    drawn = num_samples
     for first in range(0, number, size):
         block = slice(first, first + size)
-        samples = evaluation.samples(likelihood, predict(inputs[block]), data)
-        wanted = None if targets is None else targets[block]
-        examples.append(evaluation.examples(samples, wanted, data))
-        if kept is not None:
-            kept.append(samples)
-            share = sum(a.size for a in samples.values()) * number / len(inputs[block])
+        part = nests.mapped(operator.itemgetter(block), inputs)
+        outputs = predict(part)
+        wanted = None if targets is None else nests.mapped(operator.itemgetter(block), targets)
+        found = evaluation.block(likelihood, outputs, wanted, scaling)
+        examples.append(found.examples)
+        drawn = num_functions(outputs)  # a method may have fewer functions than asked for
+        if kept is not None and found.samples:
+            kept.append(found.samples)
+            share = sum(a.size for a in found.samples.values()) * number / len(nests.first(part))
             if 4 * share > _KEPT:
                 kept = None
-    drawn = len(next(iter(samples.values())))  # a method may have fewer functions than asked for
-    return Judged(join(examples, axis=0), None if kept is None else join(kept, axis=1), drawn)
+    return Judged(join(examples, axis=0), join(kept, axis=1) if kept else None, drawn)
 
 
-def judged(
-    likelihood: Likelihood, outputs: tf.Tensor, targets: np.ndarray | None, data: Dataset | None
-) -> Judged:
+def judged(likelihood: Likelihood, outputs: Any, targets: Any, data: Dataset | None) -> Judged:
     """Outputs `[S, B, …]` that are there already, in the same form."""
-    evaluation = evaluation_of(likelihood)
-    samples = evaluation.samples(likelihood, outputs, data)
-    examples = evaluation.examples(samples, targets, data)
-    return Judged(examples, samples, int(outputs.shape[0]))
+    found = evaluation_of(likelihood).block(likelihood, outputs, targets, scaling_of(data))
+    return Judged(found.examples, found.samples or None, num_functions(outputs))
+
+
+def scaling_of(data: Dataset | None) -> Any:
+    """The units of a data set's targets; None without a data set."""
+    return None if data is None else data.scaling.targets
+
+
+def num_functions(outputs: Any) -> int:
+    """S of outputs `[S, B, …]`."""
+    return int(tf.nest.flatten(outputs)[0].shape[0])

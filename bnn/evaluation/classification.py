@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from bnn import figures, metrics
 from bnn.data import Dataset
-from bnn.evaluation.evaluation import Evaluation, Examples, register
-from bnn.likelihoods import Classification, Likelihood
+from bnn.evaluation.evaluation import Block, Evaluation, Examples, named, register
+from bnn.likelihoods import Classification, Likelihood, Ordinal
 
 
 class ClassificationEvaluation(Evaluation):
@@ -19,44 +18,48 @@ class ClassificationEvaluation(Evaluation):
 
     nll (nats per example), accuracy, error, brier, ece, ece_equal_mass, ece_classwise and
     ece_adaptive (15 bins), aurc (of the error, by the maximum probability), and the mean
-    predictive, aleatoric and epistemic entropies (nats).
+    predictive, aleatoric and epistemic entropies (nats). Of ordered classes
+    ranked_probability_score as well, Σ_k (P(Y ≤ k) − [k ≥ y])² (Epstein 1969).
     """
 
     task = "classification"
 
-    def samples(
-        self, likelihood: Likelihood, outputs: tf.Tensor, data: Dataset | None
-    ) -> dict[str, np.ndarray]:
-        """`log_probs` `[S, B, C]`, nats."""
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
+        """`log_probs` `[S, B, C]`, nats; the mixture's, losses, scores and entropies."""
+        del scaling, brief
         if not isinstance(likelihood, Classification):
             raise ValueError(
                 f"likelihood must be a classification, got {type(likelihood).__name__}; subclass "
                 "bnn.likelihoods.Classification."
             )
-        return {"log_probs": likelihood.log_probs(outputs).numpy()}
-
-    def examples(
-        self, samples: Mapping[str, np.ndarray], targets: np.ndarray | None, data: Dataset | None
-    ) -> Examples:
-        """The mixture's log-probabilities, losses, scores and entropies."""
-        log_probs = samples["log_probs"]
+        log_probs = likelihood.log_probs(outputs).numpy()
         found = {
             "mixture": metrics.predictive_log_probs(log_probs),
             "aleatoric_entropy": metrics.aleatoric_entropy(log_probs),
+            **named("score/", metrics.uncertainty_scores(log_probs)),
         }
-        scores = metrics.uncertainty_scores(log_probs)
-        found |= {f"score/{name}": values for name, values in scores.items()}
-        if targets is None:
-            return found
-        losses = metrics.classification_losses(log_probs, targets)
-        found |= {f"loss/{name}": values for name, values in losses.items()}
-        return found | {"targets": targets}
+        if targets is not None:
+            found |= named("loss/", metrics.classification_losses(log_probs, targets))
+            if isinstance(likelihood, Ordinal):
+                ranked = likelihood.predictive(outputs).crps(targets)
+                found["loss/ranked_probability"] = ranked.numpy()
+            found["targets"] = targets
+        return Block({"log_probs": log_probs}, found)
 
     def metrics(self, examples: Examples) -> dict[str, float]:
         """As the class says."""
         mixture, labels = examples["mixture"][np.newaxis], examples["targets"]
         wrong = metrics.classification_losses(mixture, labels)["error"]
         unsure = metrics.uncertainty_scores(mixture)["max_probability"]
+        ordered = "loss/ranked_probability"
+        ranked = float(np.mean(examples[ordered])) if ordered in examples else None
         return {
             "nll": metrics.nll(mixture, labels),
             "accuracy": metrics.accuracy(mixture, labels),
@@ -70,6 +73,7 @@ class ClassificationEvaluation(Evaluation):
             "predictive_entropy": float(np.mean(metrics.predictive_entropy(mixture))),
             "aleatoric_entropy": float(np.mean(examples["aleatoric_entropy"])),
             "epistemic_entropy": float(np.mean(examples["score/mutual_information"])),
+            **({} if ranked is None else {"ranked_probability_score": ranked}),
         }
 
     def headline(self, examples: Examples) -> dict[str, float]:

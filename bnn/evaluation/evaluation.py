@@ -5,54 +5,67 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from bnn.data import Dataset
-from bnn.likelihoods import Likelihood
+from bnn.likelihoods import Likelihood, Positions
 
 # Name -> array `[B, …]` of what the metrics need of each example, whatever S is.
 Examples = dict[str, np.ndarray]
 TASKS: dict[str, Evaluation] = {}
 
 
+class Block(NamedTuple):
+    """Predictions of some inputs.
+
+    Attributes:
+      samples: what a run stores of them, name to `[S, B, …]`, in the target's own units; empty
+        where the samples are of no distribution that it knows to store.
+      examples: what is kept of each example.
+    """
+
+    samples: dict[str, np.ndarray]
+    examples: Examples
+
+
 class Evaluation(abc.ABC):
     """The metrics of one task, in two halves: S samples are large, what is kept of them is not.
 
-    `examples` sees the samples of a block of inputs; everything else sees the examples of all
+    `block` sees the samples of a block of inputs; everything else sees the examples of all
     blocks, `[B, …]` without the samples' axis. Among them are `targets`, the losses `loss/<name>`
     and the uncertainty scores `score/<name>`, `[B]` each, which a run records example by example.
 
     Attributes:
-      task: of `bnn.data.Dataset.task` and `bnn.likelihoods.Likelihood.task`.
+      task: of `bnn.likelihoods.Likelihood.task`.
     """
 
     task: str
 
+    def of(self, likelihood: Likelihood) -> Evaluation:
+        """The evaluation of this very likelihood: itself unless it consists of others."""
+        del likelihood
+        return self
+
     @abc.abstractmethod
-    def samples(
-        self, likelihood: Likelihood, outputs: tf.Tensor, data: Dataset | None
-    ) -> dict[str, np.ndarray]:
-        """What the samples say, in the target's own units: name to `[S, B, …]`.
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
+        """What a block of predictions says; without targets the scores alone.
 
         Args:
           likelihood: of the model.
-          outputs: of the model, `[S, B, …]`.
-          data: gives the target's units.
-        """
-
-    @abc.abstractmethod
-    def examples(
-        self, samples: Mapping[str, np.ndarray], targets: np.ndarray | None, data: Dataset | None
-    ) -> Examples:
-        """What is kept of each example; without targets the scores alone.
-
-        Args:
-          samples: as `samples` gives them, of one block.
-          targets: of the block, as the data set holds them.
-          data: gives the target's units.
+          outputs: of the model, `[S, B, …]`, or a structure of these.
+          targets: of the block, as the data set holds them; None where there are none.
+          scaling: the targets' units, `bnn.data.Dataset.scaling.targets`; None where the targets
+            are not scaled.
+          brief: what `headline` needs is enough.
         """
 
     @abc.abstractmethod
@@ -80,13 +93,14 @@ def evaluation_of(likelihood: Likelihood) -> Evaluation:
     Raises:
       ValueError: none is registered.
     """
-    if likelihood.task not in TASKS:
+    task = "positions" if isinstance(likelihood, Positions) else likelihood.task
+    if task not in TASKS:
         raise ValueError(
             f"likelihood {type(likelihood).__name__} is for {likelihood.task!r}, which has no "
             f"evaluation; there is one for {', '.join(sorted(TASKS))}. Register a "
             "bnn.evaluation.Evaluation for it."
         )
-    return TASKS[likelihood.task]
+    return TASKS[task].of(likelihood)
 
 
 def join(blocks: list[dict[str, Any]], axis: int) -> dict[str, np.ndarray]:
@@ -94,3 +108,13 @@ def join(blocks: list[dict[str, Any]], axis: int) -> dict[str, np.ndarray]:
     if len(blocks) == 1:
         return blocks[0]
     return {name: np.concatenate([b[name] for b in blocks], axis=axis) for name in blocks[0]}
+
+
+def under(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values whose names begin with the prefix, by the rest of their names."""
+    return {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}
+
+
+def named(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the prefix before their names."""
+    return {f"{prefix}{name}": value for name, value in values.items()}

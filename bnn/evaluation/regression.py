@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from bnn import figures, metrics
 from bnn.data import Dataset
-from bnn.evaluation.evaluation import Evaluation, Examples, register
+from bnn.evaluation.evaluation import Block, Evaluation, Examples, named, register
+from bnn.evaluation.predictives import mixture_examples, own_units, units
 from bnn.likelihoods import Likelihood, NormalRegression
 from bnn.metrics.quantile_calibration import transform_calibration_error
 
@@ -26,46 +26,27 @@ class RegressionEvaluation(Evaluation):
 
     task = "regression"
 
-    def samples(
-        self, likelihood: Likelihood, outputs: tf.Tensor, data: Dataset | None
-    ) -> dict[str, np.ndarray]:
-        """`loc` and `scale` of each sample's normal, `[S, B, D]`."""
-        if not isinstance(likelihood, NormalRegression):
-            raise ValueError(
-                f"likelihood must be a normal regression or a classification, got "
-                f"{type(likelihood).__name__}; subclass bnn.likelihoods.NormalRegression."
-            )
-        assert data is not None
-        loc, scale = likelihood.components(outputs, data.target_loc, data.target_scale)
-        loc = loc.numpy()
-        return {"loc": loc, "scale": np.broadcast_to(scale.numpy(), loc.shape)}
+    def block(
+        self,
+        likelihood: Likelihood,
+        outputs: Any,
+        targets: Any,
+        scaling: Any,
+        brief: bool = False,
+    ) -> Block:
+        """Means, variances, PIT values, losses and scores; of normals `loc` and `scale`, too."""
+        own = None if targets is None else own_units(targets, scaling)
+        if isinstance(likelihood, NormalRegression):
+            return _normal_block(likelihood, outputs, own, scaling)
+        return Block({}, mixture_examples(likelihood, outputs, own, scaling, brief))
 
-    def examples(
-        self, samples: Mapping[str, np.ndarray], targets: np.ndarray | None, data: Dataset | None
-    ) -> Examples:
-        """Means, variances, PIT values, losses and scores."""
-        loc, scale = samples["loc"], samples["scale"]
-        variance = metrics.predictive_variance(loc, scale)
-        found = {
-            "mean": loc.mean(axis=0),
-            "aleatoric": variance.aleatoric,
-            "epistemic": variance.epistemic,
-            "band": np.moveaxis(metrics.quantile(loc[..., 0], scale[..., 0], [0.025, 0.975]), 0, 1),
-        }
-        names = getattr(data, "target_names", None)
-        scores = metrics.regression_scores(loc, scale, names)
-        found |= {f"score/{name}": values for name, values in scores.items()}
-        if targets is None:
-            return found
-        assert data is not None
-        own = data.to_own_units(targets)
-        losses = metrics.regression_losses(loc, scale, own, names)
-        found |= {f"loss/{name}": values for name, values in losses.items()}
-        return found | {"targets": own, "pit": metrics.mixture_cdf(loc, scale, own)}
+    def transform(self, examples: Examples) -> np.ndarray:
+        """The predictive CDF at the targets, `[B, D]`: uniform where the model is calibrated."""
+        return examples["pit"]
 
     def metrics(self, examples: Examples) -> dict[str, float]:
         """As the class says."""
-        nll, pit = float(np.mean(examples["loss/nll"])), examples["pit"]
+        nll, pit = float(np.mean(examples["loss/nll"])), self.transform(examples)
         parts = {"aleatoric_std": examples["aleatoric"], "epistemic_std": examples["epistemic"]}
         parts["sharpness"] = parts["aleatoric_std"] + parts["epistemic_std"]
         found = {"nll": nll, "log_likelihood": -nll}
@@ -90,11 +71,32 @@ class RegressionEvaluation(Evaluation):
         path = folder / "predictive_band.png"
         targets, mean = examples["targets"][:, 0], examples["mean"][:, 0]
         lower, upper = examples["band"].T
-        if data.input_shape == (1,):
+        if data.input_shape == (1,) and len(data.x_test) == len(targets):
             figures.predictive_band(data.x_test[:, 0], targets, mean, lower, upper, path)
         else:
             figures.predictive_intervals(targets, mean, lower, upper, path)
         return {"predictive_band": path}
+
+
+def _normal_block(
+    likelihood: NormalRegression, outputs: Any, own: np.ndarray | None, scaling: Any
+) -> Block:
+    """Of mixtures of normals, whose score has a closed form."""
+    loc, scale = (part.numpy() for part in likelihood.components(outputs, **units(scaling)))
+    scale = np.broadcast_to(scale, loc.shape)
+    names = getattr(scaling, "names", None)
+    variance = metrics.predictive_variance(loc, scale)
+    found = {
+        "mean": loc.mean(axis=0),
+        "aleatoric": variance.aleatoric,
+        "epistemic": variance.epistemic,
+        "band": np.moveaxis(metrics.quantile(loc[..., 0], scale[..., 0], [0.025, 0.975]), 0, 1),
+        **named("score/", metrics.regression_scores(loc, scale, names)),
+    }
+    if own is not None:
+        found |= named("loss/", metrics.regression_losses(loc, scale, own, names))
+        found |= {"targets": own, "pit": metrics.mixture_cdf(loc, scale, own)}
+    return Block({"loc": loc, "scale": scale}, found)
 
 
 def _targets(examples: Examples) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from bnn.figures.arrays import vectors
@@ -37,53 +38,64 @@ def site_bars(
         )
     if not np.isfinite(costs).all():
         raise ValueError(f"kl must be finite, got {costs.tolist()}; train with a proper prior.")
-    rows = np.arange(len(costs))
     with canvas(path, width=6.6, height=0.9 + 0.24 * len(costs)) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
-        left.barh(rows, costs, color=BLUE, ec=BLACK, lw=0.5)
-        for row, value in zip(rows, costs, strict=True):
-            left.annotate(
-                f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}",
-                (max(value, 0.0), row),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=7,
-            )
-        left.set(xlabel="KL to the prior (nats)", yticks=rows, yticklabels=list(names))
-        left.margins(x=0.18)
-        left.xaxis.set_major_locator(MaxNLocator(nbins=4))
-        shown = np.isfinite(ratios) & (ratios > 0)
-        if shown.any():
-            right.barh(rows[shown], ratios[shown], color=ORANGE, ec=BLACK, lw=0.5, hatch="//")
-            low, high = ratios[shown].min(), ratios[shown].max()
-            right.set_xscale("log")
-            right.set_xlim(min(low, 1.0) / 2, max(high, 1.0) * 3)
-            wide = max(high, 1.0) / min(low, 1.0) > 30
-            right.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-            right.xaxis.set_major_formatter("{x:g}")
-            right.xaxis.set_minor_formatter(NullFormatter())
-        for row in rows[~shown]:
-            right.text(
-                0.02,
-                row,
-                "no noise",
-                transform=right.get_yaxis_transform(),
-                va="center",
-                fontsize=7,
-            )
-        for row, value in zip(rows[shown], ratios[shown], strict=True):
-            right.annotate(
-                f"{value:.2g}",
-                (value, row),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=7,
-                bbox={"color": "white", "pad": 0.4},
-            )
-        right.axvline(1.0, color=GREY, linestyle=":")
-        right.set_xlabel("Median signal-to-noise ratio (log)")
+        _draw_costs(left, names, costs)
+        _draw_ratios(right, ratios)
         left.invert_yaxis()
         for axis in (left, right):
             axis.grid(axis="y", visible=False)
+
+
+def _draw_costs(axis: Axes, names: Sequence[str], costs: np.ndarray) -> None:
+    """Bars of the KL, each with its number."""
+    rows = np.arange(len(costs))
+    axis.barh(rows, costs, color=BLUE, ec=BLACK, lw=0.5)
+    for row, value in zip(rows, costs, strict=True):
+        axis.annotate(
+            f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}",
+            (max(value, 0.0), row),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+        )
+    axis.set(xlabel="KL to the prior (nats)", yticks=rows, yticklabels=list(names))
+    axis.margins(x=0.18)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=4))
+
+
+def _draw_ratios(axis: Axes, ratios: np.ndarray) -> None:
+    """Bars of the signal-to-noise ratios that there are, on a logarithmic axis around 1."""
+    rows = np.arange(len(ratios))
+    shown = np.isfinite(ratios) & (ratios > 0)
+    if shown.any():
+        axis.barh(rows[shown], ratios[shown], color=ORANGE, ec=BLACK, lw=0.5, hatch="//")
+        low, high = ratios[shown].min(), ratios[shown].max()
+        axis.set_xscale("log")
+        axis.set_xlim(min(low, 1.0) / 2, max(high, 1.0) * 3)
+        wide = max(high, 1.0) / min(low, 1.0) > 30
+        axis.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    for row in rows[~shown]:
+        axis.text(
+            0.02,
+            row,
+            "no noise",
+            transform=axis.get_yaxis_transform(),
+            va="center",
+            fontsize=7,
+        )
+    for row, value in zip(rows[shown], ratios[shown], strict=True):
+        axis.annotate(
+            f"{value:.2g}",
+            (value, row),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            bbox={"color": "white", "pad": 0.4},
+        )
+    axis.axvline(1.0, color=GREY, linestyle=":")
+    axis.set_xlabel("Median signal-to-noise ratio (log)")

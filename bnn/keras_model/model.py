@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from bnn.estimators import BySite, Estimator, Flipout, Reparameterization
+from bnn.estimators import Estimator
+from bnn.keras_model.compiling import as_schedule, serving_estimator, unbound_objective
+from bnn.keras_model.constant import constant_in_words
 from bnn.keras_model.data import num_examples, steps_an_epoch
+from bnn.keras_model.heads import build_likelihood, predictive_mean
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise
-from bnn.objectives import NegativeELBO
+from bnn.objectives import NegativeELBO, Sampled, Terms
 from bnn.prediction import predict
+from bnn.predictive import Predictive, predictive
 from bnn.schedules import Constant, Schedule
 from bnn.sites import sites
+from bnn.weight_decay import spare_scales
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -34,6 +40,9 @@ class BayesianModel(keras.Model):
     `loss`, `nll` (nats per example) and `kl` (nats, of the whole network) are logged. Metrics are
     those of the predictive distribution: of the step's own draws in training, of
     `num_predict_samples` in `evaluate`, whose `nll` is the mixture's.
+
+    Attributes:
+      constant_warning: what the latest `fit` said of a model no better than a constant, or "".
 
     Args:
       network: any built Keras model with random sites (`bnn.layers`, `bnn.convert`).
@@ -74,7 +83,8 @@ class BayesianModel(keras.Model):
         self.network = network
         self.likelihood = likelihood
         self.seed, self.num_predict_samples = int(seed), int(num_predict_samples)
-        self._build_likelihood()
+        build_likelihood(likelihood, network)
+        self.likelihood_variables = list(likelihood.variables)
         # Of its own: the optimizer's count stands still while gradients are accumulated.
         self.step_counter = self._state("step", "int64")
         self.num_train = self._state("num_train", "float32")
@@ -84,21 +94,13 @@ class BayesianModel(keras.Model):
         self._estimator: Estimator | None = None
         self._objective = NegativeELBO()
         self._kl_weight: Schedule = Constant(1.0)
+        self.constant_warning = ""
         self.built = True
 
     def _state(self, name: str, dtype: str) -> keras.Variable:
         return self.add_weight(
             name=name, shape=(), dtype=dtype, trainable=False, initializer="zeros", autocast=False
         )
-
-    def _build_likelihood(self) -> None:
-        """Builds the likelihood for the network's outputs; its variables become the model's."""
-        shape = getattr(self.network, "output_shape", None)
-        if isinstance(shape, tuple) and all(n is None or isinstance(n, int) for n in shape):
-            width = int(shape[-1] or 1)
-            fitting = [d for d in range(1, width + 1) if self.likelihood.num_outputs(d) == width]
-            self.likelihood.build(fitting[0] if fitting else 1)
-        self.likelihood_variables = list(self.likelihood.variables)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The network's outputs: a draw's inside of one, else those of the mean weights."""
@@ -136,21 +138,19 @@ class BayesianModel(keras.Model):
                     f"{type(self.likelihood).__name__}(), and the KL; choose another likelihood."
                 )
         optimizer = keras.optimizers.get(optimizer)
-        _require_no_decay(optimizer, self.network)
-        if estimator is None:
-            estimator = _serving(self.network)
-        for site in sites(self.network).values():
-            if not site.posterior.deterministic:
-                estimator.at(site.labels).check(site.posterior, site.operator)
-        self._estimator = estimator
-        self._objective = objective if objective is not None else NegativeELBO()
-        self._kl_weight = kl_weight if isinstance(kl_weight, Schedule) else Constant(kl_weight)
+        spare_scales(optimizer, self.network, self.likelihood)
+        self._estimator = serving_estimator(self.network, estimator)
+        self._objective = unbound_objective(objective)
+        self._kl_weight = as_schedule(kl_weight)
         super().compile(optimizer=optimizer, **kwargs)
 
     def fit(
         self, x: Any = None, y: Any = None, *, num_train: int | None = None, **kwargs: Any
     ) -> Any:
         """Trains, as `keras.Model.fit`.
+
+        A model that predicts no better than a constant afterwards is named in the log, with what
+        may be behind it and the remedies; `constant_warning` keeps the words, "" for none.
 
         Args:
           x: inputs, dataset or `keras.utils.PyDataset`.
@@ -171,21 +171,29 @@ class BayesianModel(keras.Model):
         self.num_train.assign(float(count))
         self.total_steps.assign(float(max(steps, 1)))
         _lower_is_better(kwargs.get("callbacks") or [])
-        return super().fit(x, y, **kwargs)
+        history = super().fit(x, y, **kwargs)
+        self._say_if_constant(x, y)
+        return history
+
+    def _say_if_constant(self, x: Any, y: Any) -> None:
+        """Logs a warning where the model predicts no better than a constant."""
+        self.constant_warning = constant_in_words(
+            self.network,
+            self.likelihood,
+            (x, y),
+            num_samples=self.num_predict_samples,
+            seed=self.seed,
+            kl_weight=float(self._kl_weight(1.0)),
+        )
+        if self.constant_warning:
+            logging.getLogger("absl").warning("%s", self.constant_warning)
 
     def train_step(self, data: Any) -> dict:
         """One step on the objective; Keras calls it."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        objective = self._objective.bind(self.likelihood, tf.convert_to_tensor(self.num_train))
         step = tf.convert_to_tensor(self.step_counter)
-        noise = objective.noise(Noise(self.seed, step), None, None)
-        assert self._estimator is not None  # compiled
-        estimator = objective.prepare(self._estimator)
         with tf.GradientTape() as tape:
-            sampled = objective.sample(self.network, x, y, estimator, noise, True, weights)
-            terms = objective.terms(
-                self.network, sampled, estimator, noise, self._current_kl_weight(step)
-            )
+            terms, sampled = self._evaluated(x, y, weights, step)
             loss = self.optimizer.scale_loss(terms.loss)
         variables = self.trainable_variables
         gradients = tape.gradient(loss, variables)
@@ -193,6 +201,33 @@ class BayesianModel(keras.Model):
         self.step_counter.assign_add(1)
         outputs = keras.tree.map_structure(lambda *parts: tf.stack(parts), *sampled.outputs)
         return self._log(terms.loss, terms.nll, terms.kl, (x, y, outputs, weights))
+
+    def terms(self, x: Any, y: Any, sample_weight: Any = None, *, step: Any) -> Terms:
+        """The objective's value in its parts for one batch, as a step of `fit` has it.
+
+        Args:
+          x: inputs.
+          y: targets.
+          sample_weight: `[B]`, ones where None.
+          step: number of the step, which is what its noise depends on.
+
+        Raises:
+          ValueError: before `compile`.
+        """
+        return self._evaluated(x, y, sample_weight, step)[0]
+
+    def _evaluated(self, x: Any, y: Any, weights: Any, step: Any) -> tuple[Terms, Sampled]:
+        if self._estimator is None:
+            raise ValueError(
+                f"model {self.name!r} must be compiled first, as its estimator is chosen there; "
+                "call compile()."
+            )
+        objective = self._objective.bind(self.likelihood, tf.convert_to_tensor(self.num_train))
+        noise = objective.noise(Noise(self.seed, step), None, None)
+        estimator = objective.prepare(self._estimator)
+        sampled = objective.sample(self.network, x, y, estimator, noise, True, weights)
+        weight = self.kl_weight_at(step)
+        return objective.terms(self.network, sampled, estimator, noise, weight), sampled
 
     def test_step(self, data: Any) -> dict:
         """The negative ELBO, and metrics of the predictive mixture; Keras calls it."""
@@ -213,21 +248,30 @@ class BayesianModel(keras.Model):
     def predict_step(self, data: Any) -> Any:
         """The predictive mean, probabilities in a classification; Keras calls it."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self._predictive_mean(self._samples(x))
+        return predictive_mean(self.likelihood, self._samples(x))
+
+    def predictive(self, x: Any, num_samples: int | None = None, **options: Any) -> Predictive:
+        """What the model says of the targets of some inputs, as `bnn.predictive`.
+
+        Args:
+          x: inputs.
+          num_samples: S; `num_predict_samples` where None.
+          **options: of `bnn.predictive`.
+        """
+        count = self.num_predict_samples if num_samples is None else num_samples
+        options = {"seed": self.seed, **options}
+        return predictive(self.network, self.likelihood, x, count, **options)
 
     def _samples(self, inputs: Any) -> Any:
         """Outputs of `num_predict_samples` functions, `[S, B, …]` each."""
         return predict(self.network, inputs, self.num_predict_samples, self.seed, jit_compile=False)
 
-    def _predictive_mean(self, samples: Any) -> tf.Tensor:
-        """Probabilities `[B, C]`, or the mean of the targets `[B, D]`."""
-        return self.likelihood.predictive(samples).mean()
-
     def _ledger(self) -> dict[str, tf.Tensor]:
         noise = Noise(self.seed, tf.convert_to_tensor(self.step_counter))
         return ledger(self.network, noise=noise, kl=self._objective.kl)
 
-    def _current_kl_weight(self, step: tf.Tensor) -> tf.Tensor:
+    def kl_weight_at(self, step: Any) -> tf.Tensor:
+        """λ at a step of the latest `fit`, scalar."""
         total = tf.convert_to_tensor(self.total_steps)
         return self._kl_weight(tf.math.divide_no_nan(tf.cast(step, tf.float32), total))
 
@@ -238,7 +282,8 @@ class BayesianModel(keras.Model):
             tracker.update_state(value, sample_weight=size)
         self._kl_tracker.update_state(kl)
         if self._compile_metrics is not None:
-            self.compute_metrics(x, y, self._predictive_mean(outputs), sample_weight=weights)
+            mean = predictive_mean(self.likelihood, outputs)
+            self.compute_metrics(x, y, mean, sample_weight=weights)
         return self.get_metrics_result()
 
     def get_config(self) -> dict:
@@ -283,21 +328,3 @@ def _lower_is_better(callbacks: Any) -> None:
         watched = str(getattr(callback, "monitor", "")).removeprefix("val_")
         if watched in ("nll", "kl") and getattr(callback, "mode", None) == "auto":
             callback.mode = "min"
-
-
-def _serving(network: keras.Model) -> Estimator:
-    """`Flipout` where it serves, else `Reparameterization`."""
-    flipout, fallback = Flipout(), Reparameterization()
-    others = {
-        site.labels[1]: fallback
-        for site in sites(network).values()
-        if site.operator.needs_weights or flipout.unfit(site.posterior)
-    }
-    return BySite(others, flipout) if others else flipout
-
-
-def _require_no_decay(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
-    """Has weight decay leave the scales alone: it would drive ln σ to 0 without any gradient."""
-    if optimizer.weight_decay:
-        scales = [v for site in sites(network).values() for v in site.posterior.scale_variables]
-        optimizer.exclude_from_weight_decay(var_list=scales)

@@ -69,6 +69,12 @@ class StudentT(Dispersed):
         )
         return tf.where(z < 0, tail, 1 - tail)
 
+    def quantile(self, q: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
+        """Loc + s t_ν⁻¹(q): one root for each q, whatever the number of locations."""
+        loc, scale = parameters
+        zero, one = tf.zeros((), q.dtype), tf.ones((), q.dtype)
+        return loc + scale * super().quantile(q, zero, one)
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "df": self.df}

@@ -52,6 +52,7 @@ class MAP(Method):
             estimator=Mean(),
             noise=noise,
             training=training,
+            weights=getattr(batch, "weights", None),
         )
         by_site = {f"kl/{name}": kl for name, kl in terms.kl_by_site.items()}
         return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl, **by_site})

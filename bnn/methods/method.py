@@ -14,6 +14,7 @@ from bnn.methods.problem import Problem
 from bnn.noise import Noise
 from bnn.prediction import Draws, Functions, predict
 from bnn.training import Archive, Stepper
+from bnn.weight_decay import spare_scales
 
 # Inputs per pass: bounds the memory of convolutional activations; the samples do not depend on it.
 _PREDICT_BATCH = 1000
@@ -62,6 +63,7 @@ class Method(Stepper, abc.ABC):
             )
         self.problem = problem
         if problem.optimizer is not None:
+            spare_scales(problem.optimizer, problem.model, problem.likelihood)
             problem.optimizer.build(list(self.trained))
 
     @property

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from bnn.draw import Draw
+from bnn.ledger import record
 from bnn.sites import Site, sites
 
 
@@ -28,7 +29,8 @@ def log_ratios(model: keras.Model, draw: Draw, *, path_only: bool = False) -> di
                 f"site {name!r} was not used in the draw; call the whole model in the draw."
             )
         log_prior = tf.reduce_sum(site.prior.log_prob(weights[site]))
-        ratios[name] = _log_posterior(site, weights[site], path_only) - log_prior
+        ratio = _log_posterior(site, weights[site], path_only) - log_prior
+        ratios[name] = record(site, ratio)
     return ratios
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import json
 import math
 import pathlib
 import types
@@ -25,6 +26,8 @@ _PLAIN = (bool, int, str, type(None))
 # State that training changes, or caches: the same object is the same description before and after.
 _STATE = (keras.Variable, tf.Variable, keras.Model, types.ModuleType)
 _DEEPEST = 12
+# Of a data set: how it is read, and what its scaling says.
+_NOT_CONTENT = ("preparation", "train_source", "num_workers")
 
 
 class UndescribableError(ValueError):
@@ -52,12 +55,21 @@ def describe(name: str, value: Any) -> Any:
 def fingerprint(data: Any) -> dict[str, Any]:
     """Name, scales and a digest of every part of a data set, JSON values.
 
+    `scaling` is what `bnn.data.scaling.Scaling.from_json` takes: raw inputs can be prepared, and
+    outputs brought to the targets' own units, without the source's file. Of a training part that is
+    streamed, length and a few examples are digested.
+
     A data set with a method `fingerprint` says it itself.
     """
     if callable(getattr(data, "fingerprint", None)):
         return data.fingerprint()
-    fields = {f.name: getattr(data, f.name) for f in dataclasses.fields(data)}
-    return {name: _field(value) for name, value in fields.items()}
+    names = [f.name for f in dataclasses.fields(data) if f.name not in _NOT_CONTENT]
+    found = {name: _field(getattr(data, name)) for name in names}
+    if getattr(data, "train_source", None) is not None:  # read in full it would fill the memory
+        found["train_source"] = data.fingerprint
+    if hasattr(data, "scaling"):
+        found["scaling"] = json.loads(json.dumps(data.scaling.to_json()))
+    return found
 
 
 def differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

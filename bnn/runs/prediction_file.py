@@ -25,6 +25,7 @@ _READABLE = (1, 2)
 # All samples of 32 weights on the ten classes of 10,000 images are 12.8 MB in float32.
 MAX_BYTES = 32 * 2**20
 _SAMPLES = ("log_probs", "loc", "scale")
+_TASKS = ("classification", "regression", "multilabel", "counts", "survival", "heads")
 # What NumPy and zipfile raise for a file that is damaged or none of theirs.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -48,17 +49,18 @@ class Predictions:
     """The predictions of B examples by S weight samples.
 
     Attributes:
-      task: "classification" or "regression".
+      task: of the likelihood: "classification", "regression", "multilabel", "counts", "survival"
+        or "heads"; that of the positions where an example has several.
       num_samples: S, of which losses and scores are the mixture's.
-      targets: labels `[B]` or targets `[B, D]` in their own units; empty where the examples have
-        none that the model could know, as out of distribution.
+      targets: labels `[B]` or targets `[B, D]` in their own units, those of several heads side by
+        side; empty where the examples have none that the model could know, as out of distribution.
       losses: by name `[B]`: nll (nats), and error and brier, or squared_error and crps (squared
-        and plain target units). Empty where there are no targets.
+        and plain target units), of several heads `<head>/<name>`. Empty where there are no targets.
       scores: uncertainty by name `[B]`, larger is less sure: max_probability, entropy and
         mutual_information (nats), or predictive_std (target units).
-      log_probs: `[S, B, C]`, nats; None for a regression, or where the file would exceed its
-        size.
-      loc: means `[S, B, D]` in target units; None for a classification, or where too large.
+      log_probs: `[S, B, C]`, nats; None for other tasks than classification, or where the file
+        would exceed its size.
+      loc: means `[S, B, D]` in target units; None where the samples are no normals, or too large.
       scale: standard deviations of the observation noise, broadcastable to `loc`.
       inputs: `[B]`, where an input is one number, in its own units.
       rows: integers `[B]`, which row of the data each example is: the same for the same example in
@@ -196,7 +198,7 @@ def load_predictions(path: str | Path) -> Predictions:
 def _fault(arrays: Mapping[str, np.ndarray]) -> str:
     """What contradicts itself in a file that could be read, or ""."""
     task, number = arrays["task"], arrays["num_samples"]
-    if str(task) not in ("classification", "regression"):
+    if str(task) not in _TASKS:
         return f"task {str(task)[:40]!r}"
     if number.shape != () or number.dtype.kind not in "iu" or number < 1:
         return "num_samples is no number of at least 1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bnn.runs.checks import check_numbers, require
 from bnn.runs.folder import Identity, RunFolder
 from bnn.runs.identity import describe, fingerprint
 from bnn.runs.session import Session
+from bnn.runs.tasks import check_outputs, check_task, num_targets, output_size
 from bnn.schedules import Schedule
 from bnn.training import OneDevice, Plan, Strategy, check_layers
 
@@ -69,48 +71,26 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
     """
     arguments = dict(locals())
     strategy = strategy if strategy is not None else OneDevice()
-    require("strategy", strategy, Strategy, "@Mirrored()")
-    require("data", data, Dataset, "@digits()")
-    require("likelihood", likelihood, Likelihood, "@Categorical()")
-    require("method", method, Method, "@VariationalInference()")
-    if optimizer is not None:
-        require("optimizer", optimizer, keras.optimizers.Optimizer, "@keras.optimizers.Adam()")
-    if learning_rate is not None:
-        require("learning_rate", learning_rate, Schedule, "@learning_rate/Constant()")
+    _check_kinds(strategy, data, likelihood, method, optimizer, learning_rate)
     if probe is not None:
-        require("probe", probe, GradientNoiseProbe, "@GradientNoiseProbe()")
-        probe.check(method)
-        if strategy.num_replicas > 1:
-            raise ValueError(
-                f"probe measures gradients on one device, got a strategy of "
-                f"{strategy.num_replicas} replicas; use run.probe = None or @OneDevice()."
-            )
+        _check_probe(probe, method, strategy)
     check_numbers(arguments)
     plan = Plan(data.num_train, batch_size, epochs, report_every)
     strategy.check_batch(batch_size)
-    _check_task(data, likelihood)
+    check_task(data, likelihood)
     described, digests = _descriptions(arguments, given), fingerprint(data)
     keras.utils.set_random_seed(seed)
-    num_targets = data.num_classes or data.num_targets or 1
-    num_outputs = likelihood.num_outputs(num_targets)
+    of_targets = num_targets(data)
+    num_outputs = likelihood.num_outputs(of_targets)
     with strategy.scope():
-        likelihood.build(num_targets)
-        built = model(data.input_shape, num_outputs)
+        likelihood.build(of_targets)
+        make_model = functools.partial(model, data.input_shape, num_outputs)
+        built = make_model()
+        check_outputs(built, likelihood)
         check_layers(built, strategy.num_replicas)
-        adopted = strategy.adopt(optimizer) if optimizer is not None else None
-        if adopted is not None and learning_rate is not None:
-            adopted.learning_rate = learning_rate.for_keras(plan.total_steps)
-        problem = Problem(
-            model=built,
-            likelihood=likelihood,
-            num_train=data.num_train,
-            total_steps=plan.total_steps,
-            seed=seed,
-            optimizer=adopted,
-            jit_compile=jit_compile,
-            make_model=lambda: model(data.input_shape, num_outputs),
-        )
-        method.build(problem)
+        adopted = _adopted(strategy, optimizer, learning_rate, plan.total_steps)
+        sizes = data.num_train, plan.total_steps, seed
+        method.build(Problem(built, likelihood, *sizes, adopted, jit_compile, make_model))
         method.variables  # noqa: B018  (created here, on all replicas)
     return Session(
         folder=run_folder(workdir),
@@ -121,12 +101,50 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
         plan=plan,
         strategy=strategy,
         num_predict_samples=num_predict_samples,
-        num_outputs=num_outputs,
+        num_outputs=output_size(built, num_outputs),
         steps_per_call=steps_per_call,
         probe=probe,
         keep_checkpoints=keep_checkpoints,
         save_seconds=save_seconds,
     )
+
+
+def _check_kinds(
+    strategy: Any, data: Any, likelihood: Any, method: Any, optimizer: Any, learning_rate: Any
+) -> None:
+    require("strategy", strategy, Strategy, "@Mirrored()")
+    require("data", data, Dataset, "@digits()")
+    require("likelihood", likelihood, Likelihood, "@Categorical()")
+    require("method", method, Method, "@VariationalInference()")
+    if optimizer is not None:
+        require("optimizer", optimizer, keras.optimizers.Optimizer, "@keras.optimizers.Adam()")
+    if learning_rate is not None:
+        require("learning_rate", learning_rate, Schedule, "@learning_rate/Constant()")
+
+
+def _check_probe(probe: Any, method: Method, strategy: Strategy) -> None:
+    require("probe", probe, GradientNoiseProbe, "@GradientNoiseProbe()")
+    probe.check(method)
+    if strategy.num_replicas > 1:
+        raise ValueError(
+            f"probe measures gradients on one device, got a strategy of "
+            f"{strategy.num_replicas} replicas; use run.probe = None or @OneDevice()."
+        )
+
+
+def _adopted(
+    strategy: Strategy,
+    optimizer: keras.optimizers.Optimizer | None,
+    learning_rate: Schedule | None,
+    total_steps: int,
+) -> keras.optimizers.Optimizer | None:
+    """The replicas' optimizer with its schedule."""
+    if optimizer is None:
+        return None
+    adopted = strategy.adopt(optimizer)
+    if learning_rate is not None:
+        adopted.learning_rate = learning_rate.for_keras(total_steps)
+    return adopted
 
 
 def _descriptions(arguments: dict[str, Any], given: Sequence[str]) -> dict[str, Any]:
@@ -136,20 +154,3 @@ def _descriptions(arguments: dict[str, Any], given: Sequence[str]) -> dict[str, 
     if "data" in names:  # its fingerprint is a file of its own
         described["data"] = arguments["data"].name
     return described
-
-
-def _check_task(data: Dataset, likelihood: Likelihood) -> None:
-    if data.num_test == 0:
-        raise ValueError(
-            f"data set {data.name!r} has no test part to evaluate on; hold out some examples."
-        )
-    if likelihood.task != data.task:
-        raise ValueError(
-            f"likelihood {type(likelihood).__name__} is for {likelihood.task}, but data set "
-            f"{data.name!r} is for {data.task}; use "
-            + (
-                "bnn.likelihoods.Categorical."
-                if data.task == "classification"
-                else "bnn.likelihoods.Normal or HeteroscedasticNormal."
-            )
-        )

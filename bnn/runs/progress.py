@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from bnn.data import Dataset, nests
 from bnn.evaluation import headline
 from bnn.runs.session import Session
 
@@ -20,10 +24,10 @@ def progress_metrics(session: Session) -> dict[str, float]:
     """A few metrics of the validation part, `valid_…`, or of some training examples."""
     data, likelihood = session.data, session.problem.likelihood
     part = "valid" if data.num_valid else "train"
-    inputs, targets = (a[:_TRAIN_SUBSET] for a in data.part(part))
+    inputs, targets = _some(data, part)
     samples = session.method.predict(inputs, _REPORT_SAMPLES, session.problem.seed)
-    finite = bool(tf.reduce_all(tf.math.is_finite(samples)))
-    shown = samples if finite else tf.zeros_like(samples)
+    finite = all(bool(tf.reduce_all(tf.math.is_finite(s))) for s in tf.nest.flatten(samples))
+    shown = samples if finite else tf.nest.map_structure(tf.zeros_like, samples)
     values = headline(likelihood, shown, targets, data)
     if not finite:  # the loss, where it follows, says at which step and site
         values = dict.fromkeys(values, math.nan)
@@ -31,6 +35,17 @@ def progress_metrics(session: Session) -> dict[str, float]:
         return {f"valid_{name}": value for name, value in values.items()}
     del values["nll"]  # the name of the objective's own term, which is there already
     return values
+
+
+def _some(data: Dataset, part: str) -> tuple[Any, Any]:
+    """The first examples of a part; of a training part that is streamed they are read."""
+    if part == "train" and data.train_source is not None:
+        rows = np.arange(min(_TRAIN_SUBSET, data.num_train))
+        found = data.train_source.take(rows)
+        return found.inputs, found.targets
+    first = operator.itemgetter(slice(_TRAIN_SUBSET))
+    inputs, targets = (nests.mapped(first, nest) for nest in data.part(part))
+    return inputs, targets
 
 
 def probe_metrics(session: Session, step: int) -> dict[str, float]:

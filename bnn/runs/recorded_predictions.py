@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from bnn.data import Dataset
 from bnn.evaluation import Judged, judged
@@ -37,18 +37,22 @@ def predictions_of_test(likelihood: Likelihood, test: Judged, data: Dataset) -> 
         losses=_under("loss/", test),
         scores=_under("score/", test),
         inputs=_own_inputs(data) if _one_input(data) else None,
-        rows=getattr(data, "rows_test", None),
+        rows=_rows(data),
         **samples,
     )
 
 
 def _rows(data: Dataset) -> np.ndarray | None:
-    """Which rows of its source the test examples are, where the data set knows."""
-    return getattr(data, "rows_test", None)
+    """Which rows of its source the test examples are, where the data set was told.
+
+    Not the numbers that `Dataset.rows` counts up where it was not: two splits of one table would
+    seem to have the same test examples.
+    """
+    return None if data.rows_test is None else data.rows("test")
 
 
 def write_out_of_distribution(
-    folder: Path, name: str, likelihood: Likelihood, samples: tf.Tensor
+    folder: Path, name: str, likelihood: Likelihood, samples: Any
 ) -> None:
     """Writes `predictions/out_of_distribution/<name>.npz` into a run's folder.
 

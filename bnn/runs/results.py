@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnn.diagnostics import ledger_report
+from bnn.diagnostics import constant_warning, ledger_report, versus_constant
 from bnn.divergences import MonteCarlo
 from bnn.evaluation import Judged, evaluation_of, judge
 from bnn.ledger import ledger
@@ -63,7 +63,8 @@ def write_results(
     write_predictions(folder.path, problem.likelihood, test, data)
     records = read_jsonl(folder.metrics)
     figures = draw_figures(folder.figures, records, problem.likelihood, test.examples, data)
-    results["ledger"] = write_ledger(folder.path, problem, records)
+    flat = _constant_in_words(session, test, results.get("kl_weight", 1.0))
+    results["ledger"] = write_ledger(folder.path, problem, records, [flat] if flat else [])
     results["seconds"]["total"] = round(time.monotonic() - started, 3)
     write_json(folder.results, results)
     for name, path in figures.items():
@@ -86,6 +87,7 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
     kl = {name: float(value) for name, value in values.items()}
     return {
         "data": data.name,
+        "task": problem.likelihood.task,
         "test": evaluation_of(problem.likelihood).metrics(test.examples),
         "num_predict_samples": session.num_predict_samples,
         **session.method.describe(),
@@ -101,8 +103,22 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
     }
 
 
+def _constant_in_words(session: Session, test: Judged, kl_weight: float) -> str:
+    """The warning of a model that predicts the test part no better than a constant, or ""."""
+    data, prefix = session.data, "loss/"
+    losses = {n.removeprefix(prefix): v for n, v in test.examples.items() if n.startswith(prefix)}
+    names = [n.partition("/")[2] for n in losses if n.startswith("squared_error")]
+    versus = versus_constant(data.task, test.examples["targets"], losses, names)
+    held = hasattr(data, "x_train") and hasattr(data, "y_train")
+    train = (data.x_train, data.y_train) if held else None
+    return constant_warning(session.problem.model, data.task, versus, train, kl_weight)
+
+
 def write_ledger(
-    folder: Path, problem: Problem, records: Sequence[Mapping[str, Any]]
+    folder: Path,
+    problem: Problem,
+    records: Sequence[Mapping[str, Any]],
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Writes `ledger.md`, logs its warnings, and returns the report as JSON values.
 
@@ -110,18 +126,25 @@ def write_ledger(
       folder: of the run.
       problem: trained.
       records: lines of `metrics.jsonl`; the last one's NLL is what the KL is compared with.
+      warnings: of other things that a person should know of the trained model.
     """
     if not sites(problem.model):  # a plain Keras model
-        return {"sites": [], "warnings": []}
+        _log(warnings)
+        return {"sites": [], "warnings": list(warnings)}
     nll = records[-1].get("nll") if records else None
     report = ledger_report(problem.model, problem.num_train, nll, problem.seed)
+    report = dataclasses.replace(report, warnings=(*report.warnings, *warnings))
     write_text(folder / "ledger.md", str(report))
-    for warning in report.warnings:
-        logging.getLogger("absl").warning("%s", warning)
+    _log(report.warnings)
     return dataclasses.asdict(report) | {
         "sites": [_finite(dataclasses.asdict(site)) for site in report.sites],
         "warnings": list(report.warnings),
     }
+
+
+def _log(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        logging.getLogger("absl").warning("%s", warning)
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:

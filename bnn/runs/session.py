@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from bnn.data import Batches, Dataset, ResidentBatches
+from bnn.data import Batches, Dataset
 from bnn.methods import GradientNoiseProbe, Method, Problem
 from bnn.runs.folder import Identity, RunFolder, arguments_text
 from bnn.sites import sites
@@ -35,7 +35,7 @@ class Session:
       plan: the steps.
       strategy: the replicas, in whose scope the variables were created.
       num_predict_samples: S of the test metrics.
-      num_outputs: numbers of one output of the model.
+      num_outputs: numbers that the model gives for one input.
       steps_per_call: most steps in one compiled call.
       probe: measures the gradient noise of several estimators at every report, or None.
       keep_checkpoints: newest checkpoints kept.
@@ -62,16 +62,8 @@ class Session:
 
     @functools.cached_property
     def batches(self) -> Batches:
-        """Of the training part."""
-        make = getattr(self.data, "batches", None)
-        if make is not None:  # a set that does not stay on the device
-            return make(batch_size=self.plan.batch_size, seed=self.problem.seed)
-        return ResidentBatches(
-            self.data.x_train,
-            self.data.y_train,
-            batch_size=self.plan.batch_size,
-            seed=self.problem.seed,
-        )
+        """Of the training part, resident or streamed."""
+        return self.data.batches(batch_size=self.plan.batch_size, seed=self.problem.seed)
 
     def training_steps(self) -> TrainingSteps:
         """The compiled steps, on one device or on all replicas."""

@@ -63,8 +63,8 @@ class _Saver:
             self._checkpoints.save(step)
         self._saved, self._last = step, time.monotonic()
 
-    def save_if_due(self, step: int) -> None:
-        if time.monotonic() - self._last > self._seconds:
+    def save_if_due(self, step: int, ended: bool) -> None:
+        if ended or time.monotonic() - self._last > self._seconds:
             self.save(step)
 
 
@@ -135,10 +135,7 @@ def fit(
                 score = report(step, _values(averages.take(), history))
                 if score is not None and workers.is_chief:
                     checkpoints.offer(step, score)
-            if report_step is not None:
-                saver.save_if_due(step)
-            else:
-                saver.save(step)
+            saver.save_if_due(step, ended=report_step is None)
 
 
 def _agree(workers: Workers, stop: StopRequest, count: int) -> tuple[signal.Signals | None, int]:

@@ -46,7 +46,9 @@ def test_a_collapsed_fit_is_named_with_its_numbers(write_line):
     text = constant_in_words(groups)
     assert text.startswith(f"No better than a constant: `VariationalInference, Flipout` ({words}).")
     assert "or the bound of a mean field prefers it" in text
-    assert "a tempered bound (`VariationalInference.kl_weight` below 1, named as tempered)" in text
+    assert "a tempered bound (`kl_weight` below 1, named as tempered)" in text
+    assert "`FullCovarianceNormal`, `LowRankNormal`" in text
+    assert "MAP (`Point` posteriors)" in text
 
 
 def test_beside_a_better_model_there_is_something_to_learn(write_line):

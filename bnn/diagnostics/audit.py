@@ -1,0 +1,279 @@
+"""An audit of a training loop: does it train the posterior that its author has in mind?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bnn.diagnostics.audit_words import kl_in_words
+from bnn.diagnostics.ledger_report import ledger_report
+from bnn.diagnostics.loop import Loop, Measured, measure
+from bnn.diagnostics.report import Verdict
+from bnn.draw import Draw
+from bnn.estimators import Estimator, Reparameterization
+from bnn.likelihoods import Likelihood
+from bnn.objectives.checks import require_tracked
+from bnn.sites import sites
+from bnn.weight_decay import decayed_scales
+
+# Relative error of a factor that arithmetic in float32 explains.
+_EXACT = 1e-3
+_Z_LIMIT = 6.0
+# A gradient that is off by less, of its own size, is not called wrong.
+_LEAST = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+      name: of the check.
+      verdict: see `bnn.diagnostics.Verdict`.
+      words: what was seen, with numbers, and the remedy where it is wrong.
+    """
+
+    name: str
+    verdict: Verdict
+    words: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What an audit found; `str` says it, `ok` is whether nothing failed.
+
+    Attributes:
+      findings: in the order of the checks.
+    """
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The findings that failed."""
+        return tuple(f for f in self.findings if f.verdict is Verdict.FAIL)
+
+    def __str__(self) -> str:
+        """One line a finding."""
+        return (
+            "\n".join(f"{f.verdict.value:>10}  {f.name}: {f.words}" for f in self.findings) + "\n"
+        )
+
+
+def audit(
+    model: keras.Model,
+    loss: Callable[..., tf.Tensor] | keras.Model | None,
+    batch: Any,
+    *,
+    likelihood: Likelihood | None = None,
+    num_train: int | None = None,
+    kl_weight: float = 1.0,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    estimator: Estimator | None = None,
+    num_steps: int = 16,
+) -> Audit:
+    """Audits a loss function, or a `bnn.BayesianModel`, on one batch; nothing is trained.
+
+    Looked at: whether every drawn site is in the ledger, whether the KL counts KL weight / N once,
+    whether the loss's gradient is the objective's (that of `bnn.objectives.NegativeELBO`), whether
+    the noise moves with the step, whether weight decay spares the scales, and whether posteriors
+    have collapsed. The KL's factor is exact; gradients are compared by their means over steps.
+
+    Args:
+      model: built; the network, or the BayesianModel itself.
+      loss: the loop's loss as a function of (inputs, targets, step), or of (inputs, targets) where
+        it counts for itself; a BayesianModel; or None where `model` is one.
+      batch: (inputs, targets), tensors or arrays.
+      likelihood: p(y | outputs) that the loop has in mind; a BayesianModel's own where None.
+      num_train: N; what a BayesianModel was fitted with where None.
+      kl_weight: the tempering that is meant.
+      optimizer: of the loop, built or not; not looked at where None.
+      estimator: of the objective's gradient; `Reparameterization` where None, which serves all.
+      num_steps: steps over which gradients are averaged.
+
+    Raises:
+      ValueError: likelihood or num_train missing, or a batch that is no pair.
+    """
+    bayesian = loss if loss is not None else model
+    if hasattr(bayesian, "kl_weight_at"):  # a BayesianModel, which stands above this module
+        return _audit_fitted(bayesian, batch, num_train, estimator, num_steps)
+    if not callable(loss):
+        raise ValueError(
+            f"loss must be a function of (inputs, targets, step) or a bnn.BayesianModel, got "
+            f"{loss!r}."
+        )
+    if likelihood is None or num_train is None:
+        missing = "likelihood" if likelihood is None else "num_train"
+        raise ValueError(
+            f"audit needs {missing}, to compare the loss with the negative ELBO; pass for example "
+            "likelihood=bnn.likelihoods.Categorical(), num_train=60000."
+        )
+    chosen = estimator if estimator is not None else Reparameterization()
+    loop = Loop(model, loss, _pair(batch), likelihood, int(num_train), float(kl_weight), chosen)
+    return _audit(loop, optimizer, num_steps)
+
+
+def _audit_fitted(
+    model: Any, batch: Any, num_train: int | None, estimator: Estimator | None, num_steps: int
+) -> Audit:
+    if num_train is not None:
+        model.num_train.assign(float(num_train))
+    held = float(model.num_train)
+    if held < 1:
+        raise ValueError(
+            "audit needs num_train: this BayesianModel has not been fitted yet; pass num_train= "
+            "the number of training examples."
+        )
+
+    def loss(inputs: Any, targets: Any, step: Any) -> tf.Tensor:
+        return model.terms(inputs, targets, step=step).loss
+
+    loop = Loop(
+        model.network,
+        loss,
+        _pair(batch),
+        model.likelihood,
+        round(held),
+        float(model.kl_weight_at(0)),
+        estimator if estimator is not None else Reparameterization(),
+    )
+    return _audit(loop, model.optimizer, num_steps)
+
+
+def _pair(batch: Any) -> tuple[Any, Any]:
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        raise ValueError(
+            f"batch must be (inputs, targets), got {type(batch).__name__}; pass one batch of the "
+            "training data."
+        )
+    inputs, targets = (keras.tree.map_structure(tf.convert_to_tensor, part) for part in batch[:2])
+    return inputs, targets
+
+
+def _audit(loop: Loop, optimizer: keras.optimizers.Optimizer | None, num_steps: int) -> Audit:
+    findings = [_tracked(loop)]
+    if findings[0].verdict is Verdict.PASS:
+        findings.append(_moves(loop))
+        measured = measure(loop, num_steps)
+        findings += [_kl(loop, measured), _gradient(loop, measured)]
+    findings += [_decay(loop, optimizer), _collapsed(loop)]
+    return Audit(tuple(findings))
+
+
+def _tracked(loop: Loop) -> Finding:
+    name = "drawn sites in the ledger"
+    with Draw(0, loop.estimator) as draw:
+        loop.model(loop.batch[0], training=False)
+    try:
+        require_tracked(loop.model, draw)
+    except ValueError as error:
+        return Finding(name, Verdict.FAIL, str(error))
+    unused = [n for n, site in sites(loop.model).items() if site not in draw.sites]
+    if unused:
+        words = f"{', '.join(unused)} is never drawn in a call, but its KL is counted: remove it"
+        return Finding(name, Verdict.FAIL, words + ", or call its layer.")
+    return Finding(name, Verdict.PASS, f"all {len(draw.sites)} of them.")
+
+
+def _moves(loop: Loop) -> Finding:
+    name = "noise moves with the step"
+    if all(site.posterior.deterministic for site in sites(loop.model).values()):
+        return Finding(name, Verdict.SKIP, "no weight is random.")
+    first, second, third = (float(loop.at(step)) for step in range(3))
+    if first == second == third:
+        words = (
+            f"three steps have the same loss, {first:.6g}: the loop trains one frozen weight "
+            "sample. Pass the number of the step, as a tensor where the function is compiled: "
+            "bnn.Noise(seed, step), or step= of the objective."
+        )
+        return Finding(name, Verdict.FAIL, words)
+    return Finding(
+        name, Verdict.PASS, f"losses of three steps: {first:.6g}, {second:.6g}, {third:.6g}."
+    )
+
+
+def _kl(loop: Loop, measured: Measured) -> Finding:
+    name = "KL counted once, divided by N"
+    wanted = loop.kl_weight / loop.num_train
+    factors = measured.kl_factors
+    right = {
+        n: abs(f / (wanted * measured.scale) - 1) <= _EXACT if wanted else f == 0
+        for n, f in factors.items()
+    }
+    if all(right.values()):
+        words = f"every site counts {loop.kl_weight:g} / {loop.num_train}."
+        if measured.scale != 1.0:
+            words += (
+                f" The whole loss is {measured.scale:.4g} times the objective's, NLL and KL alike: "
+                "the same optimum, but learning rates and gradient clipping see it."
+            )
+        return Finding(name, Verdict.PASS, words)
+    if not any(factors.values()) and measured.whole_gradient_agrees:
+        words = "not by the ledger; by the gradient, which agrees with that of the whole objective."
+        return Finding(name, Verdict.PASS, words)
+    return Finding(name, Verdict.FAIL, kl_in_words(loop, factors))
+
+
+def _gradient(loop: Loop, measured: Measured) -> Finding:
+    name = "gradient is the objective's"
+    missing = measured.without_gradient
+    if missing:
+        words = (
+            f"no gradient reaches {', '.join(missing)}, though the objective has one there; sample "
+            "the weights inside of the tape, and leave out stop_gradient and .numpy()."
+        )
+        return Finding(name, Verdict.FAIL, words)
+    off = measured.ratio / measured.scale - 1
+    if abs(off) > _LEAST and abs(measured.z) > _Z_LIMIT:
+        batch = len(keras.tree.flatten(loop.batch[0])[0])
+        hint = f" (the batch has {batch} examples: a sum in place of a mean?)"
+        words = (
+            f"the likelihood's part is {measured.ratio:.3g} ± {measured.standard_error:.2g} times "
+            f"that of the negative ELBO per example{hint if measured.ratio > 1.5 else ''}; use the "
+            "mean of −log p over the batch, in the same sample of the weights."
+        )
+        return Finding(name, Verdict.FAIL, words)
+    if not np.isfinite(measured.standard_error) or measured.standard_error > 0.5:
+        words = (
+            f"the likelihood's part is {measured.ratio:.3g} ± {measured.standard_error:.2g} times "
+            "the objective's: too much noise to tell; raise num_steps."
+        )
+        return Finding(name, Verdict.UNRESOLVED, words)
+    words = f"its likelihood's part {measured.ratio:.3g} ± {measured.standard_error:.2g} times."
+    return Finding(name, Verdict.PASS, words)
+
+
+def _decay(loop: Loop, optimizer: keras.optimizers.Optimizer | None) -> Finding:
+    name = "weight decay spares the scales"
+    if optimizer is None:
+        return Finding(name, Verdict.SKIP, "no optimizer was given.")
+    decayed = decayed_scales(optimizer, loop.model, loop.likelihood)
+    if not decayed:
+        return Finding(name, Verdict.PASS, "no scale is decayed.")
+    words = (
+        f"{type(optimizer).__name__}'s weight decay moves {len(decayed)} scales, such as "
+        f"{decayed[0].path}, towards ln σ = 0, that is σ = 1, without any gradient. Before the "
+        "optimizer is built: optimizer.exclude_from_weight_decay(var_list=[v for s in "
+        "bnn.sites(model).values() for v in s.posterior.scale_variables]); or no weight decay: the "
+        "prior is one."
+    )
+    return Finding(name, Verdict.FAIL, words)
+
+
+def _collapsed(loop: Loop) -> Finding:
+    name = "posteriors have not collapsed"
+    report = ledger_report(loop.model, loop.num_train)
+    found = [w for w in report.warnings if "collapsed" in w]
+    if found:
+        return Finding(name, Verdict.FAIL, " ".join(found))
+    return Finding(name, Verdict.PASS, f"KL {report.kl_per_example:.4g} nats per example.")

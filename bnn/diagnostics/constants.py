@@ -1,0 +1,163 @@
+"""Models that predict no better than a constant: which a bound may prefer without a word."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from bnn.diagnostics.neighbours import neighbour_error
+from bnn.divergences import MonteCarlo
+from bnn.formatting import show
+from bnn.ledger import elementwise_kl, site_kl
+from bnn.noise import Noise
+from bnn.sites import sites
+
+# Share of the constant's loss that a model must take away to be called better.
+LEAST = 0.05
+# A weight with less KL than this, in nats, has all but returned to its prior: steps of an optimizer
+# keep it from 0. From this share of them on the bound has chosen, and not the training failed.
+_NEAR_PRIOR = 0.1
+_CHOSEN = 0.5
+_MONTE_CARLO = MonteCarlo(32)
+REMEDIES = (
+    "a tempered bound (`kl_weight` below 1, named as tempered), posteriors with dependent weights "
+    "(`FullCovarianceNormal`, `LowRankNormal`), fewer weights, or MAP (`Point` posteriors), which "
+    "shows what the architecture can do"
+)
+
+
+class Versus(NamedTuple):
+    """A model's loss beside that of the best constant.
+
+    Attributes:
+      is_better: whether the model takes at least 5 % of the constant's loss away, of one target.
+      numbers: of both, in words.
+      constant_loss: mean squared error of the mean of the targets, or error of the most frequent
+        class; of the first target.
+    """
+
+    is_better: bool
+    numbers: str
+    constant_loss: float
+
+
+def versus_constant(
+    task: str, targets: np.ndarray, losses: Mapping[str, np.ndarray], names: Sequence[str] = ("",)
+) -> Versus | None:
+    """Compares predictions with the mean of the targets, or the most frequent class.
+
+    The constant is taken as if it had been known. None where the losses do not tell.
+
+    Args:
+      task: `"classification"` or `"regression"`.
+      targets: `[B]` labels or `[B, D]`.
+      losses: of every example, `error`, or `squared_error` (`squared_error/<name>` of several
+        targets), `[B]` each.
+      names: of the D targets.
+    """
+    if not len(targets):
+        return None
+    if task == "classification":
+        error = float(np.mean(losses.get("error", np.nan)))
+        rest = 1 - np.bincount(targets).max() / len(targets)
+        if np.isnan(error):
+            return None
+        shown = [show(100 * each, 3) for each in (error, rest)]
+        numbers = f"error {shown[0]} %, the most frequent class {shown[1]} %"
+        return Versus(not error >= (1 - LEAST) * rest, numbers, rest)
+    said, better = [], False
+    for column, target in enumerate(names):
+        name = f"squared_error/{target}" if target else "squared_error"
+        if name not in losses:
+            return None
+        rmse = float(np.sqrt(np.mean(losses[name])))
+        spread = float(np.std(targets[:, column]))
+        if not np.isfinite(rmse):
+            return None
+        better |= bool(rmse < np.sqrt(1 - LEAST) * spread)
+        of = f" of {target}" if target else ""
+        said.append(
+            f"RMSE{of} {show(rmse, 3)}, standard deviation of the targets {show(spread, 3)}"
+        )
+    return Versus(better, "; ".join(said), float(np.var(targets[:, 0])))
+
+
+def constant_warning(
+    model: keras.Model,
+    task: str,
+    versus: Versus | None,
+    train: tuple[Any, np.ndarray] | None,
+    kl_weight: float = 1.0,
+) -> str:
+    """What to say of a model that is no better than a constant; "" of one that is.
+
+    Whether there is something to learn is asked of nearest neighbours, each training example being
+    left out in turn. If there is, either the bound prefers the constant, which the share of weights
+    that have their prior as posterior shows, or the training has not got there.
+
+    Args:
+      model: trained.
+      task: `"classification"` or `"regression"`.
+      versus: the comparison, in any units.
+      train: training inputs and targets, `[N]` labels or `[N, D]`; None where they are not at
+        hand.
+      kl_weight: λ at the end of training.
+    """
+    if versus is None or versus.is_better:
+        return ""
+    found = None if train is None else neighbour_error(task, *train)
+    said = f"The model predicts no better than a constant: {versus.numbers}."
+    if train is None or found is None:
+        return f"{said} Whether there is more to learn was not looked at. Remedies: {REMEDIES}."
+    if not found.is_better:
+        return (
+            f"{said} The constant seems right here: nearest neighbours, too, find nothing in the "
+            f"inputs ({found.numbers}). More flexible posteriors would not help."
+        )
+    said = f"{said} There is something to learn: {found.numbers}."
+    share, kl = _near_prior(model)
+    if share < _CHOSEN:
+        few = f"{show(100 * share, 3)} % of the weights have returned to their prior"
+        return (
+            f"{said} The training has not got there{f' ({few})' if sites(model) else ''}: train "
+            "longer, with another learning rate, and scale inputs and targets."
+        )
+    tempered = "" if kl_weight == 1.0 else f" tempered by {show(kl_weight, 3)},"
+    gain = ""
+    if found.gain is not None:
+        examples = len(train[1])
+        gain = (
+            f" A fit would gain about {show(found.gain, 3)} nats per example, "
+            f"{show(found.gain * examples, 3)} in all, and must cost more KL than that."
+        )
+    return (
+        f"{said} The {_family(model)} bound{tempered} prefers the constant here: "
+        f"{show(100 * share, 3)} % of the weights have returned to their prior, the KL is "
+        f"{show(kl, 3)} nats.{gain} Remedies: {REMEDIES}."
+    )
+
+
+def _near_prior(model: keras.Model) -> tuple[float, float]:
+    """Share of the random weights that say next to nothing, and the KL of all in nats."""
+    near, size, total = 0.0, 0, 0.0
+    for number, site in enumerate(sites(model).values()):
+        noise = Noise(0, site=number)
+        kl, count = float(site_kl(site, noise, _MONTE_CARLO)), math.prod(site.posterior.shape)
+        total, size = total + kl, size + count
+        if site.posterior.deterministic:
+            continue
+        if site.posterior.factorized:
+            each = elementwise_kl(site, noise, _MONTE_CARLO).numpy()
+            near += float(np.sum(each < _NEAR_PRIOR))
+        else:
+            near += count * float(kl < _NEAR_PRIOR * count)
+    return (near / size if size else 0.0), total
+
+
+def _family(model: keras.Model) -> str:
+    random = [site.posterior for site in sites(model).values() if not site.posterior.deterministic]
+    return "mean-field" if all(posterior.factorized for posterior in random) else "variational"

@@ -1,0 +1,65 @@
+"""What `compile` takes: estimator, objective and the KL's weight, chosen or checked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from bnn.estimators import BySite, Estimator, Flipout, Reparameterization
+from bnn.objectives import NegativeELBO
+from bnn.schedules import Constant, Schedule
+from bnn.sites import sites
+
+
+def serving_estimator(network: keras.Model, given: Estimator | None) -> Estimator:
+    """The estimator that was given, else `Flipout` where it serves and `Reparameterization`.
+
+    Raises:
+      ValueError: no estimator, or one that does not serve a site.
+    """
+    if given is not None and not isinstance(given, Estimator):
+        raise ValueError(
+            f"estimator must be an estimator object, got {given!r}; pass for example "
+            "bnn.estimators.Flipout(), with the parentheses."
+        )
+    estimator = given if given is not None else _serving(network)
+    for site in sites(network).values():
+        if not site.posterior.deterministic:
+            estimator.at(site.labels).check(site.posterior, site.operator)
+    return estimator
+
+
+def _serving(network: keras.Model) -> Estimator:
+    flipout, fallback = Flipout(), Reparameterization()
+    others = {
+        site.labels[1]: fallback
+        for site in sites(network).values()
+        if site.operator.needs_weights or flipout.unfit(site.posterior)
+    }
+    return BySite(others, flipout) if others else flipout
+
+
+def unbound_objective(given: Any) -> NegativeELBO:
+    """The objective; ValueError for anything else."""
+    if given is None:
+        return NegativeELBO()
+    if not isinstance(given, NegativeELBO):
+        raise ValueError(
+            f"objective must be an objective, got {given!r}; pass for example "
+            "bnn.objectives.NegativeELBO(num_samples=2)."
+        )
+    return given
+
+
+def as_schedule(kl_weight: Any) -> Schedule:
+    """The KL's weight over the progress of training; ValueError unless a number from 0 up."""
+    if isinstance(kl_weight, Schedule):
+        return kl_weight
+    if isinstance(kl_weight, (bool, str)) or not 0 <= float(kl_weight) < math.inf:
+        raise ValueError(
+            f"kl_weight must be a schedule or a finite number from 0, got {kl_weight!r}; 1.0 is "
+            "the whole KL, less a tempered posterior."
+        )
+    return Constant(float(kl_weight))

@@ -1,0 +1,50 @@
+"""Outputs of one network and their likelihoods: one, or one for each of several heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from bnn.likelihoods import Heads, Likelihood
+
+
+def build_likelihood(likelihood: Likelihood, network: keras.Model) -> None:
+    """Creates the likelihood's variables for the network's outputs.
+
+    Where the outputs' shapes are not known (subclassed models) the likelihood builds itself for
+    the targets that it sees, or asks to be built.
+    """
+    numbers = _num_targets(likelihood, getattr(network, "output_shape", None))
+    if numbers is not None:
+        likelihood.build(numbers)
+
+
+def _num_targets(likelihood: Likelihood, shape: Any) -> Any:
+    """Target columns, or classes, that outputs of this shape are for; None if not known."""
+    if isinstance(likelihood, Heads):
+        if not isinstance(shape, (dict, list)):
+            return None
+        shapes = likelihood.split("outputs", shape)
+        each = {
+            name: _num_targets(one, shapes[name]) for name, one in likelihood.likelihoods.items()
+        }
+        return None if None in each.values() else each
+    if not isinstance(shape, tuple) or not all(n is None or isinstance(n, int) for n in shape):
+        return None
+    width = int(shape[-1] or 1)
+    return next((d for d in range(1, width + 1) if likelihood.num_outputs(d) == width), 1)
+
+
+def predictive_mean(likelihood: Likelihood, samples: Any) -> Any:
+    """Probabilities `[B, C]` or the mean of the targets `[B, D]`; of heads in their structure.
+
+    Args:
+      likelihood: built.
+      samples: outputs `[S, B, …]`.
+    """
+    if not isinstance(likelihood, Heads):
+        return likelihood.predictive(samples).mean()
+    parts = likelihood.split("outputs", samples)
+    means = {n: predictive_mean(one, parts[n]) for n, one in likelihood.likelihoods.items()}
+    return means if likelihood.named else list(means.values())

@@ -1,0 +1,234 @@
+"""Wrong training loops of the kind people write are caught; right ones pass."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bnn
+from bnn.diagnostics import Verdict, audit
+from bnn.weight_decay import spare_scales
+
+N, B = 1000, 20
+ESTIMATOR = bnn.estimators.Reparameterization()
+KL = "KL counted once, divided by N"
+
+
+@pytest.fixture
+def batch(rng):
+    x = rng.normal(size=(B, 3)).astype("float32")
+    return tf.constant(x), tf.constant((x @ [[1.0], [2.0], [-1.0]]).astype("float32"))
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(1)
+    layer = bnn.layers.Dense(1, kernel_posterior=bnn.posteriors.MeanFieldNormal(0.3))
+    return keras.Sequential([keras.Input((3,)), layer])
+
+
+LIKELIHOOD = bnn.likelihoods.Normal(scale=0.5)
+
+
+def loop(model, kl_part, seed=5):
+    """A loss as people write it: −log p of a draw, and `kl_part` of the ledger."""
+
+    def loss(x, y, step):
+        with bnn.Draw(seed, ESTIMATOR, step=step):
+            outputs = model(x, training=True)
+        nll = -tf.reduce_mean(LIKELIHOOD.log_prob(outputs, y))
+        return nll + kl_part(sum(bnn.ledger(model, step=step).values()))
+
+    return loss
+
+
+DEFAULTS = {"likelihood": LIKELIHOOD, "num_train": N, "num_steps": 8}
+
+
+def audited(model, loss, batch, **options):
+    return audit(model, loss, batch, **{**DEFAULTS, **options})
+
+
+def failures(found):
+    return {finding.name: finding.words for finding in found.failed}
+
+
+def test_a_right_loop_passes(model, batch):
+    optimizer = keras.optimizers.Adam()
+    found = audited(model, loop(model, lambda kl: kl / N), batch, optimizer=optimizer)
+    assert found.ok, str(found)
+    assert len(found.findings) == 6
+    assert all(finding.verdict is Verdict.PASS for finding in found.findings), str(found)
+    assert "every site counts 1 / 1000" in str(found)
+
+
+def test_a_right_compiled_loop_passes(model, batch):
+    loss = tf.function(loop(model, lambda kl: kl / N))
+    found = audited(model, loss, batch)
+    assert found.ok, str(found)
+    assert not tf.config.functions_run_eagerly()
+
+
+def test_the_objective_passes_with_another_estimator(model, batch):
+    objective = bnn.objectives.NegativeELBO(LIKELIHOOD, N, num_samples=2)
+
+    def loss(x, y, step):
+        estimator = bnn.estimators.LocalReparameterization()
+        return objective(model, x, y, estimator=estimator, seed=0, step=step).loss
+
+    found = audited(model, loss, batch)
+    assert found.ok, str(found)
+
+
+WRONG = {
+    "KL missing": (lambda kl: 0.0, "the KL is missing: no site's KL enters the loss"),
+    "KL per batch": (
+        lambda kl: kl / B,
+        r"50 times 1 / N = 1 / 1000: divided by the batch's 20 examples in place of N",
+    ),
+    "KL averaged over weights": (
+        lambda kl: kl / 4,
+        r"250 times .* averaged over the 4 weights in place of summed",
+    ),
+    "KL whole": (lambda kl: kl, r"1000 times .* not divided by anything"),
+    "KL twice": (lambda kl: 2 * kl / N, "2 times .* counted twice"),
+    "tempered": (lambda kl: 0.1 * kl / N, "weighted with 0.1, a tempered posterior"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_factor_of_the_kl(model, batch, name):
+    part, words = WRONG[name]
+    found = failures(audited(model, loop(model, part), batch))
+    assert list(found) == [KL]
+    assert tf.strings.regex_full_match(found[KL], f".*{words}.*"), found[KL]
+    assert "sum(bnn.ledger(model" in found[KL]  # the remedy
+
+
+def test_a_tempered_loss_that_says_so_passes(model, batch):
+    found = audited(model, loop(model, lambda kl: 0.1 * kl / N), batch, kl_weight=0.1)
+    assert found.ok, str(found)
+    assert "every site counts 0.1 / 1000" in str(found)
+
+
+def test_the_kl_of_one_site_is_missing(model, batch):
+    def loss(x, y, step):
+        with bnn.Draw(0, ESTIMATOR, step=step):
+            nll = -tf.reduce_mean(LIKELIHOOD.log_prob(model(x), y))
+        return nll + bnn.ledger(model)["0_dense/kernel"] / N
+
+    found = failures(audited(model, loss, batch))
+    assert "the KL of 0_dense/bias is missing in the loss" in found[KL]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_frozen_step(model, batch, compiled):
+    inner = loop(model, lambda kl: kl / N)
+
+    def loss(x, y, step):
+        return inner(x, y, 0)
+
+    found = failures(audited(model, tf.function(loss) if compiled else loss, batch))
+    assert "three steps have the same loss" in found["noise moves with the step"]
+    assert "trains one frozen weight sample" in found["noise moves with the step"]
+
+
+def test_a_python_counter_that_a_compiled_function_freezes(model, batch):
+    inner, counter = loop(model, lambda kl: kl / N), iter(range(10_000))
+
+    @tf.function
+    def loss(x, y):
+        return inner(x, y, next(counter))
+
+    assert "noise moves with the step" in failures(audited(model, loss, batch))
+
+
+class Hidden(keras.Model):
+    def __init__(self):
+        super().__init__()
+        layer = bnn.layers.Dense(1, name="hidden_layer")
+        layer.build((None, 3))
+        self.out = bnn.layers.Dense(1)
+        self.function = lambda x: layer(x)  # Keras does not see into it
+
+    def call(self, x):
+        return self.out(x) + self.function(x)
+
+
+def test_a_layer_that_keras_does_not_track_is_named(batch):
+    model = Hidden()
+    model(batch[0])
+    found = failures(audited(model, loop(model, lambda kl: kl / N), batch))
+    assert "layer 'hidden_layer' was drawn" in found["drawn sites in the ledger"]
+
+
+def test_a_decayed_scale(model, batch):
+    optimizer = keras.optimizers.AdamW(weight_decay=0.01)
+    optimizer.build(model.trainable_variables)
+    found = failures(audited(model, loop(model, lambda kl: kl / N), batch, optimizer=optimizer))
+    words = found["weight decay spares the scales"]
+    assert "AdamW's weight decay moves 2 scales" in words
+    assert "exclude_from_weight_decay" in words
+    spared = keras.optimizers.AdamW(weight_decay=0.01)
+    spare_scales(spared, model)
+    assert audited(model, loop(model, lambda kl: kl / N), batch, optimizer=spared).ok
+
+
+def test_a_sum_over_the_batch_beside_the_kl_over_n(model, batch):
+    def loss(x, y, step):
+        with bnn.Draw(5, ESTIMATOR, step=step):
+            nll = -tf.reduce_sum(LIKELIHOOD.log_prob(model(x), y))
+        return nll + sum(bnn.ledger(model).values()) / N
+
+    words = failures(audited(model, loss, batch))["gradient is the objective's"]
+    assert "times that of the negative ELBO per example (the batch has 20 examples" in words
+
+
+def test_a_whole_loss_in_another_unit_is_no_mistake(model, batch):
+    right = loop(model, lambda kl: kl / N)
+    found = audited(model, lambda x, y, step: B * right(x, y, step), batch, num_steps=64)
+    assert found.ok, str(found)
+    assert "The whole loss is 20 times the objective's" in str(found)
+
+
+def test_a_gradient_that_does_not_arrive(model, batch):
+    def loss(x, y, step):
+        layer = model.layers[0]
+        noise = tf.random.stateless_normal((3, 1), [0, tf.cast(step, tf.int32)])
+        scale = tf.stop_gradient(tf.sqrt(layer.kernel_posterior.variance))
+        outputs = x @ (layer.kernel_posterior.mean + scale * noise) + layer.bias_posterior.mean
+        return -tf.reduce_mean(LIKELIHOOD.log_prob(outputs, y))
+
+    found = failures(audited(model, loss, batch))
+    assert "no gradient reaches" in found["gradient is the objective's"]
+    assert KL in found
+
+
+def test_a_collapsed_posterior(batch):
+    layer = bnn.layers.Dense(1, kernel_posterior=bnn.posteriors.MeanFieldNormal(1.0))
+    model = keras.Sequential([keras.Input((3,)), layer])
+    layer.kernel_loc.assign(np.zeros((3, 1)))
+    found = failures(audited(model, loop(model, lambda kl: kl / N), batch, num_steps=64))
+    assert "0_dense/kernel has collapsed to the prior" in found["posteriors have not collapsed"]
+
+
+def test_a_bayesian_model_passes(model, batch):
+    bayesian = bnn.BayesianModel(model, LIKELIHOOD)
+    bayesian.compile(keras.optimizers.AdamW(weight_decay=0.1))
+    with pytest.raises(ValueError, match="has not been fitted yet; pass num_train="):
+        audit(bayesian, None, batch)
+    for arguments in ((bayesian, None), (model, bayesian)):
+        found = audit(*arguments, batch, num_train=N)
+        assert found.ok, str(found)
+        assert found.findings[4].words == "no scale is decayed."
+
+
+def test_what_is_missing_is_asked_for(model, batch):
+    with pytest.raises(ValueError, match="audit needs likelihood, to compare"):
+        audit(model, lambda x, y: 0.0, batch, num_train=N)
+    with pytest.raises(ValueError, match="audit needs num_train, to compare"):
+        audit(model, lambda x, y: 0.0, batch, likelihood=LIKELIHOOD)
+    with pytest.raises(ValueError, match=r"loss must be a function of \(inputs, targets, step\)"):
+        audit(model, "mse", batch)
+    with pytest.raises(ValueError, match=r"batch must be \(inputs, targets\), got"):
+        audited(model, loop(model, lambda kl: kl), batch[0])

@@ -1,0 +1,65 @@
+"""The classroom case through `fit`: sin(x), a gap, learned noise, mean field, whole KL."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bnn
+from bnn.keras_model.constant import some_examples
+
+
+@pytest.fixture
+def fitted(rng, caplog):
+    """fitted(signal, kl_weight): the model after 800 steps, and what was logged."""
+
+    def fitted(signal=np.sin, kl_weight=1.0, steps=800):
+        x = np.sort(rng.uniform(-4, 4, 80))[:, None]
+        x = x[np.abs(x[:, 0]) > 1]
+        y = signal(x) + 0.1 * rng.normal(size=x.shape)
+        x, y = ((part - part.mean()) / part.std() for part in (x, y))
+        layers = [bnn.layers.Dense(20, activation="relu"), bnn.layers.Dense(1)]
+        network = keras.Sequential([keras.Input((1,)), *layers])
+        model = bnn.BayesianModel(network, bnn.likelihoods.Normal(scale=0.3, trainable=True))
+        estimator = bnn.estimators.LocalReparameterization()
+        model.compile(keras.optimizers.Adam(0.03), estimator, kl_weight=kl_weight)
+        data = tf.data.Dataset.from_tensors((x.astype("float32"), y.astype("float32"))).repeat()
+        options = {"num_train": len(x), "shuffle": False, "verbose": 0}
+        with caplog.at_level(logging.WARNING, "absl"):
+            model.fit(data, steps_per_epoch=steps, **options)
+        assert (model.constant_warning in caplog.text) or not model.constant_warning
+        return model
+
+    return fitted
+
+
+def test_the_collapsed_fit_is_named(fitted):
+    words = fitted().constant_warning
+    assert "predicts no better than a constant: RMSE" in words
+    assert "There is something to learn: 5 nearest neighbours explain 9" in words
+    assert "The mean-field bound prefers the constant here" in words
+    assert "tempered" in words
+
+
+def test_a_tempered_one_fits_and_gets_no_word(fitted):
+    assert fitted(kl_weight=0.05).constant_warning == ""
+
+
+def test_on_noise_the_constant_is_right(fitted):
+    words = fitted(np.zeros_like, steps=600).constant_warning
+    assert "The constant seems right here" in words
+
+
+def test_examples_of_every_kind_of_data(rng):
+    x, y = rng.normal(size=(600, 2)), rng.normal(size=(600, 1))
+    for given in ((x, y), ({"a": x}, y)):
+        inputs, targets = some_examples(*given)
+        assert len(targets) == len(keras.tree.flatten(inputs)[0]) == 256
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(100)
+    inputs, targets = some_examples(dataset, None)
+    np.testing.assert_array_equal(inputs, x[:256])
+    np.testing.assert_array_equal(targets, y[:256])
+    assert some_examples((part for part in ()), None) == (None, None)
+    assert some_examples(tf.data.Dataset.from_tensor_slices(x).batch(9), None) == (None, None)

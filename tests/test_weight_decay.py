@@ -1,0 +1,102 @@
+"""Weight decay is for weights: without any gradient the scales of posteriors stay as they are."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bnn
+from bnn.methods import MAP, Problem, VariationalInference
+from bnn.weight_decay import decayed_scales, spare_scales
+
+DECAYING = {
+    "AdamW": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    "Lion": lambda: keras.optimizers.Lion(0.01, weight_decay=0.1),
+    "SGD": lambda: keras.optimizers.SGD(0.01, weight_decay=0.1),
+    "scaled": lambda: keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.AdamW(0.01, weight_decay=0.1)
+    ),
+}
+
+
+def network(**options):
+    return keras.Sequential([keras.Input((4,)), bnn.layers.Dense(3, **options)])
+
+
+def sigma(model):
+    return np.sqrt(model.layers[0].kernel_posterior.variance.numpy())
+
+
+def without_gradients(optimizer, variables, steps=200):
+    zeros = [tf.zeros_like(v) for v in variables]
+    for _ in range(steps):
+        optimizer.apply(zeros, variables)
+
+
+@pytest.mark.parametrize("name", DECAYING)
+def test_the_scales_of_a_bayesian_model_stay(name):
+    model = bnn.BayesianModel(network(), bnn.likelihoods.Categorical())
+    model.compile(DECAYING[name]())
+    before, mean = sigma(model.network), model.network.layers[0].kernel_loc.numpy()
+    without_gradients(model.optimizer, model.trainable_variables)
+    np.testing.assert_array_equal(sigma(model.network), before)
+    shrunk = model.network.layers[0].kernel_loc.numpy() / mean
+    np.testing.assert_allclose(shrunk, (1 - 0.01 * 0.1) ** 200, rtol=1e-4)  # weights do decay
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Lion", "SGD"])
+def test_the_scales_of_a_method_stay_and_its_learned_noise_and_prior(name):
+    model = network(kernel_prior=bnn.priors.Normal(scale=0.5, trainable=True))
+    likelihood = bnn.likelihoods.Normal(scale=0.3, trainable=True)
+    likelihood.build(3)
+    problem = Problem(model, likelihood, 10, 10, 0, optimizer=DECAYING[name]())
+    method = VariationalInference(bnn.estimators.Flipout())
+    method.build(problem)
+    kept = [*likelihood.variables, *model.layers[0].kernel_prior.variables]
+    before = [sigma(model), *(v.numpy() for v in kept)]
+    without_gradients(problem.optimizer, method.trained)
+    for old, new in zip(before, [sigma(model), *(v.numpy() for v in kept)], strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_without_care_they_move():
+    """The defect that the tests above are for."""
+    model, optimizer = network(), DECAYING["AdamW"]()
+    optimizer.build(model.trainable_variables)
+    before = sigma(model).mean()
+    without_gradients(optimizer, model.trainable_variables)
+    assert sigma(model).mean() > 1.5 * before
+
+
+def test_what_the_user_excluded_stays_excluded():
+    model, optimizer = network(), DECAYING["AdamW"]()
+    optimizer.exclude_from_weight_decay(var_names=["bias_loc"])
+    spare_scales(optimizer, model)
+    before = [v.numpy() for v in model.trainable_variables]
+    model.layers[0].bias_loc.assign(np.ones(3))
+    without_gradients(optimizer, model.trainable_variables, 3)
+    np.testing.assert_array_equal(model.layers[0].bias_loc.numpy(), np.ones(3))
+    assert np.abs(model.layers[0].kernel_loc.numpy() - before[0]).max() > 0
+    assert decayed_scales(optimizer, model) == []
+
+
+def test_an_optimizer_that_is_built_is_refused():
+    model, optimizer = network(), DECAYING["AdamW"]()
+    optimizer.build(model.trainable_variables)
+    assert len(decayed_scales(optimizer, model)) == 2
+    with pytest.raises(ValueError, match=r"AdamW must not decay the scales.*weight_decay = 0\.1.*"):
+        bnn.BayesianModel(model, bnn.likelihoods.Categorical()).compile(optimizer)
+
+
+def test_without_decay_or_scales_nothing_is_done():
+    built = keras.optimizers.Adam()
+    model = network()
+    built.build(model.trainable_variables)
+    spare_scales(built, model)
+    assert decayed_scales(built, model) == []
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    optimizer = DECAYING["AdamW"]()
+    MAP().build(Problem(plain, bnn.likelihoods.Categorical(), 10, 10, 0, optimizer=optimizer))
+    before = plain.layers[0].kernel.numpy()
+    without_gradients(optimizer, plain.trainable_variables, 5)
+    assert np.abs(plain.layers[0].kernel.numpy()).sum() < np.abs(before).sum()
