@@ -20,16 +20,11 @@ ROWS = [
     {"layers", "ledger", "weight_decay"},
     {"conversion", "models", "prediction"},
     {"objectives"},
-<<<<<<< HEAD
-    {"keras_model", "predictive"},
-=======
     {"predictive"},
-    {"diagnostics"},
-    {"keras_model"},
->>>>>>> audit
     {"training"},
     {"methods"},
     {"diagnostics"},
+    {"keras_model"},
     {"evaluation"},
     {"runs"},
     {"experiment"},

@@ -2,11 +2,8 @@
 
 from bnn.diagnostics.audit import Audit, Finding, audit
 from bnn.diagnostics.baselines import check_baseline
-<<<<<<< HEAD
 from bnn.diagnostics.conjugate import ConjugateRegression, Law
-=======
 from bnn.diagnostics.constants import REMEDIES, Versus, constant_warning, versus_constant
->>>>>>> audit
 from bnn.diagnostics.contract import CHECKS, check_estimator, run_checks
 from bnn.diagnostics.ledger_report import LedgerReport, SiteReport, ledger_report
 from bnn.diagnostics.linear_gaussian import LinearGaussian
@@ -17,15 +14,12 @@ from bnn.diagnostics.subject import Subject, make_subject
 
 __all__ = [
     "CHECKS",
-<<<<<<< HEAD
     "METHOD_CHECKS",
-    "ConjugateRegression",
-    "Law",
-=======
     "REMEDIES",
     "Audit",
+    "ConjugateRegression",
     "Finding",
->>>>>>> audit
+    "Law",
     "LedgerReport",
     "LinearGaussian",
     "Report",
@@ -38,11 +32,8 @@ __all__ = [
     "audit",
     "check_baseline",
     "check_estimator",
-<<<<<<< HEAD
     "check_method",
-=======
     "constant_warning",
->>>>>>> audit
     "ledger_report",
     "make_subject",
     "run_checks",

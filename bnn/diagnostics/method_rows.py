@@ -1,4 +1,4 @@
-"""What a method must keep to, whatever it infers: its interface, its loss, going on after a kill."""
+"""What a method must keep to whatever it infers: interface, loss, going on after a kill."""
 
 from __future__ import annotations
 

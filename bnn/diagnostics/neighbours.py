@@ -57,7 +57,8 @@ def neighbour_error(task: str, inputs: Any, targets: np.ndarray) -> NeighbourErr
         return None
     nearest = _nearest(features)
     values = _as_columns(task, targets[rows][rows_kept])
-    constant, best = _losses(task, values, values.mean(axis=0, keepdims=True)), None
+    constant = _losses(task, values, values.mean(axis=0, keepdims=True))
+    best: Any = None
     for count in _NEIGHBOURS:
         losses = _losses(task, values, values[nearest[:, :count]].mean(axis=1))
         gain = constant - losses

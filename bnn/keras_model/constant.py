@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.diagnostics import constant_warning, versus_constant
 from bnn.keras_model.heads import predictive_mean
 from bnn.likelihoods import Likelihood
 from bnn.prediction import predict
@@ -40,6 +39,8 @@ def constant_in_words(
       seed: of it.
       kl_weight: λ at the end.
     """
+    from bnn.diagnostics import constant_warning  # all of training, which `import bnn` need not
+
     if likelihood.task not in _TASKS:
         return ""
     x, y = some_examples(*data)
@@ -96,6 +97,8 @@ def _as_targets(task: str, y: Any) -> np.ndarray:
 
 
 def _versus(likelihood: Likelihood, samples: Any, targets: np.ndarray) -> Any:
+    from bnn.diagnostics import versus_constant
+
     mean = np.asarray(predictive_mean(likelihood, samples), np.float64)
     if likelihood.task == "classification":
         error = (mean.argmax(axis=-1) != targets).astype(float)
