@@ -152,6 +152,12 @@ def test_the_blocks_of_a_page_do_what_they_say(name, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("name", CODE)
+def test_every_fence_is_a_block_that_is_checked(name):
+    fences = re.findall(r"^\s*```", (PAGES / name).read_text(), re.MULTILINE)
+    assert len(fences) == 2 * len(blocks(name))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)]+)\)", prose(name)):
