@@ -6,7 +6,7 @@
     seeds = 5                               # run.seed = 0 to 4; or a list
 
     [grid]                                  # every combination
-    run.estimator = ["@Flipout()", "@LocalReparameterization()"]
+    VariationalInference.estimator = ["@Flipout()", "@LocalReparameterization()"]
     run.batch_size = [32, 64]
 
     [zip]                                   # the first of each, the second of each, …
@@ -15,7 +15,7 @@
 
     [[list]]                                # the choices one by one; a name is optional
     name = "MAP"
-    run.estimator = "@Mean()"
+    VariationalInference.estimator = "@Mean()"
     mlp.kernel_posterior = "@Point()"
 
 Parts that are given combine: every point of the grid with every row of the zip, every item of the

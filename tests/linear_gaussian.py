@@ -51,6 +51,7 @@ class Regression:
         )
         self.model = keras.Sequential([keras.Input((num_features,)), self.layer])
         self.likelihood = bnn.likelihoods.Normal(NOISE, trainable=bool(trainable_noise))
+        self.likelihood.build(1)
         self.variables = [*self.model.trainable_variables, *self.likelihood.trainable_variables]
 
     def names(self):
