@@ -148,15 +148,15 @@ def test_log_probabilities_of_positions_are_refused(kind, num_samples, rng):
     model = keras.Sequential([keras.Input((5, 3)), bnn.layers.Dense(4)])
     data = tf.ones((6, 5, 3)), rng.integers(0, 4, (6, 5))
     message = (
-        r"EveryPosition\.log_prob must give one number per example, \[B\] with B = 6, got shape "
-        r"\(6, 5\) for outputs of shape \[\(6, 5, 4\)\]; .*bnn\.likelihoods\.Positions"
+        r"EveryPosition\.log_prob must return one number an example, \[B\] = \[6\], got shape "
+        r"\(6, 5\); .*bnn\.likelihoods\.Positions"
     )
     with pytest.raises(ValueError, match=message):
         call(kind(EveryPosition(), 10, num_samples), model, data)
 
 
 def test_one_number_for_the_batch_is_refused(model, data):
-    with pytest.raises(ValueError, match=r"Total\.log_prob must give .* got shape \(\) for"):
+    with pytest.raises(ValueError, match=r"Total\.log_prob must return .* got shape \(\);"):
         call(NegativeELBO(Total(), 10), model, data)
 
 
@@ -166,15 +166,13 @@ def test_several_outputs_are_refused(num_samples, rng):
     i = keras.Input((3,))
     model = keras.Model(i, [bnn.layers.Dense(3)(i), bnn.layers.Dense(3)(i)])
     data = tf.ones((6, 3)), [rng.integers(0, 3, 6) for _ in range(2)]
-    message = "the model has 2 outputs, but Categorical takes one tensor: .* bnn.likelihoods.Heads"
+    message = "2.* bnn.likelihoods.Heads"
     with pytest.raises(ValueError, match=message):
         call(NegativeELBO(Categorical(), 10, num_samples), model, data)
 
 
 class Both(Categorical):
     """Takes the two heads."""
-
-    takes_structures = True
 
     def log_prob(self, outputs, targets):
         parts = [super(Both, self).log_prob(o, t) for o, t in zip(outputs, targets, strict=True)]
