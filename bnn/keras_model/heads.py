@@ -15,9 +15,18 @@ def build_likelihood(likelihood: Likelihood, network: keras.Model) -> None:
     Where the outputs' shapes are not known (subclassed models) the likelihood builds itself for
     the targets that it sees, or asks to be built.
     """
-    numbers = _num_targets(likelihood, getattr(network, "output_shape", None))
+    numbers = _num_targets(likelihood, _output_shapes(likelihood, network))
     if numbers is not None:
         likelihood.build(numbers)
+
+
+def _output_shapes(likelihood: Likelihood, network: keras.Model) -> Any:
+    """Shapes of the outputs, in their structure; None if not known."""
+    # `output_shape` of several outputs is a flat list in the order of sorted names.
+    outputs = getattr(network, "output", None) if isinstance(likelihood, Heads) else None
+    if outputs is not None:
+        return keras.tree.map_structure(lambda tensor: tensor.shape, outputs)
+    return getattr(network, "output_shape", None)
 
 
 def _num_targets(likelihood: Likelihood, shape: Any) -> Any:

@@ -143,6 +143,8 @@ class BayesianModel(keras.Model):
         self._objective = unbound_objective(objective)
         self._kl_weight = as_schedule(kl_weight)
         super().compile(optimizer=optimizer, **kwargs)
+        # Keras computes nothing with it; its scikit-learn wrappers ask whether there is a loss.
+        self.loss = type(self._objective).__name__
 
     def fit(
         self, x: Any = None, y: Any = None, *, num_train: int | None = None, **kwargs: Any

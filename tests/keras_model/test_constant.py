@@ -13,18 +13,18 @@ from bnn.keras_model.constant import some_examples
 
 @pytest.fixture
 def fitted(rng, caplog):
-    """fitted(signal, kl_weight): the model after 800 steps, and what was logged."""
+    """fitted(signal, kl_weight): the model after 1,200 steps, and what was logged."""
 
-    def fitted(signal=np.sin, kl_weight=1.0, steps=800):
+    def fitted(signal=np.sin, kl_weight=1.0, steps=1200):
         x = np.sort(rng.uniform(-4, 4, 80))[:, None]
         x = x[np.abs(x[:, 0]) > 1]
         y = signal(x) + 0.1 * rng.normal(size=x.shape)
         x, y = ((part - part.mean()) / part.std() for part in (x, y))
-        layers = [bnn.layers.Dense(20, activation="relu"), bnn.layers.Dense(1)]
+        layers = [bnn.layers.Dense(50, activation="relu"), bnn.layers.Dense(1)]
         network = keras.Sequential([keras.Input((1,)), *layers])
         model = bnn.BayesianModel(network, bnn.likelihoods.Normal(scale=0.3, trainable=True))
         estimator = bnn.estimators.LocalReparameterization()
-        model.compile(keras.optimizers.Adam(0.03), estimator, kl_weight=kl_weight)
+        model.compile(keras.optimizers.Adam(0.02), estimator, kl_weight=kl_weight)
         data = tf.data.Dataset.from_tensors((x.astype("float32"), y.astype("float32"))).repeat()
         options = {"num_train": len(x), "shuffle": False, "verbose": 0}
         with caplog.at_level(logging.WARNING, "absl"):
