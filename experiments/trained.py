@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bnn.runs.finished import Run
 
 from bnn import metrics
+from bnn.runs.finished import Run
 from bnn.runs.restore import restore
 
 __all__ = ["Run", "restore"]  # the studies' way to them
