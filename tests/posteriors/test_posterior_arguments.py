@@ -217,7 +217,7 @@ def test_variational_dropout_under_its_prior_prunes_noise():
     optimizer.build(posterior.variables)
 
     @tf.function
-    def gradients():
+    def train():
         with tf.GradientTape() as tape:
             # −E ln likelihood of y = (1, 0.05) with precisions 100 and 0.1
             misfit = tf.square(posterior.mean - [1.0, 0.05]) + posterior.variance
@@ -225,10 +225,11 @@ def test_variational_dropout_under_its_prior_prunes_noise():
             loss += tf.add_n(
                 [tf.reduce_sum(t) for t in kl_terms(posterior, prior, Noise(0), MonteCarlo())]
             )
-        return tape.gradient(loss, [v.value for v in posterior.variables])
+        gradients = tape.gradient(loss, [v.value for v in posterior.variables])
+        optimizer.apply(gradients, posterior.variables)
 
     for _ in range(600):
-        optimizer.apply(gradients(), posterior.variables)
+        train()
     np.testing.assert_array_equal(posterior.kept(), [True, False])
 
 
