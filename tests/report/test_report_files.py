@@ -302,7 +302,7 @@ def test_a_report_of_real_runs(tmp_path, monkeypatch, cheap_runs, clean_gin):
     monkeypatch.setenv("BNN_DATA_DIR", str(tmp_path / "data"))
     small = ["run.epochs = 0.2", "run.report_every = 0.1", "mlp.hidden = (8,)"]
     for estimator in ("Flipout", "Reparameterization"):
-        choice = f"run.estimator = @{estimator}()"
+        choice = f"VariationalInference.estimator = @{estimator}()"
         real_run(tmp_path / "runs" / f"digits-{estimator}", "digits.gin", choice, *small)
     for split in (0, 1):
         choices = ["uci.name = 'sine'", f"uci.split = {split}", "run.epochs = 2"]
