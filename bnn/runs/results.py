@@ -105,6 +105,9 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
 
 def _constant_in_words(session: Session, test: Judged, kl_weight: float) -> str:
     """The warning of a model that predicts the test part no better than a constant, or ""."""
+    likelihood = session.problem.likelihood
+    if likelihood.task not in ("classification", "regression") or session.data.num_train == 0:
+        return ""  # several heads, counts and the like have no constant to be compared with
     data, prefix = session.data, "loss/"
     losses = {n.removeprefix(prefix): v for n, v in test.examples.items() if n.startswith(prefix)}
     names = [n.partition("/")[2] for n in losses if n.startswith("squared_error")]

@@ -180,7 +180,7 @@ def test_a_real_sweep(launch, tmp_path):
     bindings = ["run.epochs = 2", "run.tracker = None", "mlp.hidden = (16,)"]
     seeds = 2
     [grid]
-    run.estimator = ["@LocalReparameterization()", "@Flipout()"]
+    VariationalInference.estimator = ["@LocalReparameterization()", "@Flipout()"]
     """)
     code, out, err = launch("sweep", file, f"--root={tmp_path / 'real'}", timeout=300)
     assert code == 0, out + err
