@@ -35,7 +35,7 @@ def test_contract_without_statistics(name, number):
     assert report.ok, report
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", CASES)
 @EACH
 def test_contract(name, estimator):

@@ -78,7 +78,7 @@ def test_first_use_in_eager_mode_graph_and_xla(descriptor, modes):
         np.testing.assert_allclose(result, results["eager"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @OF_COLUMNS
 def test_predictive_in_eager_mode_graph_and_xla(descriptor, modes):
     outputs, _ = checks.example(descriptor, S, B)

@@ -42,14 +42,14 @@ def test_contract(name, estimator):
     assert report.ok, report
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "estimator"), [cell for cell in CELLS if cell not in EVERYDAY])
 def test_contract_in_the_long_table(name, estimator):
     report = report_on(name, estimator)
     assert report.ok, report
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [n for n in POSTERIORS if not n.startswith("MeanField")])
 def test_modes(name):
     """Eager, graph and XLA give the same numbers; the ledger does not depend on the batch."""
@@ -57,7 +57,7 @@ def test_modes(name):
     assert report.ok, report
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "estimator"),
     [

@@ -239,7 +239,7 @@ def covers(found):
     return found.lower <= 0 <= found.upper
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_both_intervals_cover_overlapping_splits(setting):
     """Between 93 and 97 % of 1,500 data sets, plus and minus 3.5 deviations of 0.0056.
