@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import bnn
 from bnn.estimators import Reparameterization
+from bnn.noise import Purpose
 from bnn.posteriors import Point
 from bnn.prediction import (
     Block,
@@ -53,7 +54,8 @@ def predict(model, x, num_samples=2, **options):
 def draws(model, x, num_samples=2, seed=0):
     outputs = []
     for sample in range(num_samples):
-        with bnn.Draw(seed, Reparameterization(), sample=sample):
+        noise = bnn.Noise(seed, purpose=Purpose.PREDICTION, sample=sample)
+        with bnn.Draw(noise, Reparameterization()):
             outputs.append(model(x, training=False))
     return np.stack(outputs)
 

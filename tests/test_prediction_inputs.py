@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import bnn
 from bnn.estimators import Reparameterization
+from bnn.noise import Noise, Purpose
 
 S, B = 3, 6
 
@@ -48,7 +49,7 @@ def predict(model, inputs, **options):
 def expected(model, inputs):
     outputs = []
     for sample in range(S):
-        with bnn.Draw(5, Reparameterization(), sample=sample):
+        with bnn.Draw(Noise(5, purpose=Purpose.PREDICTION, sample=sample), Reparameterization()):
             outputs.append(model(inputs, training=False))
     return keras.tree.map_structure(lambda *leaves: np.stack(leaves), *outputs)
 

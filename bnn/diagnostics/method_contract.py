@@ -1,4 +1,21 @@
-"""The contract that every inference method must pass."""
+"""The contract that every inference method must pass.
+
+It is trained on a linear regression under normal noise, whose posterior is a normal in closed
+form (`ConjugateRegression`), through the steps, checkpoints and functions that runs use. The
+model is linear, so its outputs at the unit vectors are a function's weights, however the method
+keeps them. The groups of checks are
+
+* `interface`: `describe` is JSON and names the method; `variables` are always the same and
+  nobody else's; functions repeat with their seed; predictions have the model's shape;
+* `loss`: finite at every step; metrics with the same names compiled and eager; `kl` is that of
+  the ledger in nats and `loss` = `nll` + `kl` / N, where the method says nll and kl;
+* `restore`: a checkpoint restored into a fresh build has the same state, archive and functions,
+  and continues to the same bits;
+* `posterior`: z-scores of mean and covariance of the functions' weights, in coordinates in
+  which the exact covariance is 1. Standard errors are by the effective sample size of the
+  functions in their order, which for samples of a chain must be the chain's. Below an
+  effective size of about 1,000 a row has the verdict `unresolved`.
+"""
 
 from __future__ import annotations
 
@@ -41,26 +58,8 @@ def check_method(
 ) -> Report:
     """Checks an inference method, which may be a third party's, where the posterior is known.
 
-    ```python
-    report = check_method(MySampler(step_size=1e-2), bnn.posteriors.Point(), num_steps=100_000)
-    assert report.ok, report
-    ```
-
-    It is trained on a linear regression under normal noise, whose posterior is a normal in closed
-    form (`ConjugateRegression`), through the steps, checkpoints and functions that runs use. The
-    model is linear, so its outputs at the unit vectors are a function's weights, however the method
-    keeps them. The groups of checks are
-
-    * `interface`: `describe` is JSON and names the method; `variables` are always the same and
-      nobody else's; functions repeat with their seed; predictions have the model's shape;
-    * `loss`: finite at every step; metrics with the same names compiled and eager; `kl` is that of
-      the ledger in nats and `loss` = `nll` + `kl` / N, where the method says nll and kl;
-    * `restore`: a checkpoint restored into a fresh build has the same state, archive and functions,
-      and continues to the same bits;
-    * `posterior`: z-scores of mean and covariance of the functions' weights, in coordinates in
-      which the exact covariance is 1. Standard errors are by the effective sample size of the
-      functions in their order, which for samples of a chain must be the chain's. Below an
-      effective size of about 1,000 a row has the verdict `unresolved`.
+    `check_method(MySampler(step_size=1e-2), bnn.posteriors.Point(), num_steps=100_000)`; the
+    module says what is checked.
 
     Args:
       method: not built, and copied; or a function that makes one.
@@ -87,8 +86,7 @@ def check_method(
     Raises:
       ValueError: for unusable arguments, or as the method's `build` does.
     """
-    unknown = sorted(set(checks) - set(METHOD_CHECKS))
-    if unknown:
+    if unknown := sorted(set(checks) - set(METHOD_CHECKS)):
         raise ValueError(f"checks must be among {METHOD_CHECKS}, got {unknown}.")
     regression = regression if regression is not None else ConjugateRegression()
     made = method() if callable(method) else method
@@ -96,27 +94,26 @@ def check_method(
     _check_numbers(num_steps, num_samples, batch_size, regression.num_train)
     _check_rates(tolerance, false_alarm_rate)
     if optimizer is None and made.uses_optimizer:
-        schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, num_steps)
-        optimizer = keras.optimizers.Adam(schedule)
+        optimizer = _default_optimizer(num_steps)
     recipe = Recipe(
         regression, method, posterior, optimizer, num_steps, batch_size, seed, jit_compile
     )
     tail = min(_TAIL, num_steps // 4) if "restore" in checks else 0
     trained, restored = train_and_restore(recipe, tail)
-    rows: list[Row] = []
-    if "interface" in checks:
-        rows += interface_rows(trained)
-    if "loss" in checks:
-        rows += loss_rows(trained)
-    rows += restored
+    rows: list[Row] = interface_rows(trained) if "interface" in checks else []
+    rows += [*(loss_rows(trained) if "loss" in checks else []), *restored]
     drawn = 0
     if "posterior" in checks:
-        weights = trained.weights(num_samples, jit_compile)
-        drawn = len(weights)
+        drawn = len(weights := trained.weights(num_samples, jit_compile))
         law = regression.exact() if exact_posterior else documented(regression)
         rows += _posterior_rows(trained, weights, law, tolerance, false_alarm_rate)
-    title = f"{type(made).__name__} · {type(posterior).__name__} · linear regression"
-    return Report(title, tuple(rows), drawn, false_alarm_rate)
+    name = f"{type(made).__name__} · {type(posterior).__name__} · linear regression"
+    return Report(name, tuple(rows), drawn, false_alarm_rate)
+
+
+def _default_optimizer(num_steps: int) -> keras.optimizers.Optimizer:
+    schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, num_steps)
+    return keras.optimizers.Adam(schedule)
 
 
 def _posterior_rows(
