@@ -65,6 +65,7 @@ def test_shared_layers_stay_shared():
     assert sum(site.layer.name == "shared" for site in bnn.sites(bayesian).values()) == 2
 
 
+@pytest.mark.slow
 def test_a_model_of_layers_without_counterparts_converts():
     model = text_model()
     tokens = RNG.integers(0, 20, (3, 7))

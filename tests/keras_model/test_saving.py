@@ -21,6 +21,7 @@ np.savez(sys.argv[5], *[v.numpy() for v in model.trainable_variables])
 """
 
 
+@pytest.mark.slow
 def test_saved_whole_it_goes_on_in_a_fresh_process(data, tmp_path):
     x, y = data[0], (data[0][:, :1] * 2).astype("float32")
     network = keras.Sequential([keras.Input((4,)), bnn.layers.Dense(1)])

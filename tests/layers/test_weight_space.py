@@ -33,6 +33,7 @@ def gradients(model, step):
     return terms.loss, tape.gradient(terms.loss, model.trainable_variables)
 
 
+@pytest.mark.slow
 def test_every_variable_has_gradients_in_eager_graph_and_xla():
     model = sequence_model()
     loss, expected = gradients(model, 0)
@@ -100,6 +101,7 @@ def test_only_estimators_that_realise_weights_serve_it():
         assert "Estimators that can: Mean, Reparameterization, ScoreFunction." in str(error.value)
 
 
+@pytest.mark.slow
 def test_saves_and_loads(tmp_path):
     model = sequence_model()
     for variable in model.trainable_variables:

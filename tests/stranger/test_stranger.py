@@ -35,7 +35,9 @@ def run(name, workdir, *bindings):
 
 
 @pytest.mark.usefixtures("clean_gin", "cheap_runs")
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "twice" else []) for n in FILES]
+)
 def test_a_strangers_parts_train_and_are_restored(name, tmp_path):
     done = run(name, tmp_path / name, "run.epochs = 3", "run.report_every = 3")
     assert np.isfinite(done.results["test"]["nll"])
