@@ -72,7 +72,8 @@ def test_another_objective_is_bound_when_it_is_used(problem, data, kind):
     terms = objective(problem.model, *data, estimator=Reparameterization(), noise=noise_of(1))
     assert float(info.loss) == float(terms.loss)
     assert method.describe()["objective"] == kind.__name__
-    assert method.objective.likelihood is None  # as it was given: the next run finds it so
+    with pytest.raises(ValueError, match="has no likelihood yet"):  # the next run finds it so
+        method.objective.likelihood  # noqa: B018
 
 
 def test_losses_of_one_step_are_the_same_and_of_two_are_not(problem, data):
