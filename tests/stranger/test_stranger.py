@@ -76,6 +76,6 @@ def test_a_strangers_run_is_killed_resumed_restored_and_reported(name, tmp_path)
     assert lines(killed) == lines(whole)
     results = [json.loads((f / "results.json").read_text())["test"] for f in (killed, whole)]
     assert results[0] == results[1]
-    report = [sys.executable, "-m", "bnn.report", str(tmp_path), f"--output={tmp_path / 'report'}"]
+    report = [sys.executable, "-m", "bnn.report", str(killed), f"--output={tmp_path / 'report'}"]
     subprocess.run(report, check=True, capture_output=True, cwd=tmp_path)
     assert (tmp_path / "report" / "report.html").exists()
