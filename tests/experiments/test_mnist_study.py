@@ -19,7 +19,7 @@ from experiments.mnist.results import collect, ensemble
 from experiments.mnist.tables import PARTS, goals_table, rows_table
 from experiments.runs import Job
 from experiments.shift.jobs import ARMS, EPOCHS, FOREIGN, Fit
-from experiments.trained import TrainedRun
+from experiments.trained import Run
 
 WHOLE, TEMPERED = mlp("mnist", BEST), mlp("mnist", BEST, kl_weight=0.1)
 MAP = mlp("mnist", "normal", random=False)
@@ -113,7 +113,7 @@ def small_run(posterior):
     layers = [bnn.layers.Dense(6, kernel_posterior=posterior, bias_posterior=posterior)]
     model = keras.Sequential([keras.Input((4,)), *layers])
     problem = dataclasses.make_dataclass("Problem", ["model"])(model)
-    return TrainedRun(None, None, problem, None, 0, 1, None)
+    return Run(None, None, problem, None, 0, 1, None)
 
 
 @pytest.mark.parametrize("posterior", [bnn.posteriors.MeanFieldNormal(0.5), bnn.posteriors.Point()])
