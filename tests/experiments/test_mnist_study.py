@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -19,7 +20,6 @@ from experiments.mnist.results import collect, ensemble
 from experiments.mnist.tables import PARTS, goals_table, rows_table
 from experiments.runs import Job
 from experiments.shift.jobs import ARMS, EPOCHS, FOREIGN, Fit
-from experiments.trained import Run
 
 WHOLE, TEMPERED = mlp("mnist", BEST), mlp("mnist", BEST, kl_weight=0.1)
 MAP = mlp("mnist", "normal", random=False)
@@ -112,8 +112,7 @@ def test_an_ensemble_is_the_mixture_of_its_members(tmp_path, rng):
 def small_run(posterior):
     layers = [bnn.layers.Dense(6, kernel_posterior=posterior, bias_posterior=posterior)]
     model = keras.Sequential([keras.Input((4,)), *layers])
-    problem = dataclasses.make_dataclass("Problem", ["model"])(model)
-    return Run(None, None, problem, None, 0, 1, None)
+    return SimpleNamespace(problem=SimpleNamespace(model=model))  # what pruning reads of a run
 
 
 @pytest.mark.parametrize("posterior", [bnn.posteriors.MeanFieldNormal(0.5), bnn.posteriors.Point()])
