@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import numbers
 from typing import Any, NamedTuple, TypeVar
 
 import gin
@@ -86,8 +87,11 @@ class NegativeELBO(Described):
         antithetic: bool = False,
         kl: KLChoice = None,
     ) -> None:
-        if int(num_samples) < 1:
-            raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
+        if not isinstance(num_samples, numbers.Integral) or num_samples < 1:
+            raise ValueError(
+                f"num_samples must be at least 1, got {num_samples!r}; it is a whole number of "
+                "weight samples."
+            )
         if antithetic and num_samples % 2:
             raise ValueError(
                 f"num_samples must be even for antithetic pairs, got {num_samples}; use "

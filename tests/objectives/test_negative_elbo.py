@@ -302,7 +302,7 @@ def test_unusable_num_train(num_train):
         NegativeELBO().bind(bnn.likelihoods.Normal(), num_train)
 
 
-@pytest.mark.parametrize("num_samples", [0, -1])
+@pytest.mark.parametrize("num_samples", [0, -1, 2.0])
 def test_unusable_num_samples(num_samples):
     with pytest.raises(ValueError, match=f"num_samples must be at least 1, got {num_samples}"):
         NegativeELBO(bnn.likelihoods.Normal(), NUM_TRAIN, num_samples)
