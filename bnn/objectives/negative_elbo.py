@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import numbers
 from typing import Any, NamedTuple, TypeVar
 
 import gin
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bnn.described import Described
@@ -87,7 +87,7 @@ class NegativeELBO(Described):
         antithetic: bool = False,
         kl: KLChoice = None,
     ) -> None:
-        if not isinstance(num_samples, numbers.Integral) or num_samples < 1:
+        if not isinstance(num_samples, int | np.integer) or num_samples < 1:
             raise ValueError(
                 f"num_samples must be at least 1, got {num_samples!r}; it is a whole number of "
                 "weight samples."

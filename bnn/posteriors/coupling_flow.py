@@ -56,22 +56,8 @@ class CouplingFlow(Posterior):
         self.hidden_units = require_count("hidden_units", hidden_units)
         self.initial_scale = require_scale(initial_scale)
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        self._loc = self.add_variable(
-            layer,
-            f"{name}_loc",
-            shape=self.shape,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        self.add_mean(layer, name, **options)
         self._log_scale = self.add_variable(
             layer,
             f"{name}_log_scale",
@@ -100,12 +86,6 @@ class CouplingFlow(Posterior):
     def size(self) -> int:
         """D."""
         return math.prod(self.shape)
-
-    @property
-    def mean(self) -> tf.Tensor:
-        """μ."""
-        self.shape  # noqa: B018  (raises the clear error before build)
-        return tf.convert_to_tensor(self._loc)
 
     @property
     def scale(self) -> tf.Tensor:

@@ -20,22 +20,8 @@ class _Dropout(Posterior):
 
     has_density = False
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        self._weights = self.add_variable(
-            layer,
-            f"{name}_weights",
-            shape=self.shape,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        self._weights = self.add_variable(layer, f"{name}_weights", self.shape, **options)
 
     def current_rate(self) -> tf.Tensor:
         """The rate p, scalar float32."""
@@ -186,15 +172,8 @@ class ConcreteDropout(_Dropout):
         self.initial_rate = require_rate("initial_rate", initial_rate)
         self.temperature = require_scale(temperature, "temperature")
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        super()._build(layer, name, initializer, regularizer, constraint)
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        super()._build(layer, name, **options)
         rate = self.initial_rate
         self._logit = self.add_variable(
             layer,

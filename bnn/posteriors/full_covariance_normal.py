@@ -33,14 +33,7 @@ class FullCovarianceNormal(JointNormal):
         self.initial_scale = require_scale(initial_scale)
         self.max_size = require_count("max_size", max_size)
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
         if self.size > self.max_size:
             raise ValueError(
                 f"max_size of FullCovarianceNormal must be at least the {self.size} weights of "
@@ -48,7 +41,7 @@ class FullCovarianceNormal(JointNormal):
                 f"{4 * self.size**2 / 2**20:.0f} MiB. Raise it, or use LowRankNormal or "
                 "MatrixNormal."
             )
-        self._loc = self.add_mean(layer, name, initializer, regularizer, constraint)
+        self.add_mean(layer, name, **options)
         start = math.log(self.initial_scale)
         self._factor = add_triangular(self, layer, f"{name}_factor", self.size, start)
 

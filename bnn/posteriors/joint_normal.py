@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from typing import Any
 
-import keras
 import tensorflow as tf
 
 from bnn.posteriors.posterior import Posterior
@@ -17,32 +15,6 @@ class JointNormal(Posterior):
 
     symmetric = True
     normal = True
-
-    _loc: keras.Variable
-
-    def add_mean(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> keras.Variable:
-        """The variable of μ, the family's first."""
-        return self.add_variable(
-            layer,
-            f"{name}_loc",
-            shape=self.shape,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
-
-    @property
-    def mean(self) -> tf.Tensor:
-        """μ."""
-        self.shape  # noqa: B018  (raises the clear error before build)
-        return tf.convert_to_tensor(self._loc)
 
     @abc.abstractmethod
     def half_log_det(self) -> tf.Tensor:

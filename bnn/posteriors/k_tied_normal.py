@@ -37,22 +37,8 @@ class KTiedNormal(Posterior):
         self.rank = require_count("rank", rank)
         self.initial_scale = require_scale(initial_scale)
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        self._loc = self.add_variable(
-            layer,
-            f"{name}_loc",
-            shape=self.shape,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        self.add_mean(layer, name, **options)
         columns = self.shape[-1] if self.shape else 1
         rows = math.prod(self.shape) // max(columns, 1)
         start = 0.5 * math.log(self.initial_scale / self.rank)
@@ -66,12 +52,6 @@ class KTiedNormal(Posterior):
             )
             for side, size in (("rows", rows), ("columns", columns))
         )
-
-    @property
-    def mean(self) -> tf.Tensor:
-        """μ."""
-        self.shape  # noqa: B018  (raises the clear error before build)
-        return tf.convert_to_tensor(self._loc)
 
     @property
     def scale(self) -> tf.Tensor:

@@ -49,15 +49,8 @@ class LowRankNormal(JointNormal):
         self.initial_scale = require_scale(initial_scale)
         self.scale_transform = scale_transform if scale_transform is not None else Exponential()
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        self._loc = self.add_mean(layer, name, initializer, regularizer, constraint)
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        self.add_mean(layer, name, **options)
         start = self.scale_transform.inverse(self.initial_scale)
         self._unconstrained_scale = self.add_variable(
             layer,

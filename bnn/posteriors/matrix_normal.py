@@ -38,15 +38,8 @@ class MatrixNormal(JointNormal):
     def __init__(self, initial_scale: float = 0.02) -> None:
         self.initial_scale = require_scale(initial_scale)
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        self._loc = self.add_mean(layer, name, initializer, regularizer, constraint)
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        self.add_mean(layer, name, **options)
         self._num_columns = self.shape[-1] if self.shape else 1
         self._num_rows = self.size // max(self._num_columns, 1)
         self._row_factor = add_triangular(self, layer, f"{name}_rows", self._num_rows, 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import gin
@@ -14,6 +13,7 @@ from bnn import distributions as tfd
 from bnn.noise import Noise
 from bnn.posteriors.posterior import Posterior
 from bnn.posteriors.scales import Exponential, ScaleTransform
+from bnn.posteriors.validation import require_scale
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -34,30 +34,11 @@ class MeanFieldNormal(Posterior):
     def __init__(
         self, initial_scale: float = 0.02, scale_transform: ScaleTransform | None = None
     ) -> None:
-        if not (math.isfinite(initial_scale) and initial_scale > 0):
-            raise ValueError(
-                f"initial_scale must be a positive number, got {initial_scale!r}; "
-                "for a posterior without spread use bnn.posteriors.Point()."
-            )
-        self.initial_scale = float(initial_scale)
+        self.initial_scale = require_scale(initial_scale)
         self.scale_transform = scale_transform if scale_transform is not None else Exponential()
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        self._loc = self.add_variable(
-            layer,
-            f"{name}_loc",
-            shape=self.shape,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        self.add_mean(layer, name, **options)
         self._unconstrained_scale = self.add_variable(
             layer,
             f"{name}_unconstrained_scale",
@@ -74,12 +55,6 @@ class MeanFieldNormal(Posterior):
             values = np.broadcast_to(np.asarray(scale, np.float64), self.shape)
             inverse = np.vectorize(self.scale_transform.inverse, otypes=[np.float32])
             self._unconstrained_scale.assign(inverse(values))
-
-    @property
-    def mean(self) -> tf.Tensor:
-        """μ."""
-        self.shape  # noqa: B018  (raises the clear error before build)
-        return tf.convert_to_tensor(self._loc)
 
     @property
     def scale(self) -> tf.Tensor:

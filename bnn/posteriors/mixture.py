@@ -55,22 +55,8 @@ class Mixture(Posterior):
         self.separation = require_scale(separation, "separation")
         self.scale_transform = scale_transform if scale_transform is not None else Exponential()
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        self._loc = self.add_variable(
-            layer,
-            f"{name}_loc",
-            shape=self.shape,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        self.add_mean(layer, name, **options)
         stacked = (self.num_components, *self.shape)
         spread = self.initial_scale * self.separation
         self._offsets = self.add_variable(
@@ -94,12 +80,6 @@ class Mixture(Posterior):
             values = np.broadcast_to(np.asarray(scale, np.float64), self._offsets.shape)
             inverse = np.vectorize(self.scale_transform.inverse, otypes=[np.float32])
             self._unconstrained_scale.assign(inverse(values))
-
-    @property
-    def mean(self) -> tf.Tensor:
-        """μ."""
-        self.shape  # noqa: B018  (raises the clear error before build)
-        return tf.convert_to_tensor(self._loc)
 
     def offsets(self) -> tf.Tensor:
         """δ_k, float32, `[K, *shape]`, of mean zero over the components."""

@@ -43,6 +43,7 @@ class Posterior(abc.ABC):
 
     _shape: tuple[int, ...] | None = None
     _variables: tuple[keras.Variable, ...] = ()
+    _loc: keras.Variable | None = None
 
     def build(
         self,
@@ -65,7 +66,13 @@ class Posterior(abc.ABC):
         """
         self._shape = tuple(shape)
         self._variables = ()
-        self._build(layer, name, initializer, regularizer, constraint)
+        self._build(
+            layer,
+            name,
+            initializer=initializer,
+            regularizer=regularizer,
+            constraint=constraint,
+        )
 
     def add_variable(
         self, layer: keras.layers.Layer, name: str, shape: tuple[int, ...], **options: Any
@@ -81,6 +88,16 @@ class Posterior(abc.ABC):
         variable = add_float32_weight(layer, name, shape=shape, **options)
         self._variables += (variable,)
         return variable
+
+    def add_mean(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        """Creates μ, of the tensor's shape, which `mean` then gives; called first by `_build`.
+
+        Args:
+          layer: owns the variable.
+          name: of the site.
+          **options: as `_build` was given them.
+        """
+        self._loc = self.add_variable(layer, f"{name}_loc", self.shape, **options)
 
     def initialise(self, mean: Any, scale: Any = None) -> None:
         """Gives q this mean, and standard deviation where the family has one by element.
@@ -113,15 +130,14 @@ class Posterior(abc.ABC):
         return list(self._variables[1:])
 
     @abc.abstractmethod
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        """Creates the variables; `self.shape` is known."""
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        """Creates the variables, the mean's first; `self.shape` is known.
+
+        Args:
+          layer: owns the variables.
+          name: of the site, prefix of the variables' names.
+          **options: initializer, regularizer and constraint of the mean, for `add_mean`.
+        """
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -134,9 +150,15 @@ class Posterior(abc.ABC):
         return self._shape
 
     @property
-    @abc.abstractmethod
     def mean(self) -> tf.Tensor:
-        """E_q[w], float32, of the tensor's shape."""
+        """E_q[w], float32, of the tensor's shape: μ, unless a family has another."""
+        self.shape  # noqa: B018  (raises the clear error before build)
+        if self._loc is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} must say what its mean is: call add_mean in _build, or "
+                "implement mean."
+            )
+        return tf.convert_to_tensor(self._loc)
 
     @property
     def terms(self) -> tuple[Term, ...] | None:

@@ -63,22 +63,8 @@ class RankOne(Posterior):
         self.factor_prior_scale = require_scale(factor_prior_scale, "factor_prior_scale")
         self.separation = require_scale(separation, "separation")
 
-    def _build(
-        self,
-        layer: keras.layers.Layer,
-        name: str,
-        initializer: Any,
-        regularizer: Any,
-        constraint: Any,
-    ) -> None:
-        self._weights = self.add_variable(
-            layer,
-            f"{name}_weights",
-            shape=self.shape,
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
+    def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
+        self._weights = self.add_variable(layer, f"{name}_weights", self.shape, **options)
         sizes = {"rows": self.shape[-2] if len(self.shape) > 1 else None, "columns": self._columns}
         self._factors = {
             side: self._add_factor(layer, f"{name}_{side}", size)

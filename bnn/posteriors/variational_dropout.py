@@ -48,6 +48,6 @@ class VariationalDropout(MeanFieldNormal):
         kept = self.kept(threshold).numpy()
         gone = 1.0 - float(kept.mean())
         scale = self._unconstrained_scale.numpy()
-        self._loc.assign(np.where(kept, self._loc.numpy(), 0.0))
+        self.initialise(np.where(kept, self.mean.numpy(), 0.0))
         self._unconstrained_scale.assign(np.where(kept, scale, self.scale_transform.inverse(1e-8)))
         return gone

@@ -283,3 +283,16 @@ def test_a_family_must_say_how_it_is_sampled():
     message = "Silent must say how it is sampled: implement terms, perturbation or sample"
     with pytest.raises(NotImplementedError, match=message):
         q.sample(Noise(0))
+
+
+def test_a_family_must_say_what_its_mean_is():
+    class Meanless(MeanFieldNormal):
+        def _build(self, layer, name, **options):
+            self._weights = self.add_variable(layer, f"{name}_weights", self.shape, **options)
+
+    q = Meanless()
+    with pytest.raises(ValueError, match="Meanless has no variables yet"):
+        q.mean  # noqa: B018
+    q.build(keras.layers.Layer(), "kernel", (2,), "zeros")
+    with pytest.raises(NotImplementedError, match="Meanless must say what its mean is: call add"):
+        q.mean  # noqa: B018

@@ -23,23 +23,16 @@ class LowRankNormal(Posterior):
     def __init__(self, rank=2, initial_scale=0.05):
         self.rank, self.initial_scale = rank, initial_scale
 
-    def _build(self, layer, name, initializer, regularizer, constraint):
-        options = {"regularizer": regularizer, "constraint": constraint}
+    def _build(self, layer, name, **options):
         scale = keras.initializers.Constant(float(tf.math.log(self.initial_scale)))
         factors = keras.initializers.RandomNormal(stddev=0.1 * self.initial_scale, seed=0)
-        self._loc = self.add_variable(
-            layer, f"{name}_loc", self.shape, initializer=initializer, **options
-        )
+        self.add_mean(layer, name, **options)
         self._log_scale = self.add_variable(
             layer, f"{name}_log_scale", self.shape, initializer=scale
         )
         self._factors = self.add_variable(
             layer, f"{name}_factors", (self.rank, *self.shape), initializer=factors
         )
-
-    @property
-    def mean(self):
-        return tf.convert_to_tensor(self._loc)
 
     @property
     def terms(self):
