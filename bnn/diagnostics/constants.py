@@ -19,8 +19,15 @@ from bnn.sites import sites
 # Share of the constant's loss that a model must take away to be called better.
 LEAST = 0.05
 # A weight with less KL than this, in nats, has all but returned to its prior: steps of an optimizer
-# keep it from 0. From this share of them on the bound has chosen, and not the training failed.
+# keep it from 0.
 _NEAR_PRIOR = 0.1
+# One of noise alone is as idle: the likelihood of a constant, too, narrows what adds to its noise,
+# so that its KL stays above. Its mean is within this many standard deviations of 0 (the signal to
+# noise ratio by which Blundell et al. 2015, section 5.1, prune), and its KL below this many nats,
+# which it is not where training has only begun: a narrow posterior costs more.
+_SIGNAL = 0.5
+_NOISE_KL = 1.0
+# From this share of either on the bound has chosen, and not the training failed.
 _CHOSEN = 0.5
 _MONTE_CARLO = MonteCarlo(32)
 REMEDIES = (
@@ -97,7 +104,7 @@ def constant_warning(
 
     Whether there is something to learn is asked of nearest neighbours, each training example being
     left out in turn. If there is, either the bound prefers the constant, which the share of weights
-    that have their prior as posterior shows, or the training has not got there.
+    that are near their prior or noise alone shows, or the training has not got there.
 
     Args:
       model: trained.
@@ -119,9 +126,9 @@ def constant_warning(
             f"inputs ({found.numbers}). More flexible posteriors would not help."
         )
     said = f"{said} There is something to learn: {found.numbers}."
-    share, kl = _near_prior(model)
+    share, kl = _idle(model)
     if share < _CHOSEN:
-        few = f"{show(100 * share, 3)} % of the weights have returned to their prior"
+        few = f"{show(100 * share, 3)} % of the weights are prior or noise alone"
         return (
             f"{said} The training has not got there{f' ({few})' if sites(model) else ''}: train "
             "longer, with another learning rate, and scale inputs and targets."
@@ -136,26 +143,28 @@ def constant_warning(
         )
     return (
         f"{said} The {_family(model)} bound{tempered} prefers the constant here: "
-        f"{show(100 * share, 3)} % of the weights have returned to their prior, the KL is "
+        f"{show(100 * share, 3)} % of the weights are prior or noise alone, the KL is "
         f"{show(kl, 3)} nats.{gain} Remedies: {REMEDIES}."
     )
 
 
-def _near_prior(model: keras.Model) -> tuple[float, float]:
+def _idle(model: keras.Model) -> tuple[float, float]:
     """Share of the random weights that say next to nothing, and the KL of all in nats."""
-    near, size, total = 0.0, 0, 0.0
+    idle, size, total = 0.0, 0, 0.0
     for number, site in enumerate(sites(model).values()):
-        noise = Noise(0, site=number)
-        kl, count = float(site_kl(site, noise, _MONTE_CARLO)), math.prod(site.posterior.shape)
+        q, noise = site.posterior, Noise(0, site=number)
+        kl, count = float(site_kl(site, noise, _MONTE_CARLO)), math.prod(q.shape)
         total, size = total + kl, size + count
-        if site.posterior.deterministic:
+        if q.deterministic:
             continue
-        if site.posterior.factorized:
-            each = elementwise_kl(site, noise, _MONTE_CARLO).numpy()
-            near += float(np.sum(each < _NEAR_PRIOR))
-        else:
-            near += count * float(kl < _NEAR_PRIOR * count)
-    return (near / size if size else 0.0), total
+        each = (
+            elementwise_kl(site, noise, _MONTE_CARLO).numpy()
+            if q.factorized
+            else np.full(q.shape, kl / max(count, 1))
+        )
+        no_signal = np.abs(q.mean) < _SIGNAL * np.sqrt(q.variance)
+        idle += float(np.sum((each < _NEAR_PRIOR) | (no_signal & (each < _NOISE_KL))))
+    return (idle / size if size else 0.0), total
 
 
 def _family(model: keras.Model) -> str:

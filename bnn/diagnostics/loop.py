@@ -101,7 +101,7 @@ def measure(loop: Loop, num_steps: int) -> Measured:
         abs(ratio / common - 1) < min(6 * error / common, 0.1) and abs(ratio - 1) > 6 * error
     )
     scale = common if is_scaled and error < 0.1 * abs(ratio) else 1.0
-    kl_sum = sum(kl_gradient.values(), start=np.zeros_like(own))
+    kl_sum = sum(kl_gradient.values(), start=np.zeros_like(own[0]))
     counted, counted_error = _ratio_of_kl(own, likelihood, kl_sum, loop.num_train)
     agrees = abs(counted - loop.kl_weight) < min(6 * counted_error, 0.5 * loop.kl_weight)
     sizes = np.cumsum([0, *(int(np.prod(v.shape)) for v in variables)])
