@@ -107,7 +107,7 @@ def test_a_collapsed_mean_field_is_named_with_numbers_and_remedies(rng):
     words = constant_warning(network(0.0, 1.0), "regression", regression(y, y.mean()), (x, y))
     assert words.startswith("The model predicts no better than a constant: RMSE 0.")
     assert "There is something to learn: 5 nearest neighbours explain 9" in words
-    assert "The mean-field bound prefers the constant here: 100 % of the weights have" in words
+    assert "The mean-field bound prefers the constant here: 100 % of the weights are" in words
     assert "nats per example" in words
     for remedy in ("`kl_weight` below 1, named as tempered", "FullCovarianceNormal", "MAP"):
         assert remedy in words
