@@ -16,7 +16,7 @@ from bnn.training.stepper import Descent, Function, Info
 from bnn.training.steps import History, TrainingSteps
 
 # Their update of a variable depends on more than its own element: the members would mix.
-_COUPLING = ("Adafactor", "Lamb", "MultiOptimizer", "Muon")
+_COUPLING = ("Adafactor", "Lamb", "LossScaleOptimizer", "MultiOptimizer", "Muon")
 
 
 class StackedSteps(TrainingSteps):
@@ -24,7 +24,8 @@ class StackedSteps(TrainingSteps):
 
     Every operation serves all members, and none mixes them: the update of member k is that of a
     training of its own with the same data order, noise and schedule, to rounding. That needs an
-    optimizer that works element by element, such as SGD, RMSprop or Adam, without clipping.
+    optimizer that works element by element, such as SGD, RMSprop or Adam, without clipping, and
+    without weight decay, which would fall on scales.
 
     Args:
       loss: of one member's batch and the stack's noise; `batch.member` holds what tells it apart,
@@ -37,7 +38,8 @@ class StackedSteps(TrainingSteps):
       jit_compile: compile with XLA.
 
     Raises:
-      ValueError: an optimizer that mixes elements, or arrays without the members' axis.
+      ValueError: an optimizer that mixes elements or decays weights, or arrays without the
+        members' axis.
     """
 
     def __init__(
@@ -118,4 +120,10 @@ def _require_elementwise(optimizer: keras.optimizers.Optimizer) -> None:
             "the optimizer of a stack must work element by element, or its members would mix, got "
             f"{name}{' with ' + clipping[0] if clipping else ''}; use for example "
             "keras.optimizers.Adam without clipnorm (clipvalue is elementwise)."
+        )
+    if optimizer.weight_decay:
+        raise ValueError(
+            "the optimizer of a stack must not decay weights, got weight_decay = "
+            f"{optimizer.weight_decay:g}: a stack's values do not tell scales of posteriors from "
+            "weights, and decay would pull ln σ to 0; leave it out: the prior decays the weights."
         )

@@ -265,11 +265,17 @@ def test_changed_variables_are_refused(one):
         lambda: keras.optimizers.Adam(clipnorm=1.0),
         lambda: keras.optimizers.Adam(global_clipnorm=1.0),
         lambda: keras.optimizers.Lamb(),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()),
     ],
 )
 def test_optimizers_that_mix_members_are_refused(one, mixing):
     with pytest.raises(ValueError, match="must work element by element"):
         make_steps(one[1], optimizer=mixing())
+
+
+def test_an_optimizer_that_decays_scales_is_refused(one):
+    with pytest.raises(ValueError, match="must not decay weights, got weight_decay = 0.1"):
+        make_steps(one[1], optimizer=keras.optimizers.AdamW(weight_decay=0.1))
 
 
 def test_arrays_without_the_members_axis_are_refused(one):
