@@ -9,41 +9,10 @@ import numpy as np
 
 from bnn.report.groups import Group, part
 from bnn.report.runs import Run, metric
-from bnn.report.statistics import MEAN, ROOT, Difference, Transform, paired_bootstrap, paired_t
+from bnn.report.statistics import Difference, paired_bootstrap, paired_t
+from bnn.report.tasks import Loss
 from bnn.runs.prediction_file import Predictions
 
-
-class Loss(NamedTuple):
-    """What is compared; lower is better.
-
-    Attributes:
-      metric: its name in the results.
-      loss: of an example, whose mean it is made of; "" where it is no mean.
-      heading: for tables.
-      factor: of what is shown.
-      transform: of the mean loss.
-    """
-
-    metric: str
-    loss: str
-    heading: str
-    factor: float = 1.0
-    transform: Transform = MEAN
-
-
-LOSSES = {
-    "classification": (
-        Loss("nll", "nll", "NLL, nats"),
-        Loss("error", "error", "error, %", 100.0),
-        Loss("brier", "brier", "Brier"),
-        Loss("ece", "", "ECE"),
-    ),
-    "regression": (
-        Loss("nll", "nll", "NLL, nats"),
-        Loss("rmse", "squared_error", "RMSE", 1.0, ROOT),
-        Loss("crps", "crps", "CRPS"),
-    ),
-}
 Pairs = Sequence[tuple[Run, Run]]
 Strata = list[tuple[np.ndarray, np.ndarray]]
 
@@ -64,7 +33,7 @@ class Measured(NamedTuple):
 def losses_of(run: Run) -> list[Loss]:
     """What is compared: of several targets each by itself, but for their joint likelihood."""
     found: list[Loss] = []
-    for loss in LOSSES[run.task]:
+    for loss in run.shown.losses:
         if not run.targets or loss.metric in run.test:
             found.append(loss)
             continue

@@ -120,32 +120,28 @@ def _has_learned(run: Run) -> bool:
 
 
 def _risk_coverage(groups: Sequence[Group], path: Path, target: str = "") -> str:
-    regression = groups[0].first.task == "regression"
-    score, loss = (
-        ("predictive_std", "squared_error") if regression else ("max_probability", "error")
-    )
-    if target:
-        score, loss = f"{score}/{target}", f"{loss}/{target}"
+    risk = groups[0].first.shown.risk
+    if risk is None:
+        return ""
+    ending = f"/{target}" if target else ""
+    score, loss = f"{risk.score}{ending}", f"{risk.loss}{ending}"
     curves = {}
     for name, group in zip(legends(groups), groups, strict=True):
         risks = []
         for run in group.runs:
             predictions = run.predictions()
-            if predictions is not None:
+            if predictions is not None and score in predictions.scores:
                 curve = metrics.risk_coverage(predictions.scores[score], predictions.losses[loss])
                 risks.append(np.interp(_COVERAGES, curve.coverage, curve.risk))
         if risks:
             curves[name] = (_COVERAGES, np.mean(risks, axis=0))
     if not curves:
         return ""
-    label = "Squared error among the answered" if regression else "Error among the answered"
-    unit = "target units²" if regression else "fraction"
-    figures.risk_coverage_curves(curves, path, risk_label=f"{label} ({unit})")
-    by = "predictive standard deviation" if regression else "maximum probability"
+    figures.risk_coverage_curves(curves, path, risk_label=risk.label)
     return (
         f"risk against coverage, mean over the runs ({_samples(groups)}). Examples are answered in "
-        f"the order of their {by}, surest first; a curve that rises to the right means that the "
-        "model knows where it errs."
+        f"the order of their {risk.by}, surest first; a curve that rises to the right means that "
+        "the model knows where it errs."
     )
 
 

@@ -18,6 +18,7 @@ _OPTIONAL = {
     "posterior": _TEXT,
     "estimator": _TEXT,
     "date": _TEXT,
+    "task": _TEXT,
     "git_revision": _TEXT,
     "num_train": _COUNT,
     "num_test": _COUNT,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from bnn.report.bindings import ESTIMATOR, parse_bindings, short_value
 from bnn.report.derived import derived_metrics
 from bnn.report.results_file import is_number, read_results
+from bnn.report.tasks import Task, task_of
 from bnn.runs.prediction_file import Predictions, load_predictions
 from bnn.tracking import read_jsonl
 
@@ -50,13 +51,22 @@ class Run:
 
     @property
     def task(self) -> str:
-        """Classification or regression."""
-        return "regression" if "rmse" in self.test or self.targets else "classification"
+        """Of the likelihood: as the results say, else what their metrics are of."""
+        if self.results.get("task"):
+            return self.results["task"]
+        regression = any(name.partition("/")[0] == "rmse" for name in self.test)
+        return "regression" if regression else "classification"
+
+    @property
+    def shown(self) -> Task:
+        """What a report shows of the task."""
+        return task_of(self.task, self.test)
 
     @property
     def targets(self) -> list[str]:
-        """Names of the targets where a regression has several: metrics of each are by its name."""
-        return [name.partition("/")[2] for name in self.test if name.startswith("rmse/")]
+        """Names of the targets where there are several: metrics of each are by its name."""
+        each = self.shown.each
+        return [n.partition("/")[2] for n in self.test if each and n.startswith(f"{each}/")]
 
     @property
     def num_samples(self) -> int:

@@ -11,7 +11,7 @@ from bnn.report.group_plots import group_figures
 from bnn.report.groups import Group
 from bnn.report.plots import joint_figures
 from bnn.report.summary import summary
-from bnn.report.tables import CALIBRATION, QUALITY, detection_table, runs_table, summary_table
+from bnn.report.tables import detection_table, runs_table, summary_table
 
 # More than this of one data set would make the page too long to read; tables show all.
 MAX_SINGLE = 12
@@ -34,8 +34,8 @@ def section(
     blocks: list[Block] = [Heading(data, 2)]
     if about:
         blocks.append(Paragraph(f"{groups[0].first.task.capitalize()}, {about} examples."))
-    task = groups[0].first.task
-    blocks += [Heading("Quality", 3), summary_table(groups, QUALITY[task])]
+    task = groups[0].first.shown
+    blocks += [Heading("Quality", 3), summary_table(groups, task.quality)]
     if not all(run.is_the_model for group in groups for run in group.runs):
         blocks.append(
             Paragraph(
@@ -49,9 +49,11 @@ def section(
                 "S → ∞ is the jackknife's estimate of what unlimited weight samples would give."
             )
         )
-    calibration = summary_table(groups, CALIBRATION[task], estimator=False)
-    blocks += [Heading("Calibration", 3), calibration]
-    blocks.append(Paragraph(_CALIBRATION[task]))
+    if task.calibration:
+        calibration = summary_table(groups, task.calibration, estimator=False)
+        blocks += [Heading("Calibration", 3), calibration]
+        if task.note:
+            blocks.append(Paragraph(task.note))
     detection = detection_table(groups)
     if detection is not None:
         blocks += [Heading("Out of distribution", 3), detection, Paragraph(_DETECTION)]
@@ -63,18 +65,6 @@ def section(
     return blocks, summary(data, groups, baseline, compared.verdicts)
 
 
-_CALIBRATION = {
-    "classification": (
-        "Calibration errors are of 15 bins; classwise and adaptive ones are means over classes, in "
-        "bins of equal width and of equal mass. AURC is the area under the risk-coverage curve, of "
-        "the error by the maximum probability."
-    ),
-    "regression": (
-        "The quantile calibration error is the mean gap between the level of a quantile and the "
-        "share of targets below it; sharpness the root mean predictive variance. Interval score, "
-        "CRPS, RMSE and sharpness are in the unit of the target."
-    ),
-}
 _DETECTION = (
     "AUROC: probability that an example out of distribution is scored as less sure than one in "
     "distribution. AUPR with either as the positive class. FPR95: share of examples out of "

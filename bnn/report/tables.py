@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,59 +12,11 @@ from bnn.report.groups import Group
 from bnn.report.numbers import MISSING, show_estimate, show_number
 from bnn.report.runs import Run
 from bnn.report.statistics import mean_and_error
+from bnn.report.tasks import JOINT, Column
 
 ONE_SAMPLE = "not the model: 1 weight sample"
 
 
-class Column(NamedTuple):
-    """A metric in a table.
-
-    Attributes:
-      name: in the results.
-      heading: of the column.
-      factor: of what is shown.
-      distance: of a value from the best there can be, of which the smallest is marked; None where
-        none is better by itself.
-    """
-
-    name: str
-    heading: str
-    factor: float = 1.0
-    distance: Callable[[float], float] | None = float
-
-
-# Two tables of a task: how good the predictions are, and how far they can be trusted.
-QUALITY = {
-    "classification": (
-        Column("error", "error, %", 100.0),
-        Column("nll", "NLL, nats"),
-        Column("nll_limit", "NLL at S → ∞"),
-        Column("brier", "Brier"),
-    ),
-    "regression": (
-        Column("log_likelihood", "log-likelihood, nats", distance=operator.neg),
-        Column("nll_limit", "log-likelihood at S → ∞", -1.0),
-        Column("rmse", "RMSE"),
-        Column("crps", "CRPS"),
-    ),
-}
-CALIBRATION = {
-    "classification": (
-        Column("ece", "ECE"),
-        Column("ece_equal_mass", "ECE, equal mass"),
-        Column("ece_classwise", "classwise ECE"),
-        Column("ece_adaptive", "adaptive ECE"),
-        Column("aurc", "AURC × 1000", 1000.0),
-    ),
-    "regression": (
-        Column("coverage_95", "coverage of 95 %, %", 100.0, lambda share: abs(share - 0.95)),
-        Column("interval_score_95", "interval score 95 %"),
-        Column("quantile_calibration_error", "quantile calibration error"),
-        Column("sharpness", "sharpness", distance=None),
-    ),
-}
-# Of all targets of an example together; every other metric of a regression is of one of them.
-_JOINT = ("log_likelihood", "nll", "nll_limit")
 SCORES = {
     "max_probability": "maximum probability",
     "entropy": "entropy",
@@ -125,7 +75,7 @@ def _of_each_target(groups: Sequence[Group], columns: Sequence[Column]) -> list[
         return list(columns)
     found = []
     for column in columns:
-        if column.name in _JOINT:
+        if column.name in JOINT:
             found.append(column)
             continue
         for t in targets:
@@ -204,8 +154,8 @@ def _detections(group: Group) -> dict[tuple[str, str], list[metrics.Detection]]:
 
 def runs_table(groups: Sequence[Group]) -> Table:
     """Every run by itself."""
-    task = groups[0].first.task
-    columns = _of_each_target(groups, [*QUALITY[task], CALIBRATION[task][0]])
+    task = groups[0].first.shown
+    columns = _of_each_target(groups, [*task.quality, *task.calibration[:1]])
     columns = _present(groups, columns)
     varying = _varying([key for group in groups for key in group.by_repetition()])
     rows = [

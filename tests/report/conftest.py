@@ -101,6 +101,7 @@ def write_run(tmp_path):
         data_dir="/data",
         out_of_distribution=(),
         changes=None,
+        test=None,
     ):
         folder = tmp_path / name
         (folder / "predictions").mkdir(parents=True)
@@ -123,7 +124,7 @@ def write_run(tmp_path):
         (folder / "config.gin").write_text(config)
         results = {
             "data": data,
-            "test": test_metrics(made),
+            "test": test_metrics(made) if test is None else test,
             "num_predict_samples": num_samples,
             "method": "VariationalInference",
             "kl_weight": kl_weight,

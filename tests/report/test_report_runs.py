@@ -10,10 +10,11 @@ from bnn import metrics
 from bnn.report.comparisons import choose_baseline, compare
 from bnn.report.document import Paragraph, Table
 from bnn.report.groups import group_runs
-from bnn.report.pairing import LOSSES, over_runs, pair_runs
+from bnn.report.pairing import over_runs, pair_runs
 from bnn.report.runs import metric, read_runs
 from bnn.report.statistics import paired_t
-from bnn.report.tables import Column, repetitions, summary_table
+from bnn.report.tables import repetitions, summary_table
+from bnn.report.tasks import TASKS, Column
 
 
 def message(text):
@@ -224,7 +225,7 @@ def test_seeds_on_one_split_are_no_repetitions_of_it(write_run):
         for group in (first, second)
     ]
     assert sorted(first.repeated("nll")) == pytest.approx(sorted(means[0]))
-    corrected, plain = over_runs(pair_runs(first, second), LOSSES["classification"][0], True)
+    corrected, plain = over_runs(pair_runs(first, second), TASKS["classification"].losses[0], True)
     expected = paired_t(*means)
     assert plain.number == corrected.number == 2
     assert plain == pytest.approx(expected)

@@ -12,7 +12,8 @@ from bnn.report.groups import group_runs
 from bnn.report.pairing import losses_of
 from bnn.report.plots import slug
 from bnn.report.runs import metric, read_runs
-from bnn.report.tables import CALIBRATION, QUALITY, summary_table
+from bnn.report.tables import summary_table
+from bnn.report.tasks import TASKS
 from bnn.runs.prediction_file import Predictions
 
 NAMES = ("temperature", "pressure, kg/m/s²")
@@ -52,7 +53,7 @@ def test_columns_are_of_each_target(write_two):
     assert runs[0].task == "regression"
     assert runs[0].targets == list(NAMES)
     groups = group_runs(runs)["toy"]
-    table = summary_table(groups, QUALITY["regression"])
+    table = summary_table(groups, TASKS["regression"].quality)
     shown = [
         "RMSE, temperature",
         "RMSE, pressure, kg/m/s²",
@@ -63,7 +64,7 @@ def test_columns_are_of_each_target(write_two):
     value = float(table.rows[0][-3])
     assert value == pytest.approx(metric(groups[0].first, "rmse/pressure, kg/m/s²"), rel=1e-3)
     assert value > 100 * float(table.rows[0][-4])
-    table = summary_table(groups, CALIBRATION["regression"], estimator=False)
+    table = summary_table(groups, TASKS["regression"].calibration, estimator=False)
     assert "coverage of 95 %, %, pressure, kg/m/s²" in table.columns
     assert "interval score 95 %, temperature" in table.columns
     assert not any(column in ("RMSE", "CRPS") for column in table.columns)

@@ -170,12 +170,13 @@ def test_a_report_begins_with_who_is_best(write_run, tmp_path, monkeypatch):
 
 
 def test_the_nearest_coverage_is_the_best_and_sharpness_has_none(write_run):
-    from bnn.report.tables import CALIBRATION, summary_table
+    from bnn.report.tables import summary_table
+    from bnn.report.tasks import TASKS
 
     folders = [write_run(n, make=write_run.regression, estimator=n) for n in ("A", "Bc", "Cde")]
     for folder, coverage in zip(folders, (0.99, 0.94, 0.85), strict=True):
         with_test(folder, coverage_95=coverage, sharpness=coverage)
-    table = summary_table(grouped(*folders), CALIBRATION["regression"], estimator=False)
+    table = summary_table(grouped(*folders), TASKS["regression"].calibration, estimator=False)
     column = list(table.columns).index("coverage of 95 %, %")
     assert (1, column) in table.best
     assert not any(c == list(table.columns).index("sharpness") for _, c in table.best)

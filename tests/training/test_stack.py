@@ -274,7 +274,7 @@ def test_optimizers_that_mix_members_are_refused(one, mixing):
 
 
 def test_an_optimizer_that_decays_scales_is_refused(one):
-    with pytest.raises(ValueError, match="must not decay weights, got weight_decay = 0.1"):
+    with pytest.raises(ValueError, match=r"must not decay weights, got weight_decay = 0\.1"):
         make_steps(one[1], optimizer=keras.optimizers.AdamW(weight_decay=0.1))
 
 
