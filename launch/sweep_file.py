@@ -32,6 +32,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.files import check_gin_file
 from launch.gin_values import check_binding, check_name, gin_text, readable, short_names
 from launch.points import Point
 
@@ -120,8 +121,7 @@ def _parse(content: dict[str, Any]) -> Sweep:
     if not files:
         raise ValueError('gin_file is missing; name one: gin_file = "gin_configs/digits.gin".')
     for file in files:
-        if not Path(file).is_file():
-            raise FileNotFoundError(f"gin_file {file} does not exist.")
+        check_gin_file(f"gin_file {file}", file)
     factors = [
         *_grid(content.get("grid", {})),
         *map(_zipped, _tables("zip", content.get("zip", []))),
