@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bnn.runs.suggestions import explained
+
 # Inside of the package in a wheel; a link to the folder beside it in the source tree.
 _SHIPPED = Path(__file__).resolve().parents[1] / "gin_configs"
 
@@ -40,6 +42,10 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     Their includes are looked for in the file's folder, the one above, and among the shipped files.
     Modules that they import may stand in the file's own folder, which is the last place that Python
     looks in.
+
+    Raises:
+      FileNotFoundError: a file that is not there.
+      ValueError: a name that gin does not know, with the nearest that it does.
     """
     import gin
     from absl import logging
@@ -55,6 +61,11 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     logging.set_verbosity(logging.FATAL)
     try:
         gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
+    except (ValueError, SyntaxError) as error:
+        text = explained(str(error))
+        if text == str(error):
+            raise
+        raise ValueError(text) from error
     finally:
         logging.set_verbosity(logging.WARNING)
 
