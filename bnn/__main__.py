@@ -17,6 +17,7 @@ COMMANDS = (
     "launch.local",
     "launch.slurm",
     "launch.sweep",
+    "launch.tune",
 )
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from bnn.runs.configuration import parse
 from launch.sweep_file import read_sweep
+from launch.tune_file import Range, read_search
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "pages"
@@ -89,9 +90,17 @@ def parse_alone(files, bindings=()):
 
 def check_sweep(file, text):
     """A sweep's file, and the bindings of all its points."""
-    pathlib.Path(file).write_text(text)
-    sweep = read_sweep(pathlib.Path(file))
-    for point in sweep.points(pathlib.Path("runs")):
+    path, root = pathlib.Path(file), pathlib.Path("runs")
+    path.write_text(text)
+    if "{low = " in text:
+        search = read_search(path)
+        low = {
+            n: each.low if isinstance(each, Range) else each[0] for n, each in search.space.items()
+        }
+        points = [search.point("trial", low, root)]
+    else:
+        points = read_sweep(path).points(root)
+    for point in points:
         check_command(["-m", "bnn.run", *point.arguments])
 
 
