@@ -192,8 +192,8 @@ def no_validation(folder: Path) -> str:
     """What is wrong with a run that reports no validation NLL."""
     return (
         f"{folder} reports no {OBJECTIVE}: its data set has no validation part, and the test part "
-        "must not choose. Hold some training examples out, by the valid part of the data set's "
-        "function."
+        "must not choose. Hold some training examples out, for example by the binding "
+        "digits.validation_fraction = 0.1."
     )
 
 
