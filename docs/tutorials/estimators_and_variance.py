@@ -65,7 +65,9 @@ assert variance["reparameterization"] < variance["score function"]
 
 # %%
 figure, axis = plt.subplots(figsize=(6, 2.6))
-axis.barh(list(variance), list(variance.values()), color="#0072b2")
+axis.plot(list(variance.values()), list(variance), "o", color="#0072b2")
+axis.margins(y=0.2)
+axis.grid(axis="x", alpha=0.3)
 axis.set(xscale="log", xlabel="variance of the gradient in μ, summed over ten weights")
 axis.invert_yaxis()
 figure.tight_layout()

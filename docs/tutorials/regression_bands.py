@@ -34,7 +34,7 @@ model.compile(
     optimizer=keras.optimizers.Adam(1e-2),
     estimator=bnn.estimators.LocalReparameterization(),
 )
-history = model.fit(x, y, batch_size=120, epochs=1500, verbose=0)
+history = model.fit(x, y, batch_size=30, epochs=300, verbose=0)
 print("negative ELBO, nats per example:", round(history.history["loss"][-1], 3))
 
 # %% [markdown]
