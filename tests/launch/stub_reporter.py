@@ -1,7 +1,8 @@
 """Stands in for `bnn.run` in a search: its validation NLL falls to (ln x − ln 0.1)² + 1.
 
 x is `stub.x`. It reports ten times, `stub.pause` seconds apart, goes on after the step that it had
-reached, and exits with 42 on SIGTERM. With `stub.valid = False` it has no validation part.
+reached, and exits with 42 on SIGTERM. With `stub.wait = True` it waits after the third report for a
+file `allowed` beside its folder. With `stub.valid = False` it has no validation part.
 """
 
 import argparse
@@ -40,6 +41,9 @@ def main():
         with path.open("a") as file:
             file.write(json.dumps(record) + "\n")
         time.sleep(values.get("stub.pause", 0))
+        waits = values.get("stub.wait") and step == 2
+        while waits and not (options.workdir.parent / "allowed").exists():
+            time.sleep(0.05)
     (options.workdir / "results.json").write_text(json.dumps({"test": {"nll": level}}))
 
 

@@ -68,7 +68,7 @@ def test_more_trials_come_near_the_lowest_point(tune, tmp_path):
 
 
 def test_a_stopped_search_resumes_its_own_runs(start, tune, tmp_path):
-    (tmp_path / "s.toml").write_text('bindings = ["stub.pause = 0.2"]\n' + SEARCH)
+    (tmp_path / "s.toml").write_text('bindings = ["stub.wait = True"]\n' + SEARCH)
     words = ("tune", tmp_path / "s.toml", STUB, f"--root={tmp_path / 't'}", "--cores=1")
     process = start(*words, "--trials=2")
     metrics = tmp_path / "t" / "trial=0000" / "metrics.jsonl"
@@ -80,6 +80,7 @@ def test_a_stopped_search_resumes_its_own_runs(start, tune, tmp_path):
     assert "is being searched by another launch.tune" in other.communicate(timeout=60)[1]
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 42
+    (tmp_path / "t" / "allowed").touch()
     code, _, err = tune((tmp_path / "s.toml").read_text(), "--trials=1")
     assert (code, err) == (0, "")
     starts = (tmp_path / "t" / "trial=0000" / "starts").read_text().split()
