@@ -1,15 +1,53 @@
 """Bayesian neural networks on TensorFlow and Keras 3, every estimator proved."""
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
+import re
 import sys
+import tempfile
+from collections.abc import Iterator
 from typing import Any
 
-if "bnn.run" in sys.orig_argv:
-    # TensorFlow greets with a page of C++ log lines; the runner's output is for people. This has to
-    # happen before TensorFlow is imported, and the package is imported before its runner.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow greets with a page of C++ log lines, of which only errors are kept, and none by the
+# command lines, whose output is for people; what the user has set wins. This has to happen before
+# TensorFlow is imported, and the package is imported before its commands.
+_COMMANDS = {"bnn.run", "bnn.report", "bnn.replay"}
+_CHOSEN = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if _COMMANDS & set(sys.orig_argv) else "2")
+
+
+@contextlib.contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Holds back what TensorFlow logs while it is loaded, which no level of its own reaches.
+
+    Its lines of information and warnings go; any other line, and all of them where loading fails,
+    are written to stderr afterwards.
+    """
+    if "tensorflow" in sys.modules or (_CHOSEN and os.environ["TF_CPP_MIN_LOG_LEVEL"] < "2"):
+        yield
+        return
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    failed = True
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush() if sys.stderr else None
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if failed or not re.match(rb"[IW]\d{4} \d\d:|WARNING: All log messages", line):
+                    os.write(2, line)
+
 
 # Else the first layer fails with a message about NumPy. The variable says it before Keras looks for
 # a library that need not be there; what is imported already, or a keras.json chose, Keras says.
@@ -17,7 +55,8 @@ _NEEDED = "bnn needs the TensorFlow backend, set KERAS_BACKEND=tensorflow"
 if (_backend := os.environ.get("KERAS_BACKEND") or "tensorflow") != "tensorflow":
     raise ImportError(f"{_NEEDED}; got KERAS_BACKEND={_backend!r}.")
 try:
-    import keras
+    with _without_greeting():
+        import keras
 except ModuleNotFoundError as error:
     _backend = (error.name or "").partition(".")[0]
     if _backend not in ("torch", "jax", "jaxlib", "openvino"):

@@ -75,7 +75,8 @@ class Draw:
 
     def __repr__(self) -> str:
         """Coordinates and estimator."""
-        return f"Draw({self.noise}, estimator={self.estimator.describe()})"
+        coordinates = repr(self.noise).removeprefix("Noise(").removesuffix(")")
+        return f"Draw({coordinates}, estimator={self.estimator!r})"
 
     def __enter__(self) -> Draw:
         """Makes this the current draw of the thread."""

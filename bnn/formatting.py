@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+from collections.abc import Iterable, Sequence
 
 # Shown as they are; smaller and larger ones with an exponent.
 _SMALLEST, _LARGEST = 1e-4, 1e7
@@ -44,3 +46,15 @@ def show_to(value: float, places: int, digits: int = 2) -> str:
 def places_of(size: float, digits: int = 2) -> int:
     """Returns the decimal places that show `digits` of a positive number of this size."""
     return max(0, digits - 1 - math.floor(math.log10(size)))
+
+
+def html_table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table for a notebook; every text is shown as it is, whatever signs it has."""
+
+    def line(kind: str, cells: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{kind}>{html.escape(c)}</{kind}>" for c in cells) + "</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    title = f"<caption>{html.escape(caption)}</caption>"
+    head = f"<thead>{line('th', headings)}</thead>"
+    return f"<table>{title}{head}<tbody>{body}</tbody></table>"

@@ -11,10 +11,44 @@ import keras
 import tensorflow as tf
 
 from bnn.divergences import KLChoice, KLEstimate, MonteCarlo, estimate_at, kl_terms
+from bnn.formatting import html_table, show
 from bnn.noise import Noise, as_noise
 from bnn.sites import Site, sites
 
 _RECORDS = threading.local()
+
+
+class Ledger(dict[str, tf.Tensor]):
+    """Site name to KL in nats, a dict in all respects, which says its numbers where they are known.
+
+    In a compiled function, where they are not, it is shown as any other dict.
+    """
+
+    def _numbers(self) -> dict[str, float] | None:
+        if not all(hasattr(kl, "numpy") for kl in self.values()):
+            return None
+        return {name: float(kl) for name, kl in self.items()}
+
+    def __repr__(self) -> str:
+        """A line for the sum and one for every site."""
+        numbers = self._numbers()
+        if numbers is None:
+            return super().__repr__()
+        lines = [f"  {name}: {show(kl)}" for name, kl in numbers.items()]
+        return "\n".join([f"Ledger, {show(sum(numbers.values()))} nats in all:", *lines])
+
+    def _repr_html_(self) -> str | None:
+        """The table for notebooks; None, which has them take the text, in a compiled function."""
+        numbers = self._numbers()
+        if numbers is None:
+            return None
+        total = sum(numbers.values())
+        rows = [
+            (name, show(kl), f"{kl / total:.1%}" if total > 0 else "–")
+            for name, kl in numbers.items()
+        ]
+        caption = f"KL(q ‖ p), {show(total)} nats in all"
+        return html_table(caption, ("site", "KL, nats", "share"), rows)
 
 
 def ledger(
@@ -45,10 +79,12 @@ def ledger(
     else:
         noise = as_noise(noise, seed=seed, step=step)
     noise = noise.at(sample=0, replica=0)  # replicas that average the KL have the same one
-    return {
-        name: site_kl(site, noise.at(site=number), estimate_at(kl, name))
-        for number, (name, site) in enumerate(sites(model).items())
-    }
+    return Ledger(
+        {
+            name: site_kl(site, noise.at(site=number), estimate_at(kl, name))
+            for number, (name, site) in enumerate(sites(model).items())
+        }
+    )
 
 
 def site_kl(site: Site, noise: Noise, estimate: KLEstimate | None = None) -> tf.Tensor:

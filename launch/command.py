@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.files import check_text
+from launch.files import check_gin_file, check_text
 
 RUN_MODULE = "bnn.run"
 
@@ -98,10 +98,7 @@ def check_arguments(module: str, arguments: Sequence[str]) -> None:
     for workdir in values_of(arguments, "workdir"):
         check_text("--workdir", workdir)
     for file in values_of(arguments, "gin_file"):
-        if not Path(file).is_file():
-            raise FileNotFoundError(
-                f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
-            )
+        check_gin_file(f"--gin_file={file}", file)
 
 
 def check_data_dir(arguments: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import unicodedata
@@ -61,3 +62,19 @@ def folder(what: str, value: str | os.PathLike[str]) -> Path:
         return Path(text).expanduser()
     except RuntimeError as unknown:
         raise ValueError(f"{what} {text!r} must name a known home ({unknown}).") from unknown
+
+
+def check_gin_file(what: str, file: str) -> None:
+    """Finds now a gin file that `bnn.run` would not find: it is neither there nor shipped.
+
+    Raises:
+      FileNotFoundError: it is at neither place.
+    """
+    path = Path(file)
+    inside = Path(*path.parts[1:]) if path.parts[:1] == ("gin_configs",) else path
+    spec = importlib.util.find_spec("bnn")  # does not import it
+    shipped = Path(spec.origin).parent / "gin_configs" if spec and spec.origin else None
+    outside = path.is_absolute() or ".." in inside.parts or shipped is None
+    if path.is_file() or (not outside and shipped is not None and (shipped / inside).is_file()):
+        return
+    raise FileNotFoundError(f"{what} does not exist; the shipped files are in gin_configs/.")

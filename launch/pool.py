@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from launch.children import Signals, kill, send, shell_code, spawn
@@ -95,25 +94,33 @@ class Pool:
 
     def run(
         self,
-        tasks: Sequence[Task],
+        tasks: Iterable[Task],
         started: Callable[[Task], None],
         ended: Callable[[Task, int, float], None],
+        watch: Callable[[Sequence[str]], Iterable[str]] = lambda names: (),
     ) -> None:
         """Runs the tasks, in order.
 
         Args:
-          tasks: what to run.
+          tasks: what to run; the next one is asked for when a slot is free.
           started: called with each task before it starts.
           ended: called with each task that has ended, its exit code and its seconds.
+          watch: called now and then with the names of the tasks that run; it says which of them
+            are to be stopped, by SIGTERM.
         """
-        waiting = collections.deque(tasks)
+        waiting, more = iter(tasks), True
         try:
-            while self._running or (waiting and self._signals.stop is None):
-                while waiting and self._free and self._signals.stop is None:
-                    task = waiting.popleft()
+            while self._running or (more and self._signals.stop is None):
+                while more and self._free and self._signals.stop is None:
+                    task = next(waiting, None)
+                    if task is None:
+                        more = False
+                        break
                     started(task)
                     self._start(task)
                 time.sleep(_TICK)
+                for name in watch(list(self._running)):
+                    send(self._running[name][2], signal.SIGTERM)
                 self._pass_signals_on()
                 for name, (task, slot, process, since) in list(self._running.items()):
                     if process.poll() is not None:

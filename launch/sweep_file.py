@@ -32,6 +32,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.files import check_gin_file
 from launch.gin_values import check_binding, check_name, gin_text, readable, short_names
 from launch.points import Point
 
@@ -81,10 +82,13 @@ class Sweep:
             shown = {label: text for part in chosen for label, text in _labels(part, short)}
             for seed in self.seeds if self.seeds is not None else (None,):
                 name = _folder(shown, seed, choice)
-                points.append(Point(name, shown, seed, self._arguments(choice, seed, root / name)))
+                points.append(
+                    Point(name, shown, seed, self.arguments_of(choice, seed, root / name))
+                )
         return _distinct(points)
 
-    def _arguments(self, choice: Choice, seed: int | None, workdir: Path) -> list[str]:
+    def arguments_of(self, choice: Choice, seed: int | None, workdir: Path) -> list[str]:
+        """The arguments of `bnn.run` with a choice."""
         bindings = [*self.bindings, *(f"{name} = {value}" for name, value in choice.items())]
         if seed is not None:
             bindings.append(f"{SEED} = {seed}")
@@ -107,12 +111,13 @@ def read_sweep(path: str | Path) -> Sweep:
     if not path.is_file():
         raise FileNotFoundError(f"the sweep's file {path} does not exist.")
     try:
-        return _parse(tomllib.loads(path.read_text(encoding="utf-8")))
+        return parse_sweep(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:  # TOML's own errors are ValueErrors too
         raise ValueError(f"{path}: {error}") from None
 
 
-def _parse(content: dict[str, Any]) -> Sweep:
+def parse_sweep(content: dict[str, Any]) -> Sweep:
+    """Checks what a file holds; see `read_sweep`."""
     unknown = sorted(set(content) - set(_KEYS))
     if unknown:
         raise ValueError(f"unknown key {unknown[0]!r}; a sweep has {', '.join(_KEYS)}.")
@@ -120,8 +125,7 @@ def _parse(content: dict[str, Any]) -> Sweep:
     if not files:
         raise ValueError('gin_file is missing; name one: gin_file = "gin_configs/digits.gin".')
     for file in files:
-        if not Path(file).is_file():
-            raise FileNotFoundError(f"gin_file {file} does not exist.")
+        check_gin_file(f"gin_file {file}", file)
     factors = [
         *_grid(content.get("grid", {})),
         *map(_zipped, _tables("zip", content.get("zip", []))),
@@ -184,7 +188,7 @@ def _alternatives(part: str, name: str, values: Any) -> list[Any]:
     if not isinstance(values, list) or not values:
         raise ValueError(
             f"[{part}]: {name} must be a list of alternatives, got {values!r}; what all runs share "
-            "belongs into bindings."
+            "belongs into bindings, and ranges are for launch.tune."
         )
     return values
 

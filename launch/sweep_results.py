@@ -90,13 +90,18 @@ def table(
 ) -> str:
     """The Markdown table of the summary, padded so that it reads well as plain text too."""
     labels = list(dict.fromkeys(label for point in points for label in point.choices))
-    headings = [*labels, "seeds", *(f"test {metric}" for metric in metrics)]
-    lines = [[_cell(heading) for heading in headings]]
+    lines = [[*labels, "seeds", *(f"test {metric}" for metric in metrics)]]
     for row in rows:
         cells = [row["choices"].get(label, "") for label in labels]
         cells += [str(row["n"])]
         cells += ["–" if row[metric] is None else show(*row[metric]) for metric in metrics]
-        lines.append([_cell(cell) for cell in cells])
+        lines.append(cells)
+    return markdown_table(lines)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows, the headings' first, padded so that they read well as plain text too."""
+    lines = [[_cell(cell) for cell in row] for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     lines.insert(1, ["-" * width for width in widths])
     return "".join(

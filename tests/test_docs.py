@@ -21,6 +21,7 @@ import pytest
 
 from bnn.runs.configuration import parse
 from launch.sweep_file import read_sweep
+from launch.tune_file import Range, read_search
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "pages"
@@ -49,8 +50,8 @@ def prose(name):
 def flags():
     """Every flag that the command lines define, from their sources."""
     sources = [*(ROOT / "launch").glob("*.py"), *(ROOT / "experiments").rglob("*.py")]
-    sources += [ROOT / "bnn" / f for f in ("run.py", "replay.py", "command_line.py")]
-    sources.append(ROOT / "bnn" / "report" / "__main__.py")
+    sources += [ROOT / "bnn" / f for f in ("run.py", "command_line.py")]
+    sources += [ROOT / "bnn" / room / "__main__.py" for room in ("replay", "report")]
     text = "\n".join(source.read_text() for source in sources)
     return set(re.findall(r'"(?:--)?([a-z][\w-]*)"', text))
 
@@ -89,9 +90,17 @@ def parse_alone(files, bindings=()):
 
 def check_sweep(file, text):
     """A sweep's file, and the bindings of all its points."""
-    pathlib.Path(file).write_text(text)
-    sweep = read_sweep(pathlib.Path(file))
-    for point in sweep.points(pathlib.Path("runs")):
+    path, root = pathlib.Path(file), pathlib.Path("runs")
+    path.write_text(text)
+    if "{low = " in text:
+        search = read_search(path)
+        low = {
+            n: each.low if isinstance(each, Range) else each[0] for n, each in search.space.items()
+        }
+        points = [search.point("trial", low, root)]
+    else:
+        points = read_sweep(path).points(root)
+    for point in points:
         check_command(["-m", "bnn.run", *point.arguments])
 
 

@@ -28,7 +28,7 @@ ROWS = [
     {"evaluation"},
     {"runs"},
     {"experiment"},
-    {"run", "report", "replay"},
+    {"run", "report", "replay", "__main__"},
 ]
 # These import nothing of bnn, and only what runs an experiment imports them.
 LEAVES = {"command_line", "data", "figures", "metrics", "tracking"}

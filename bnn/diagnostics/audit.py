@@ -16,6 +16,7 @@ from bnn.diagnostics.loop import Loop, Measured, measure
 from bnn.diagnostics.report import Verdict
 from bnn.draw import Draw
 from bnn.estimators import Estimator, Reparameterization
+from bnn.formatting import html_table
 from bnn.likelihoods import Likelihood
 from bnn.objectives.checks import require_tracked
 from bnn.sites import sites
@@ -68,6 +69,12 @@ class Audit:
         return (
             "\n".join(f"{f.verdict.value:>10}  {f.name}: {f.words}" for f in self.findings) + "\n"
         )
+
+    def _repr_html_(self) -> str:
+        """The table for notebooks."""
+        rows = [(f.verdict.value, f.name, f.words) for f in self.findings]
+        verdict = "nothing failed" if self.ok else f"{len(self.failed)} failed"
+        return html_table(f"Audit: {verdict}", ("verdict", "check", "what was seen"), rows)
 
 
 def audit(

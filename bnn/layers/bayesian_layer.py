@@ -77,6 +77,17 @@ class BayesianLayer(keras.layers.Layer):
                 setattr(self, name, _own(given.get(name), kind, default))
         self._sites: tuple[Site, ...] = ()
 
+    def __repr__(self) -> str:
+        """Name, and every random tensor's posterior and prior: those in use once it is built."""
+        sites = {site.name: (site.posterior, site.prior) for site in self._sites}
+        if not sites:
+            sites = {
+                name: (getattr(self, f"{name}_posterior"), getattr(self, f"{name}_prior"))
+                for name in self.site_initializers
+            }
+        said = [f"{name}={posterior!r} ‖ {prior!r}" for name, (posterior, prior) in sites.items()]
+        return f"<{', '.join([f'{type(self).__name__} name={self.name}', *said])}>"
+
     def add_site(
         self, name: str, operator: Operator, shape: tuple[int, ...], initializer: Any = None
     ) -> Site:

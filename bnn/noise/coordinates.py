@@ -95,6 +95,16 @@ class Noise:
     # (seed, step, their root): copies of a noise that keep both share one.
     _root: Any = dataclasses.field(default=None, kw_only=True, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        """The coordinates that differ from their defaults, the seed always."""
+        shown = []
+        for field in dataclasses.fields(self):
+            if field.repr:
+                text = _coordinate(getattr(self, field.name))
+                if field.name == "seed" or text != _coordinate(field.default):
+                    shown.append(f"{field.name}={text}")
+        return f"Noise({', '.join(shown)})"
+
     def __post_init__(self) -> None:
         """Reads variables once, for coordinates must not move with a step counter; checks them."""
         for field in dataclasses.fields(self):
@@ -267,3 +277,13 @@ def _static_size(shape: Any) -> int | None:
     if shape is None or any(tf.is_tensor(n) or n is None for n in shape):
         return None
     return int(np.prod([int(n) for n in shape], dtype=np.int64))
+
+
+def _coordinate(value: Any) -> str:
+    """A coordinate as text: the number where it is known now, else the tensor's name."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    numpy = getattr(value, "numpy", None)
+    if numpy is not None and tf.executing_eagerly():
+        return str(numpy())
+    return f"<{value.name}>" if tf.is_tensor(value) else str(value)

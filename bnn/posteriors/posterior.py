@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from bnn import distributions as tfd
 from bnn.compat import add_float32_weight
+from bnn.described import constructor_call
+from bnn.formatting import show
 from bnn.noise import Noise
 from bnn.posteriors.terms import Elementwise, Term
 
@@ -243,6 +245,23 @@ class Posterior(abc.ABC):
         """
         del prior
         return None
+
+    def __repr__(self) -> str:
+        """The family with shape and mean scale, E[σ] over the elements; before `build` its call."""
+        if self._shape is None:
+            return constructor_call(self)
+        parts = [str(list(self._shape)), *self._scale_in_words()]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def _scale_in_words(self) -> list[str]:
+        """The mean scale, where there is one and numbers are known now."""
+        if self.deterministic or not tf.executing_eagerly():
+            return []
+        try:
+            scale = float(tf.reduce_mean(tf.sqrt(self.variance)))
+        except (NotImplementedError, ValueError, tf.errors.OpError):
+            return []  # a family without variances, or one that has them in graphs alone
+        return [f"mean scale {show(scale, 3)}"]
 
     @abc.abstractmethod
     def get_config(self) -> dict:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.formatting import html_table
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Draws, Functions, predict_blocks
 from bnn.predictive import standard_errors
@@ -185,6 +186,34 @@ class Predictive:
                 f"  {row}: {cells} | " + "  ".join(f"{t:.4g}" for t in np.ravel(total[row]))
             )
         return "\n".join(lines + (["  …"] if len(mean) > 5 else []))
+
+    def _repr_html_(self) -> str:
+        """The first inputs as a table: mean and uncertainties, each ± its Monte-Carlo error.
+
+        Of classes the three most probable are shown.
+        """
+        mean, errors = self.mean, self.standard_error("mean")
+        classes = self.total.ndim == 1
+        rows = []
+        for row in range(min(5, len(mean))):
+            shown = np.argsort(-mean[row])[:3] if classes else range(mean.shape[1])
+            prefix = "{}: " if classes else ""
+            cells = [prefix.format(c) + f"{mean[row, c]:.4g} ± {errors[row, c]:.1g}" for c in shown]
+            line = [str(row), ", ".join(cells)]
+            for name in ("total", "aleatoric", "epistemic"):
+                values = np.ravel(self._moment(name)[row])
+                spread = np.ravel(self._moment(name, error=True)[row])
+                pairs = zip(values, spread, strict=True)
+                line.append(", ".join(f"{v:.4g} ± {e:.1g}" for v, e in pairs))
+            rows.append(line)
+        unit = "entropy, nats" if classes else "variance"
+        headings = ["input", "class: probability" if classes else "mean"]
+        headings += [f"{name} {unit}" for name in ("total", "aleatoric", "epistemic")]
+        caption = (
+            f"Predictive of {len(mean)} inputs, {self.num_samples} weight samples, "
+            f"{type(self.likelihood).__name__}; ± Monte-Carlo error"
+        )
+        return html_table(caption, headings, rows)
 
     def _mixtures(self) -> Iterator[tuple[slice, Mixture | ClassMixture]]:
         """The mixture of every block of rows."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bnn import distributions as tfd
 from bnn.compat import add_float32_weight
+from bnn.described import constructor_call
 
 
 class Prior(abc.ABC):
@@ -54,6 +55,10 @@ class Prior(abc.ABC):
         Args:
           weights: array of the tensor's shape.
         """
+
+    def __repr__(self) -> str:
+        """The call that makes it, with the arguments that differ from their defaults."""
+        return constructor_call(self)
 
     @property
     def variables(self) -> list[keras.Variable]:

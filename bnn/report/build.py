@@ -14,6 +14,7 @@ from bnn.report.markdown import to_markdown
 from bnn.report.output import check_output, write_output
 from bnn.report.runs import Found, Run, read_runs
 from bnn.report.sections import section
+from bnn.report.tuning import tuning_blocks
 
 
 def build_report(
@@ -50,7 +51,7 @@ def build_report(
       ValueError: a path holds no run, a run has not finished, none can be read, runs cannot be
         compared, or `output` holds something that is not of an earlier report.
     """
-    output = Path(output)
+    output, paths = Path(output), list(paths)
     check_output(output)
     found = read_runs(paths, skip_unfinished)
     groups = group_runs(found.runs)
@@ -70,7 +71,8 @@ def build_report(
             summaries.append(summary)
         faults += [fault for run in found.runs for fault in run.faults]
         preface = [Heading(title, 1), Heading("Summary", 2), *summaries]
-        blocks = [*preface, *_preface(found, faults), *blocks, *_origin(found.runs)]
+        searches = tuning_blocks(paths)
+        blocks = [*preface, *_preface(found, faults), *searches, *blocks, *_origin(found.runs)]
         files = {
             "report.md": to_markdown(blocks).encode(),
             "report.html": to_html(blocks, folder).encode(),

@@ -14,6 +14,7 @@ from bnn.report.bindings import ESTIMATOR, parse_bindings, short_value
 from bnn.report.derived import derived_metrics
 from bnn.report.results_file import is_number, read_results
 from bnn.report.tasks import Task, task_of
+from bnn.report.tuning import was_stopped
 from bnn.runs.prediction_file import Predictions, load_predictions
 from bnn.tracking import read_jsonl
 
@@ -205,6 +206,9 @@ def read_runs(paths: Iterable[str | Path], skip_unfinished: bool = False) -> Fou
         for folder in _run_folders(path):
             folders.setdefault(folder.resolve(), folder)
     unfinished = [f for f in folders.values() if not (f / "results.json").exists()]
+    stopped = [folder for folder in unfinished if was_stopped(folder)]
+    folders = {key: folder for key, folder in folders.items() if folder not in stopped}
+    unfinished = [folder for folder in unfinished if folder not in stopped]
     if unfinished and not skip_unfinished:
         names = ", ".join(map(str, unfinished[:5])) + (" …" if len(unfinished) > 5 else "")
         raise ValueError(

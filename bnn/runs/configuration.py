@@ -8,7 +8,32 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_SHIPPED = Path(__file__).resolve().parents[2] / "gin_configs"
+from bnn.runs.suggestions import explained
+
+# Inside of the package in a wheel; a link to the folder beside it in the source tree.
+_SHIPPED = Path(__file__).resolve().parents[1] / "gin_configs"
+
+
+def find(file: str) -> str:
+    """The path of a gin file: the file itself, else the shipped one of that name.
+
+    `digits.gin` and `gin_configs/digits.gin` both name what bnn brings, so that a command of the
+    documentation works in any folder; a file of one's own at that path goes before it.
+
+    Raises:
+      FileNotFoundError: neither is there.
+    """
+    if Path(file).is_file():
+        return file
+    path = Path(file)
+    inside = Path(*path.parts[1:]) if path.parts[:1] == ("gin_configs",) else path
+    if not path.is_absolute() and ".." not in inside.parts and (_SHIPPED / inside).is_file():
+        return str(_SHIPPED / inside)
+    names = ", ".join(sorted(shipped.name for shipped in _SHIPPED.glob("*.gin")))
+    raise FileNotFoundError(
+        f"--gin_file={file} does not exist; the shipped files, which gin_configs/NAME names "
+        f"everywhere, are {names}."
+    )
 
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
@@ -17,15 +42,15 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     Their includes are looked for in the file's folder, the one above, and among the shipped files.
     Modules that they import may stand in the file's own folder, which is the last place that Python
     looks in.
+
+    Raises:
+      FileNotFoundError: a file that is not there.
+      ValueError: a name that gin does not know, with the nearest that it does.
     """
     import gin
     from absl import logging
 
-    for file in files:
-        if not Path(file).is_file():
-            raise FileNotFoundError(
-                f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
-            )
+    files = [find(file) for file in files]
     own = [str(Path(file).resolve().parent) for file in files]
     sys.path += [folder for folder in dict.fromkeys(own) if folder not in sys.path]
     folders = [str(folder) for file in files for folder in list(Path(file).resolve().parents)[:2]]
@@ -36,6 +61,11 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     logging.set_verbosity(logging.FATAL)
     try:
         gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
+    except (ValueError, SyntaxError) as error:
+        text = explained(str(error))
+        if text == str(error):
+            raise
+        raise ValueError(text) from error
     finally:
         logging.set_verbosity(logging.WARNING)
 
