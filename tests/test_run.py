@@ -231,7 +231,10 @@ WRONG = {
     ),
     "no_train_samples": (
         ["--gin_bindings=NegativeELBO.num_samples = 0"],
-        ["num_samples must be at least 1, got 0", "In call to configurable 'NegativeELBO'"],
+        [
+            "NegativeELBO.num_samples must be an integer of at least 1, got 0; ",
+            "in gin write for example NegativeELBO.num_samples = 1.",
+        ],
     ),
     "batch_too_large": (
         ["--gin_bindings=run.batch_size = 1438"],

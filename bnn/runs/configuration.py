@@ -21,6 +21,8 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     import gin
     from absl import logging
 
+    from bnn.runs.bindings import check_bindings
+
     for file in files:
         if not Path(file).is_file():
             raise FileNotFoundError(
@@ -38,6 +40,7 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
     finally:
         logging.set_verbosity(logging.WARNING)
+    check_bindings()  # before devices are started, which builds the strategy
 
 
 def start_devices() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gin
 
+from bnn.runs.bindings import check_bindings
 from bnn.runs.configuration import check_recorded, start_devices
 from bnn.runs.folder import Identity, RunFolder, read_config
 from bnn.runs.identity import describe, differences
@@ -65,6 +66,7 @@ def prepare_recorded(
     held = files.identity()
     _require_arguments(files, held, arguments)
     with _configuration([f"import {_ROOT}\n{text}", *bindings]):
+        check_bindings()
         gin.bind_parameter(f"{_ROOT}.run.tracker", None)
         if one_device:
             gin.bind_parameter(f"{_ROOT}.run.strategy", None)
