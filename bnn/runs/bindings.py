@@ -8,7 +8,8 @@ range, and for those who build them in Python.
 from __future__ import annotations
 
 import collections.abc
-from collections.abc import Iterator
+import inspect
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import gin
@@ -22,7 +23,9 @@ _EXAMPLES = {
     "a function": "@mlp",
     "Dataset": "@digits()",
     "Estimator": "@Flipout()",
+    "GradientNoiseProbe": "@GradientNoiseProbe()",
     "Likelihood": "@Categorical()",
+    "Method": "@VariationalInference()",
     "Optimizer": "@keras.optimizers.Adam()",
     "Posterior": "@MeanFieldNormal()",
     "Prior": "@Normal()",
@@ -48,6 +51,43 @@ def check_bindings() -> None:
                 allowed = range_of(selector, parameter)
                 one = _Parameter(f"{name}.{parameter}", *known[parameter], allowed)
                 one.check(value)
+    for reference in gin.config.iterate_references(gin.config._CONFIG):
+        if reference.evaluate and not reference.configurable.selector.startswith("gin."):
+            _require_arguments(reference)
+
+
+def require_root(given: Collection[str]) -> None:
+    """Raises ValueError for a parameter of the root that neither gin nor Python gives.
+
+    Args:
+      given: names of what is given in Python.
+    """
+    root = gin.config._REGISTRY.get_match("run")
+    bound = gin.config._CONFIG.get(("", root.selector), {})
+    for parameter, (kind, default) in kinds(root.wrapped).items():
+        if default is gin.REQUIRED and parameter not in {*given, *bound}:
+            one = _Parameter(f"run.{parameter}", kind, None, range_of(root.selector, parameter))
+            raise ValueError(
+                f"{one.name} must be given, got nothing; in gin write for example {one.name} = "
+                f"{one.example()}."
+            )
+
+
+def _require_arguments(reference: gin.config.ConfigurableReference) -> None:
+    """Raises ValueError for a parameter without a default that has no binding."""
+    selector, scopes = reference.configurable.selector, reference.scopes
+    bound: set[str] = set()
+    for depth in range(len(scopes) + 1):
+        bound |= set(gin.config._CONFIG.get(("/".join(scopes[:depth]), selector), {}))
+    for parameter, (kind, default) in kinds(reference.configurable.wrapped, own=True).items():
+        if default is inspect.Parameter.empty and parameter not in bound:
+            allowed = range_of(selector, parameter)
+            name = "/".join([*scopes, selector.rpartition(".")[2]])
+            one = _Parameter(f"{name}.{parameter}", kind, default, allowed)
+            raise ValueError(
+                f"{one.name} must be given, got nothing; in gin write for example {one.name} = "
+                f"{one.example()}."
+            )
 
 
 class _Parameter(NamedTuple):
@@ -83,9 +123,10 @@ class _Parameter(NamedTuple):
             return f"write {value!r}(), with the parentheses"
         if isinstance(seen, Made) and fits(self.kind, Named(object, "")):
             return f"write {repr(value).removesuffix('()')}, without parentheses"
-        return f"in gin write for example {self.name} = {self._example()}"
+        return f"in gin write for example {self.name} = {self.example()}"
 
-    def _example(self) -> str:
+    def example(self) -> str:
+        """What could be written for the parameter."""
         if self.default is not None and isinstance(self.default, (bool, int, float, str, tuple)):
             return repr(self.default)
         text = words(self.kind)

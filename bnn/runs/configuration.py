@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 import re
 import sys
+import tokenize
 from collections.abc import Sequence
 from pathlib import Path
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "gin_configs"
+
+# What gin raises for a text that it cannot read.
+_OF_GIN = (ValueError, SyntaxError, KeyError, TypeError, ImportError, tokenize.TokenError)
 
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
@@ -22,12 +26,21 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     from absl import logging
 
     from bnn.runs.bindings import check_bindings
+    from bnn.runs.gin_errors import in_words, unused_macros
 
     for file in files:
         if not Path(file).is_file():
+            fault = "is no file" if Path(file).exists() else "does not exist"
             raise FileNotFoundError(
-                f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
+                f"--gin_file={file} {fault}; the shipped files are in gin_configs/."
             )
+        try:
+            Path(file).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"--gin_file={file} must be text in UTF-8, got bytes that are none ({error}); "
+                "name another file, or convert it."
+            ) from error
     own = [str(Path(file).resolve().parent) for file in files]
     sys.path += [folder for folder in dict.fromkeys(own) if folder not in sys.path]
     folders = [str(folder) for file in files for folder in list(Path(file).resolve().parents)[:2]]
@@ -38,8 +51,11 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     logging.set_verbosity(logging.FATAL)
     try:
         gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
+    except (*_OF_GIN, OSError) as error:
+        raise ValueError(in_words(error, bindings)) from error
     finally:
         logging.set_verbosity(logging.WARNING)
+    unused_macros()
     check_bindings()  # before devices are started, which builds the strategy
 
 

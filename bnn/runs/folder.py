@@ -59,7 +59,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path, interchangeable: Sequence[str] = ()) -> None:
         self._interchangeable = tuple(interchangeable)
-        self.path = Path(path).expanduser()
+        self.path = _expanded(path)
         self.config = self.path / "config.gin"
         self.arguments = self.path / "arguments.json"
         self.data = self.path / "data.json"
@@ -79,11 +79,17 @@ class RunFolder:
           FolderInUseError: the folder holds another run or foreign files, or is locked by another
             process.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise FolderInUseError(f"workdir {self.path} is a file; name a folder.")
-        if not self.config.exists():
-            self._require_no_foreign_files()
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise FolderInUseError(f"workdir {self.path} is a file; name a folder.")
+            if not self.config.exists():
+                self._require_no_foreign_files()
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderInUseError(
+                f"workdir {str(self.path)[:200]} cannot be made a folder ({error.strerror}); name "
+                "another one with --workdir."
+            ) from error
         self._acquire_lock()
         if not self.config.exists():
             self._require_no_foreign_files()
@@ -211,6 +217,19 @@ class RunFolder:
                 f"{', '.join(changed)} of data set {identity.data.get('name')!r} changed; restore "
                 "the data's files, or name a new folder with --workdir."
             )
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        expanded = Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"workdir {path} must begin with a known home, got a user that has none; write ~/, or "
+            "the whole path."
+        ) from error
+    if "\0" in str(expanded):
+        raise ValueError(f"workdir must have no zero byte, got {str(path)!r}; choose another name.")
+    return expanded
 
 
 def _lines(arguments: Mapping[str, Any]) -> list[str]:

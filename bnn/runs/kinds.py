@@ -56,7 +56,7 @@ def fits(kind: Any, value: Any) -> bool:
       value: plain, `Made`, `Named`, or a container of such.
     """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if isinstance(value, Made) and value.kind is None:
+    if kind is Any or (isinstance(value, Made) and value.kind is None):
         return True
     if origin in _UNIONS:
         return any(fits(one, value) for one in arguments)
@@ -103,11 +103,15 @@ def words(kind: Any) -> str:
     return f"{article} {origin.__name__} object"
 
 
-def kinds(configurable: Callable) -> dict[str, tuple[Any, Any]]:
-    """Annotation and default of every parameter by its name, those of base classes included.
+def kinds(configurable: Callable, own: bool = False) -> dict[str, tuple[Any, Any]]:
+    """Annotation and default of every parameter by its name.
 
     Where there is no annotation, a default that is True, False or a fraction says what is meant.
     What cannot be read is `Any`.
+
+    Args:
+      configurable: a class or function.
+      own: leave out the parameters that a base class adds.
     """
     found: dict[str, tuple[Any, Any]] = {}
     for function in _functions(configurable):
@@ -116,10 +120,11 @@ def kinds(configurable: Callable) -> dict[str, tuple[Any, Any]]:
         except (TypeError, ValueError):
             break
         for parameter in parameters:
-            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            named = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if named and not (parameter.name == "self" and inspect.isclass(configurable)):
                 kind = _annotation(function, parameter)
                 found.setdefault(parameter.name, (kind, parameter.default))
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        if own or not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
     return found
 

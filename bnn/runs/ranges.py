@@ -6,12 +6,10 @@ Of the project's own parameters and of Keras's optimizers, which check little th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import keras
-
-from bnn.schedules import Schedule
 
 _MOST_COUNT = 2**31 - 1
 
@@ -119,7 +117,7 @@ _OWN = {
     "momentum": Range(0, 1),
     "seed": _SEED,
 }
-_RATE = float | Schedule | keras.optimizers.schedules.LearningRateSchedule
+_RATE = float | keras.optimizers.schedules.LearningRateSchedule
 _OPTIMIZER = {
     "learning_rate": _POSITIVE._replace(kind=_RATE),
     **dict.fromkeys(("beta_1", "beta_2", "rho", "momentum"), _SHARE._replace(kind=float)),
@@ -136,10 +134,22 @@ _OPTIMIZER = {
 }
 
 
+_ACTIVATIONS = tuple(
+    name
+    for name in sorted(dir(keras.activations))
+    if name.islower() and callable(getattr(keras.activations, name))
+    if name not in ("deserialize", "get", "serialize")
+)
+# Of a parameter that is no number.
+_ACTIVATION = Range(-math.inf, kind=Literal[_ACTIVATIONS] | Callable | None)
+
+
 def range_of(selector: str, parameter: str) -> Range | None:
     """The range of a parameter of a registered class or function; None where there is none."""
     if selector.startswith("keras.optimizers."):
         return _OPTIMIZER.get(parameter)
     if not selector.startswith("bnn."):
         return None
+    if parameter == "activation":
+        return _ACTIVATION
     return _OWN.get(f"{selector.rpartition('.')[2]}.{parameter}", _OWN.get(parameter))
