@@ -28,6 +28,7 @@ _REMEDIES = {
     errno.EROFS: "name another one, on a disk that can be written to",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "correct the link, or name another one",
+    errno.ENOENT: "correct the path, or create what it names",
     errno.ENOTDIR: "a part of the path is a file: name another one",
     errno.EISDIR: "name a file",
 }
@@ -56,7 +57,8 @@ def use_data_dir() -> None:
 
 
 def name_flag(message: str) -> str:
-    """The message, with the flag in the place of the variable where the flag was given."""
+    """The message, with a remedy where it is the system's, and the flag that was given by name."""
+    message = _of_the_system(message) or message
     if _DATA_DIR.value is None:
         return message
     return message.replace("the environment variable BNN_DATA_DIR", "--data_dir")
@@ -73,12 +75,18 @@ def errors() -> tuple[type[BaseException], ...]:
     return _ERRORS if tensorflow is None else (*_ERRORS, tensorflow.errors.OpError)
 
 
+def _of_the_system(text: str) -> str | None:
+    """An error of the system in words; None for another one."""
+    found = _SYSTEM.match(text)
+    if found is None or int(found[1]) not in _REMEDIES:
+        return None
+    place = f"{found[3]}: " if found[3] else ""
+    return f"{place}{found[2]}; {_REMEDIES[int(found[1])]}."
+
+
 def _in_words(error: BaseException) -> str:
     """The message, with a remedy where it comes from the system or from TensorFlow."""
     text = re.sub(r" \(<(function|class) .*>\)", "", str(error))  # gin's addition
-    if (found := _SYSTEM.match(text)) is not None and int(found[1]) in _REMEDIES:
-        place = f"{found[3]}: " if found[3] else ""
-        return f"{place}{found[2]}; {_REMEDIES[int(found[1])]}."
     first = re.sub(r"^(\{\{.*?\}\} ?)*", "", text.partition("\n")[0])
     if isinstance(error, MemoryError):
         return f"the machine's memory does not suffice ({first or 'no more is free'}); {_MEMORY}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,7 +101,8 @@ def check_arguments(module: str, arguments: Sequence[str]) -> None:
     for file in values_of(arguments, "gin_file"):
         if not Path(file).is_file():
             raise FileNotFoundError(
-                f"--gin_file={file} does not exist; the shipped files are in gin_configs/."
+                f"--gin_file={file} does not exist; name another one, the shipped files are in "
+                "gin_configs/."
             )
 
 
@@ -118,17 +120,18 @@ def check_data_dir(arguments: Sequence[str]) -> None:
             )
 
 
-def at_least(low: float, kind: type = int) -> Any:
-    """The type of an argparse option that takes a number of at least `low`."""
+def at_least(low: float, kind: type = int, most: float = math.inf) -> Any:
+    """The type of an argparse option that takes a number of at least `low`, at most `most`."""
 
     def parse(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:
             value = None
-        if value is None or not value >= low:
+        if value is None or not low <= value <= most:
             noun = "an integer" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"must be {noun} of at least {low}, got {text!r}")
+            bounds = f"of at least {low}" if most == math.inf else f"from {low} to {most}"
+            raise argparse.ArgumentTypeError(f"must be {noun} {bounds}, got {text!r}")
         return value
 
     return parse

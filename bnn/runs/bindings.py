@@ -47,6 +47,11 @@ def check_bindings() -> None:
         known = kinds(configurable.wrapped)
         name = f"{scope}/" * bool(scope) + selector.rpartition(".")[2]
         for parameter, value in values.items():
+            if parameter not in known and selector.startswith("keras.optimizers."):
+                raise ValueError(
+                    f"{name}.{parameter} must be a parameter of {name}, got an unknown name; use "
+                    f"one of {', '.join(known)}."
+                )
             if parameter in known:
                 allowed = range_of(selector, parameter)
                 one = _Parameter(f"{name}.{parameter}", *known[parameter], allowed)

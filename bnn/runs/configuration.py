@@ -12,7 +12,10 @@ from pathlib import Path
 _SHIPPED = Path(__file__).resolve().parents[2] / "gin_configs"
 
 # What gin raises for a text that it cannot read.
-_OF_GIN = (ValueError, SyntaxError, KeyError, TypeError, ImportError, tokenize.TokenError)
+OF_GIN = (
+    *(ValueError, SyntaxError, KeyError, TypeError, ImportError, RecursionError),
+    tokenize.TokenError,
+)
 
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
@@ -32,7 +35,8 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         if not Path(file).is_file():
             fault = "is no file" if Path(file).exists() else "does not exist"
             raise FileNotFoundError(
-                f"--gin_file={file} {fault}; the shipped files are in gin_configs/."
+                f"--gin_file={file} {fault}; name another one, the shipped files are in "
+                "gin_configs/."
             )
         try:
             Path(file).read_text(encoding="utf-8")
@@ -51,8 +55,8 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     logging.set_verbosity(logging.FATAL)
     try:
         gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
-    except (*_OF_GIN, OSError) as error:
-        raise ValueError(in_words(error, bindings)) from error
+    except (*OF_GIN, OSError) as error:
+        raise ValueError(in_words(error, files, bindings)) from error
     finally:
         logging.set_verbosity(logging.WARNING)
     unused_macros()

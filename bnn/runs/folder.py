@@ -254,7 +254,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as damage:
+    except (ValueError, OSError, RecursionError) as damage:
         values, reason = None, str(damage)
     else:
         reason = f"it holds {type(values).__name__}, not an object"

@@ -13,11 +13,12 @@ from bnn.runs.kinds import kinds
 _FORM = "write one NAME.PARAMETER = VALUE a line, texts in quotes, such as run.epochs = 2"
 
 
-def in_words(error: Exception, bindings: Sequence[str] = ()) -> str:
+def in_words(error: Exception, files: Sequence[str], bindings: Sequence[str]) -> str:
     """The error's first line, the place, and what to do.
 
     Args:
       error: of gin.
+      files: that were read.
       bindings: of the command line, by whose lines it may count.
     """
     text = str(error.args[0]) if error.args and isinstance(error, KeyError) else str(error)
@@ -34,8 +35,10 @@ def in_words(error: Exception, bindings: Sequence[str] = ()) -> str:
             place = f" (i{line[1:]}{shown})"
             break
     if "EOF in multi-line" in said:
-        last = f", got {given[-1]!r}" if given else ""
-        said = f"a bracket or a quotation mark is not closed, and must be{last}"
+        last = repr(given[-1]) if given else f"the end of {' or '.join(files)}"
+        said = f"a bracket or a quotation mark must be closed, got {last}"
+    if isinstance(error, RecursionError):
+        said, place = f"{place or files} must not include itself".lstrip(" ("), ""
     if said.startswith("malformed node"):
         found = re.search(r"Failed to parse token (.*?) \(line", text)
         said = f"{found[1] if found else 'a value'} must be a value of Python, such as 1 or 'text'"
@@ -63,15 +66,17 @@ def _remedy(text: str) -> str:
     if found := re.search(r"Configurable '(.*?)' doesn't have a parameter named '(.*?)'", text):
         configurable = gin.config._REGISTRY.get_match(found[1])
         known = [name for name in kinds(configurable.wrapped) if name != "self"]
-        return f"{_near(found[2], known)}it has {', '.join(known) or 'no parameters'}"
+        return f"{_near(found[2], known)}use one of {', '.join(known) or 'none: it has none'}"
     if found := re.search(r"No configurable matching (?:reference )?'@?(.*?)(?:\(\))?'", text):
         known = [name.rpartition(".")[2] for name in gin.config._REGISTRY._selector_map]
         near = _near(found[1].rpartition("/")[2].rpartition(".")[2], sorted(set(known)))
-        return f"{near}what is of another module needs a line import MODULE before it"
+        return f"{near}write import MODULE before it for what is of another module"
     if found := re.search(r"Ambiguous selector '(.*?)', matches \[(.*?)\]", text):
         return f"write one of {found[2]} in full"
     if "denylisted" in text:
         return "leave the line out: the command line or the program gives it"
+    if "recursion" in text:
+        return "leave the include out"
     if "No module named" in text:
         return "correct the name, put its folder into PYTHONPATH, or install it"
     if "Unable to open file" in text:

@@ -1,11 +1,11 @@
 """Runs many command lines of one module in one process: each as if it were a process of its own.
 
 Example:
-  python tests/refused/many.py bnn.run rows.json answers.json
+  python tests/refused/many.py bnn.run rows.json answers.json [SECONDS]
 
 `rows.json` is a list of lists of arguments. `answers.json` gets, for each, the exit code, what was
 written to the standard outputs, the seconds, and the traceback where there was one: of a hang after
-`LIMIT` seconds, too.
+so many seconds, too.
 """
 
 import contextlib
@@ -77,9 +77,11 @@ def answer(entry, argv, limit=LIMIT):
 
 def main():
     """Answers all rows."""
-    module, rows, answers = sys.argv[1:]
+    module, rows, answers, *limit = sys.argv[1:]
     entry = entry_of(module)
-    found = [answer(entry, argv) for argv in json.loads(Path(rows).read_text())]
+    found = [
+        answer(entry, argv, int(*limit) or LIMIT) for argv in json.loads(Path(rows).read_text())
+    ]
     Path(answers).write_text(json.dumps(found))
 
 

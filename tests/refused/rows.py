@@ -139,7 +139,7 @@ COMMANDS = [
     (["--gin_file=folder.gin", "--workdir=v"], "--gin_file", "folder.gin"),
     (["--gin_file=bytes.gin", "--workdir=v"], "bytes.gin", "0xff"),
     (["--gin_file=quote.gin", "--workdir=v"], "quote.gin", "quote.gin"),
-    (["--gin_file=bracket.gin", "--workdir=v"], "--gin_file", "bracket"),
+    (["--gin_file=bracket.gin", "--workdir=v"], "bracket.gin", ""),
     (["--gin_file=include.gin", "--workdir=v"], "include.gin", "nowhere.gin"),
     (["--gin_file=circle.gin", "--workdir=v"], "circle.gin", ""),
     (["--gin_file=empty.gin", "--workdir=v"], "run.data", "nothing"),

@@ -143,7 +143,7 @@ def faults(asked, answers):
     return found
 
 
-def ask(module, asked, place):
+def ask(module, asked, place, limit=many.LIMIT):
     """Answers of a program in one process to all rows."""
     asked = [arguments for arguments, *_ in asked]
     questions, answers = place.parent / "questions.json", place.parent / "answers.json"
@@ -151,7 +151,7 @@ def ask(module, asked, place):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "100"}
     environment.setdefault("BNN_DATA_DIR", str(place))
     done = subprocess.run(
-        [sys.executable, many.__file__, module, str(questions), str(answers)],
+        [sys.executable, many.__file__, module, str(questions), str(answers), str(limit)],
         cwd=place,
         env=environment,
         capture_output=True,
@@ -289,9 +289,10 @@ def test_damaged_files_of_a_run_are_named_or_not_needed(place, finished, module)
             "bnn.replay": [f"--workdir=run{number}", "--step=3"],
             "bnn.report": [f"run{number}", f"--output=report{number}"],
         }[module]
-        asked.append((arguments, name.partition("*")[0].partition("/")[2] or name, ""))
+        place_named = f"{number}" if name in ("config.gin",) else name.partition("/")[0]
+        asked.append((arguments, place_named, ""))
     before = files(place / "foreign")
-    answers = ask(module, asked, place)
+    answers = ask(module, asked, place, limit=300)  # what is whole is trained and replayed
     found = []
     for (arguments, named, _), answer in zip(asked, answers, strict=True):
         wrong = fault(answer, named, "")
