@@ -115,7 +115,7 @@ def kill_often(workdir: Path, kills: int, seed: int) -> Counter:
                 text = first_report(reader)
             else:
                 time.sleep(moments.uniform(0, 2))
-            time.sleep(moments.uniform(0, 0.1))
+            time.sleep(moments.uniform(0, 0.5))
             os.kill(process, signal.SIGKILL)
         code, rest = end(process, reader)
         if code not in (0, -signal.SIGKILL):
