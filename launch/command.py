@@ -101,8 +101,8 @@ def check_arguments(module: str, arguments: Sequence[str]) -> None:
     for file in values_of(arguments, "gin_file"):
         if not Path(file).is_file():
             raise FileNotFoundError(
-                f"--gin_file={file} does not exist; name another one, the shipped files are in "
-                "gin_configs/."
+                f"--gin_file={file} does not exist; the shipped files are in gin_configs/, name "
+                "one that is there."
             )
 
 

@@ -35,8 +35,8 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         if not Path(file).is_file():
             fault = "is no file" if Path(file).exists() else "does not exist"
             raise FileNotFoundError(
-                f"--gin_file={file} {fault}; name another one, the shipped files are in "
-                "gin_configs/."
+                f"--gin_file={file} {fault}; the shipped files are in gin_configs/, name one that "
+                "is there."
             )
         try:
             Path(file).read_text(encoding="utf-8")

@@ -75,8 +75,6 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
     if probe is not None:
         _check_probe(probe, method, strategy)
     check_numbers(arguments)
-    check_schedule("learning_rate", learning_rate)
-    check_schedule("kl_weight", getattr(method, "kl_weight", None))
     plan = Plan(data.num_train, batch_size, epochs, report_every)
     strategy.check_batch(batch_size)
     check_task(data, likelihood)
@@ -123,6 +121,8 @@ def _check_kinds(
         require("optimizer", optimizer, keras.optimizers.Optimizer, "@keras.optimizers.Adam()")
     if learning_rate is not None:
         require("learning_rate", learning_rate, Schedule, "@learning_rate/Constant()")
+    check_schedule("learning_rate", learning_rate)
+    check_schedule("kl_weight", getattr(method, "kl_weight", None))
 
 
 def _check_probe(probe: Any, method: Method, strategy: Strategy) -> None:
