@@ -27,6 +27,7 @@ from bnn.data import Dataset
 from bnn.likelihoods import Likelihood
 from bnn.methods import GradientNoiseProbe, Method
 from bnn.runs import gin_externals  # noqa: F401  (registers Keras's optimizers)
+from bnn.runs.bindings import check_bindings, require_root
 from bnn.runs.checks import require
 from bnn.runs.finished import Run
 from bnn.runs.prepare import prepare
@@ -112,7 +113,9 @@ def _run(
 
 @functools.wraps(_run)
 def run(workdir: str | Path, **arguments: Any) -> Run:
-    """See `_run`; notes which arguments were given in Python, and not by gin."""
+    """See `_run`; checks gin's bindings, and notes which arguments were given in Python."""
+    check_bindings()
+    require_root(arguments)
     return _run(workdir, given=tuple(arguments), **arguments)
 
 

@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:  # outside of the training loop, or a second one inside
         print("interrupted; the same command continues from the last checkpoint.", file=sys.stderr)
         return 130
-    except command_line.ERRORS as error:
+    except command_line.errors() as error:
         return command_line.explain(error)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,17 +116,18 @@ def check_data_dir(arguments: Sequence[str]) -> None:
             )
 
 
-def at_least(low: float, kind: type = int) -> Any:
-    """The type of an argparse option that takes a number of at least `low`."""
+def at_least(low: float, kind: type = int, most: float = math.inf) -> Any:
+    """The type of an argparse option that takes a number of at least `low`, at most `most`."""
 
     def parse(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:
             value = None
-        if value is None or not value >= low:
+        if value is None or not low <= value <= most:
             noun = "an integer" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"must be {noun} of at least {low}, got {text!r}")
+            bounds = f"of at least {low}" if most == math.inf else f"from {low} to {most}"
+            raise argparse.ArgumentTypeError(f"must be {noun} {bounds}, got {text!r}")
         return value
 
     return parse

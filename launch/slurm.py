@@ -75,7 +75,11 @@ def add_slurm_options(parser: argparse.ArgumentParser | Any, time_required: bool
     add("--sbatch", action="append", default=[], help="another option of sbatch; repeatable")
     add("--setup", action="append", default=[], help="shell line before the workers; repeatable")
     add("--python", default=sys.executable, help="interpreter on the nodes (default: this one)")
-    add("--port", type=at_least(1024), help="port of rank 0 (default: by the job's number)")
+    add(
+        "--port",
+        type=at_least(1024, most=65535),
+        help="port of rank 0 (default: by the job's number)",
+    )
     add(
         "--max_requeues",
         type=at_least(0),

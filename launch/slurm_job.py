@@ -204,7 +204,8 @@ def time_seconds(text: str) -> int | None:
     ):
         raise ValueError(
             f"time {text!r} is not one of Slurm's forms: minutes, minutes:seconds, "
-            "hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds."
+            "hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds; "
+            "write for example 4:00:00."
         )
     scales = units[len(parts)]
     clock_seconds = sum(int(part) * scale for part, scale in zip(parts, scales, strict=True))

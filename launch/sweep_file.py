@@ -27,6 +27,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ else:
 SEED = "run.seed"
 _KEYS = ("gin_file", "bindings", "arguments", "seeds", "grid", "zip", "list")
 _LONGEST_NAME = 120
+_MOST_POINTS = 100_000
 # What a sweep's root holds beside the folders of its runs.
 _TAKEN = ("logs", "records", "submitted", "wandb", "results.csv", "summary.csv", "summary.md")
 Choice = dict[str, str]
@@ -77,6 +79,12 @@ class Sweep:
         bound = [name for factor in self.factors for choice in factor for name in choice if name]
         short = short_names(sorted(set(bound)))
         points = []
+        number = math.prod(map(len, self.factors)) * len(self.seeds or (None,))
+        if number > _MOST_POINTS:
+            raise ValueError(
+                f"a sweep must have at most {_MOST_POINTS} runs, got {number}; leave values "
+                "out, or make several sweeps."
+            )
         for chosen in itertools.product(*self.factors):
             choice = {name: value for part in chosen for name, value in part.items() if name}
             shown = {label: text for part in chosen for label, text in _labels(part, short)}
@@ -109,11 +117,12 @@ def read_sweep(path: str | Path) -> Sweep:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"the sweep's file {path} does not exist.")
+        raise FileNotFoundError(f"the sweep's file {path} does not exist; correct the path.")
     try:
         return parse_sweep(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:  # TOML's own errors are ValueErrors too
-        raise ValueError(f"{path}: {error}") from None
+        said = str(error).rstrip(".")
+        raise ValueError(f"{path}: {said}; correct the file.") from None
 
 
 def parse_sweep(content: dict[str, Any]) -> Sweep:

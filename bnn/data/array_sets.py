@@ -233,6 +233,10 @@ def _convert(dtype: np.dtype, mode: str | None) -> Callable[[np.ndarray], np.nda
         return lambda block: block.astype(np.float32) / 255
     if dtype.kind in "iu":
         return lambda block: block.astype(np.int32)
+    if dtype.kind not in "fb":
+        raise ValueError(
+            f"arrays must hold numbers, got {dtype} in an array of inputs or weights; convert it."
+        )
     return lambda block: block.astype(np.float32)
 
 

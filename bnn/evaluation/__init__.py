@@ -14,7 +14,7 @@ from bnn.evaluation import (  # noqa: F401  (register themselves)
     regression,
     survival,
 )
-from bnn.evaluation.blocks import Judged, judge, judged
+from bnn.evaluation.blocks import Judged, judge, judged, most_samples
 from bnn.evaluation.evaluation import Block, Evaluation, Examples, evaluation_of, register
 from bnn.likelihoods import Likelihood
 
@@ -49,5 +49,6 @@ __all__ = [
     "headline",
     "judge",
     "judged",
+    "most_samples",
     "register",
 ]

@@ -22,6 +22,14 @@ _KEPT = 64 * 2**20
 # length are compiled.
 _PASS = 1000
 
+# Bytes of the outputs of one input, at most: a block has one input at least.
+_INPUT = 4 * _BLOCK
+
+
+def most_samples(num_outputs: int) -> int:
+    """The largest S whose outputs of one input can be judged."""
+    return max(1, _INPUT // (4 * num_outputs))
+
 
 class Judged(NamedTuple):
     """Predictions of B inputs by S functions.

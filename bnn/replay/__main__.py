@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
             one_device=False,
         )
         report = step_replay.replay(session, _STEP.value)
-    except command_line.ERRORS as error:
+    except command_line.errors() as error:
         return command_line.explain(error)
     print(report["text"])
     return 0 if report["finite"] else _NOT_FINITE

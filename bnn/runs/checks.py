@@ -6,6 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from bnn.evaluation import most_samples
+from bnn.schedules import Schedule
+
+_POINTS = 64  # at which a schedule is looked at
+
 
 class _Count(NamedTuple):
     """An integer of at least `least` and at most `most`."""
@@ -31,6 +36,33 @@ def require(name: str, value: Any, kind: type, example: str) -> None:
         raise ValueError(
             f"{name} must be a {kind.__name__} object, got {value!r}; in gin write for example "
             f"run.{name} = {example}, with the parentheses."
+        )
+
+
+def check_schedule(name: str, schedule: Any) -> None:
+    """Raises ValueError for a schedule of a rate or weight that is negative or not finite.
+
+    It is looked at over the progress of training; a number instead of a schedule is let pass.
+    """
+    if not isinstance(schedule, Schedule):
+        return
+    for number in range(_POINTS + 1):
+        value = float(schedule(number / _POINTS))
+        if not 0 <= value < math.inf:
+            raise ValueError(
+                f"{name} must be at least 0 and finite throughout, got {value:g} after "
+                f"{number / _POINTS:.3g} of the training; correct the numbers of its "
+                f"{type(schedule).__name__}."
+            )
+
+
+def check_samples(num_samples: int, num_outputs: int) -> None:
+    """Raises ValueError for more samples than the outputs of one input may have."""
+    most = most_samples(num_outputs)
+    if num_samples > most:
+        raise ValueError(
+            f"num_predict_samples must be at most {most} for {num_outputs} outputs, which are "
+            f"those that fit into memory, got {num_samples}; 32 is a good start."
         )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import re
 import sys
+import tokenize
 from collections.abc import Sequence
 from pathlib import Path
-
-from bnn.runs.suggestions import explained
 
 # Inside of the package in a wheel; a link to the folder beside it in the source tree.
 _SHIPPED = Path(__file__).resolve().parents[1] / "gin_configs"
@@ -30,10 +29,18 @@ def find(file: str) -> str:
     if not path.is_absolute() and ".." not in inside.parts and (_SHIPPED / inside).is_file():
         return str(_SHIPPED / inside)
     names = ", ".join(sorted(shipped.name for shipped in _SHIPPED.glob("*.gin")))
+    fault = "is no file" if path.exists() else "does not exist"
     raise FileNotFoundError(
-        f"--gin_file={file} does not exist; the shipped files, which gin_configs/NAME names "
-        f"everywhere, are {names}."
+        f"--gin_file={file} {fault}; name one that is there: the shipped files, which "
+        f"gin_configs/NAME names everywhere, are {names}."
     )
+
+
+# What gin raises for a text that it cannot read.
+OF_GIN = (
+    *(ValueError, SyntaxError, KeyError, TypeError, ImportError, RecursionError),
+    tokenize.TokenError,
+)
 
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
@@ -50,7 +57,18 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     import gin
     from absl import logging
 
+    from bnn.runs.bindings import check_bindings
+    from bnn.runs.gin_errors import in_words, unused_macros
+
     files = [find(file) for file in files]
+    for file in files:
+        try:
+            Path(file).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"--gin_file={file} must be text in UTF-8, got bytes that are none ({error}); "
+                "name another file, or convert it."
+            ) from error
     own = [str(Path(file).resolve().parent) for file in files]
     sys.path += [folder for folder in dict.fromkeys(own) if folder not in sys.path]
     folders = [str(folder) for file in files for folder in list(Path(file).resolve().parents)[:2]]
@@ -61,13 +79,12 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     logging.set_verbosity(logging.FATAL)
     try:
         gin.parse_config_files_and_bindings(list(files), list(bindings), finalize_config=True)
-    except (ValueError, SyntaxError) as error:
-        text = explained(str(error))
-        if text == str(error):
-            raise
-        raise ValueError(text) from error
+    except (*OF_GIN, OSError) as error:
+        raise ValueError(in_words(error, files, bindings)) from error
     finally:
         logging.set_verbosity(logging.WARNING)
+    unused_macros()
+    check_bindings()  # before devices are started, which builds the strategy
 
 
 def start_devices() -> None:

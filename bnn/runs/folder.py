@@ -59,7 +59,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path, interchangeable: Sequence[str] = ()) -> None:
         self._interchangeable = tuple(interchangeable)
-        self.path = Path(path).expanduser()
+        self.path = _expanded(path)
         self.config = self.path / "config.gin"
         self.arguments = self.path / "arguments.json"
         self.data = self.path / "data.json"
@@ -79,11 +79,17 @@ class RunFolder:
           FolderInUseError: the folder holds another run or foreign files, or is locked by another
             process.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise FolderInUseError(f"workdir {self.path} is a file; name a folder.")
-        if not self.config.exists():
-            self._require_no_foreign_files()
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise FolderInUseError(f"workdir {self.path} is a file; name a folder.")
+            if not self.config.exists():
+                self._require_no_foreign_files()
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderInUseError(
+                f"workdir {str(self.path)[:200]} cannot be made a folder ({error.strerror}); name "
+                "another one with --workdir."
+            ) from error
         self._acquire_lock()
         if not self.config.exists():
             self._require_no_foreign_files()
@@ -213,6 +219,19 @@ class RunFolder:
             )
 
 
+def _expanded(path: str | Path) -> Path:
+    try:
+        expanded = Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"workdir {path} must begin with a known home, got a user that has none; write ~/, or "
+            "the whole path."
+        ) from error
+    if "\0" in str(expanded):
+        raise ValueError(f"workdir must have no zero byte, got {str(path)!r}; choose another name.")
+    return expanded
+
+
 def _lines(arguments: Mapping[str, Any]) -> list[str]:
     """Descriptions as lines that can be compared, `name: value`."""
     lines = []
@@ -235,7 +254,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as damage:
+    except (ValueError, OSError, RecursionError) as damage:
         values, reason = None, str(damage)
     else:
         reason = f"it holds {type(values).__name__}, not an object"

@@ -13,7 +13,7 @@ import keras
 from bnn.data import Dataset
 from bnn.likelihoods import Likelihood
 from bnn.methods import GradientNoiseProbe, Method, Problem
-from bnn.runs.checks import check_numbers, require
+from bnn.runs.checks import check_numbers, check_samples, check_schedule, require
 from bnn.runs.folder import Identity, RunFolder
 from bnn.runs.identity import describe, fingerprint
 from bnn.runs.session import Session
@@ -87,6 +87,7 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
         make_model = functools.partial(model, data.input_shape, num_outputs)
         built = make_model()
         check_outputs(built, likelihood)
+        check_samples(num_predict_samples, output_size(built, num_outputs))
         check_layers(built, strategy.num_replicas)
         adopted = _adopted(strategy, optimizer, learning_rate, plan.total_steps)
         sizes = data.num_train, plan.total_steps, seed
@@ -120,6 +121,8 @@ def _check_kinds(
         require("optimizer", optimizer, keras.optimizers.Optimizer, "@keras.optimizers.Adam()")
     if learning_rate is not None:
         require("learning_rate", learning_rate, Schedule, "@learning_rate/Constant()")
+    check_schedule("learning_rate", learning_rate)
+    check_schedule("kl_weight", getattr(method, "kl_weight", None))
 
 
 def _check_probe(probe: Any, method: Method, strategy: Strategy) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import gin
 
-from bnn.runs.configuration import check_recorded, start_devices
+from bnn.runs.bindings import check_bindings
+from bnn.runs.configuration import OF_GIN, check_recorded, start_devices
 from bnn.runs.folder import Identity, RunFolder, read_config
+from bnn.runs.gin_errors import in_words
 from bnn.runs.identity import describe, differences
 from bnn.runs.prepare import prepare, run_folder
 from bnn.runs.session import Session
@@ -64,7 +66,8 @@ def prepare_recorded(
     check_recorded(text, imports, files.config)
     held = files.identity()
     _require_arguments(files, held, arguments)
-    with _configuration([f"import {_ROOT}\n{text}", *bindings]):
+    with _configuration(files.config, [f"import {_ROOT}\n{text}", *bindings]):
+        check_bindings()
         gin.bind_parameter(f"{_ROOT}.run.tracker", None)
         if one_device:
             gin.bind_parameter(f"{_ROOT}.run.strategy", None)
@@ -122,14 +125,17 @@ def _require_same_data(files: RunFolder, held: Identity, session: Session) -> No
 
 
 @contextlib.contextmanager
-def _configuration(texts: Sequence[str]) -> Iterator[None]:
+def _configuration(path: Path, texts: Sequence[str]) -> Iterator[None]:
     """Gin with this configuration alone; with its own again afterwards."""
     with gin.unlock_config():
         held = gin.config_str()
         gin.clear_config()
         try:
             for text in texts:
-                gin.parse_config(text)
+                try:
+                    gin.parse_config(text)
+                except OF_GIN as error:
+                    raise ValueError(in_words(error, [str(path)], texts[1:])) from error
             yield
         finally:
             gin.clear_config()

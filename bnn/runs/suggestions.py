@@ -15,20 +15,12 @@ _REFERENCE = re.compile(r"No configurable matching (?:reference )?'@?([^'()]+)(?
 _BARE_WORD = re.compile(r"malformed node or string.*\n\s*Failed to parse token '([A-Za-z_][\w.]*)'")
 
 
-def explained(message: str) -> str:
-    """Gin's message, with the name that was meant, or nearly so, in its first line.
+def suggestion(message: str) -> str | None:
+    """A sentence with the name that was meant, or nearly so; None for other errors.
 
     Args:
       message: of an error that gin raised on reading files and bindings.
     """
-    hint = _hint(message)
-    if hint is None:
-        return message
-    first, _, rest = message.partition("\n")
-    return f"{first} {hint}" + (f"\n{rest}" if rest else "")
-
-
-def _hint(message: str) -> str | None:
     from gin import config
 
     if found := _PARAMETER.search(message):

@@ -32,28 +32,31 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not isinstance(self.batch_size, int) or isinstance(self.batch_size, bool):
-            raise ValueError(f"batch_size must be an integer, got {self.batch_size!r}.")
+            raise ValueError(
+                f"batch_size must be an integer, got {self.batch_size!r}; 64 is usual."
+            )
         if not 1 <= self.batch_size <= self.num_train:
             raise ValueError(
                 f"batch_size must be from 1 to the number of training examples, {self.num_train}, "
-                f"got {self.batch_size}."
+                f"got {self.batch_size}; 64 is usual."
             )
         for name in ("epochs", "report_every"):
             value = getattr(self, name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not 0 < value < math.inf:
-                raise ValueError(f"{name} must be a positive number, got {value!r}.")
+                raise ValueError(f"{name} must be a positive number, got {value!r}; 1 is usual.")
         if self.epochs * self.num_train / self.batch_size > MOST_STEPS:
             most = MOST_STEPS * self.batch_size / self.num_train
             raise ValueError(
                 f"epochs must be at most {most:.6g} for batches of {self.batch_size} from "
-                f"{self.num_train} examples, which are 2³² − 1 steps, got {self.epochs!r}."
+                f"{self.num_train} examples, which are 2³² − 1 steps, got {self.epochs!r}; give "
+                "fewer."
             )
         if self.epochs / self.report_every > MOST_REPORTS:
             raise ValueError(
                 f"report_every must be at least {self.epochs / MOST_REPORTS:.6g} for "
                 f"{self.epochs:g} epochs, which are {MOST_REPORTS} reports, got "
-                f"{self.report_every!r}."
+                f"{self.report_every!r}; 1 is usual."
             )
 
     @property

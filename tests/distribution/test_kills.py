@@ -30,7 +30,7 @@ def assert_same(left, right):
 
 
 def test_twenty_kills_change_no_bit(tmp_path, whole):
-    hit = kill_often(tmp_path / "run", kills=20, seed=0)
+    hit = kill_often(tmp_path / "run", kills=20, seed=0, seconds=7200)
     assert hit["kills"] >= 20, hit
     assert hit["resumed"], hit
     assert_same(tmp_path / "run", whole)
