@@ -11,6 +11,11 @@ from pathlib import Path
 
 # Inside of the package in a wheel; a link to the folder beside it in the source tree.
 _SHIPPED = Path(__file__).resolve().parents[1] / "gin_configs"
+# What gin raises for a text that it cannot read.
+OF_GIN = (
+    *(ValueError, SyntaxError, KeyError, TypeError, ImportError, RecursionError),
+    tokenize.TokenError,
+)
 
 
 def find(file: str) -> str:
@@ -34,13 +39,6 @@ def find(file: str) -> str:
         f"--gin_file={file} {fault}; name one that is there: the shipped files, which "
         f"gin_configs/NAME names everywhere, are {names}."
     )
-
-
-# What gin raises for a text that it cannot read.
-OF_GIN = (
-    *(ValueError, SyntaxError, KeyError, TypeError, ImportError, RecursionError),
-    tokenize.TokenError,
-)
 
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
