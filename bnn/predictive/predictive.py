@@ -13,6 +13,8 @@ from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Draws, Functions, predict_blocks
 from bnn.prediction.functions import check_num_samples
 from bnn.predictive import standard_errors
+from bnn.predictive.calibration import Calibration
+from bnn.predictive.moments import require_served, sampled_outputs
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
 _ROWS = 1000  # of one block, where the caller does not say
@@ -32,6 +34,7 @@ def predictive(
     tolerance: float | None = None,
     tolerance_over: str = "each",
     max_samples: int = 1024,
+    method: str = "samples",
     **units: Any,
 ) -> Predictive:
     """What the model says of the targets of some inputs; nothing is computed yet.
@@ -51,6 +54,9 @@ def predictive(
       tolerance_over: `"each"`, for each input the largest over its classes or columns, so that
         inputs get different numbers of samples; or `"mean"`, the mean of these over the inputs.
       max_samples: the cap on an input's samples with a tolerance; that of `functions` where given.
+      method: `"samples"` of the weights, or `"moments"`: means and variances of all units are
+        propagated in one pass (`bnn.predictive.propagate`, approximate beyond two layers), and
+        `num_samples` outputs drawn from the normals that come out, at no further pass.
       **units: `loc` and `scale` of regression targets, for results in the target's own units.
 
     Raises:
@@ -61,13 +67,24 @@ def predictive(
             f"likelihood must be a likelihood object, got {likelihood!r}; pass for example "
             "bnn.likelihoods.Categorical(), with the parentheses."
         )
+    if method not in ("samples", "moments"):
+        raise ValueError(f"method must be 'samples' or 'moments', got {method!r}.")
+    if method == "moments":
+        if functions is not None or tolerance is not None:
+            raise ValueError(
+                "functions and tolerance must be None with method='moments', which draws no "
+                "functions and whose samples cost no pass; give num_samples."
+            )
+        require_served(model)
     until = None
     if tolerance is not None:
         until = Tolerance(tolerance, tolerance_over, check_num_samples(num_samples))
     if functions is None:
         count = num_samples if until is None else _cap(max_samples, num_samples)
         functions = Draws(count, seed)
-    return Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
+    said = Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
+    said.method, said.seed = method, seed
+    return said
 
 
 def _cap(max_samples: Any, num_samples: int) -> int:
@@ -89,6 +106,9 @@ class Predictive:
     For classes `mean` is their probabilities `[N, C]`, and total, aleatoric and epistemic are
     entropies in nats `[N]`; else all are `[N, D]`, and the three are variances. In both total =
     aleatoric + epistemic.
+
+    Attributes:
+      calibration: what was fitted after training to predictions like these, or None.
     """
 
     def __init__(
@@ -103,6 +123,8 @@ class Predictive:
         tolerance: Tolerance | None = None,
     ) -> None:
         self.likelihood = likelihood
+        self.calibration: Calibration | None = None
+        self.method, self.seed = "samples", 0
         self.num_samples = functions.num_samples
         self._model, self._inputs, self._functions, self._units = model, inputs, functions, units
         own = isinstance(inputs, (tf.data.Dataset, keras.utils.PyDataset))
@@ -197,6 +219,28 @@ class Predictive:
         ]
         return np.moveaxis(_in_order(each), 1, 0)
 
+    @property
+    def calibrated_mean(self) -> np.ndarray:
+        """The recalibrated probabilities `[N, C]`, by `calibration`."""
+        return self._calibration().probs(self.mean)
+
+    def prediction_sets(self) -> np.ndarray:
+        """Which classes are in each conformal set, booleans `[N, C]`, by `calibration`."""
+        return self._calibration().sets(self.mean)
+
+    def conformal_interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends `[N, D]` of the conformal intervals, by `calibration`."""
+        return self._calibration().interval(self)
+
+    def _calibration(self) -> Calibration:
+        if self.calibration is None:
+            raise ValueError(
+                "calibration must be there, got None: it is that of a run that was calibrated "
+                "(bnn.restore(folder).calibrate(...)), predicting with its own number of samples "
+                "and seed, or one that was set: said.calibration = Calibration(...).fit(...)."
+            )
+        return self.calibration
+
     def to_dataframe(self) -> Any:
         """A row per input (and target column): mean, uncertainties, interval and their errors."""
         import pandas as pd
@@ -236,6 +280,12 @@ class Predictive:
         """The mixture of every block of inputs, and their numbers."""
         if self._tolerance is not None:
             yield from self._tolerance.pieces(self._model, self._inputs, self._ask)
+            return
+        if self.method == "moments":
+            size = self._options["batch_size"] or _ROWS
+            own = (self._model, self._inputs, self.num_samples, self.seed, size)
+            for places, outputs in sampled_outputs(*own):
+                yield places, self._ask.mixture(outputs)
             return
         parts: list[np.ndarray] = []
         for block in predict_blocks(
