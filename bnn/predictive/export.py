@@ -31,7 +31,8 @@ def export(
     Its signatures take and give tensors by name:
 
     - `sample(inputs, seed, first, count)` → `outputs` `[count, B, …]`: functions first …
-      first + count − 1 of `bnn.predict(model, inputs, …, seed, jit_compile=False)`, bit for bit;
+      first + count − 1 of `bnn.predict(model, inputs, …, seed, jit_compile=False)`, bit for bit
+      with the same TensorFlow, switches and kind of processor, else to rounding;
     - `predict(inputs, seed, num_samples)`, which is `serving_default` too → float64 `mean` (of
       classes their probabilities `[B, C]`), `total`, `aleatoric`, `epistemic` as of
       `bnn.predictive`, and of numbers `lower` and `upper`, the central interval's ends. All samples

@@ -63,7 +63,8 @@ class Tolerance:
     √(Σ (vᵢ − v̄)²/(n(n − 1))). It is looked at after `first`, 2 `first`, 4 `first` … samples, at the
     latest after all of them. Looking seldom keeps small the chance to stop at an error that came
     out small by luck; a larger `first` makes it smaller still. Sample s is function s whatever is
-    drawn before it, and is drawn once.
+    drawn before it, and is drawn once. Samples count as independent: those of a Markov chain have a
+    larger error than is said.
 
     Args:
       tolerance: of the standard error, positive; of probabilities, or in target units.
