@@ -178,17 +178,17 @@ def test_variance_through_linear_layers_is_exact(rng):
 def test_a_predictive_of_moments(rng):
     model = two_layers("relu", rng)
     x = rng.normal(size=(6, 2)).astype(np.float32)
-    said = bnn.predictive(model, Normal(0.5), x, 4000, method="moments")
+    said = bnn.predictive(model, Normal(0.5), x, 1000, method="moments")
     known = propagate(model, x)
     error = said.standard_error("mean")
     assert np.abs((said.mean - known.mean) / error).max() < Z_LIMIT
     np.testing.assert_allclose(said.aleatoric, 0.25, rtol=1e-6)
-    alone = bnn.predictive(model, Normal(0.5), x[2:3], 4000, method="moments")
+    alone = bnn.predictive(model, Normal(0.5), x[2:3], 1000, method="moments")
     np.testing.assert_allclose(alone.mean[0], said.mean[2], rtol=1e-5, atol=1e-6)
-    sampled = bnn.predictive(model, Categorical(), x, 400, jit_compile=False)
-    ours = bnn.predictive(model, Categorical(), x, 4000, method="moments", batch_size=4)
+    sampled = bnn.predictive(model, Categorical(), x, 100, jit_compile=False)
+    ours = bnn.predictive(model, Categorical(), x, 1000, method="moments", batch_size=4)
     # The samples' own error, and what normality and independence of the outputs cost.
-    assert np.abs(ours.mean - sampled.mean).max() < 0.05 + 6 * 0.5 / 20
+    assert np.abs(ours.mean - sampled.mean).max() < 0.05 + 6 * 0.5 / 10
 
 
 def test_what_moments_cannot_pass_is_named(rng):

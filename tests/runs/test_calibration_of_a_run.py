@@ -44,6 +44,7 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_it_is_restored_with_the_run(finished, clean_gin):
     run = restore(finished)
     x = run.data.x_test
@@ -73,6 +74,7 @@ def test_it_is_restored_with_the_run(finished, clean_gin):
         run.calibrate(LAC(), inputs=x)
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_the_run_itself(finished, clean_gin):
     run = restore(finished)
     x = run.data.x_test[:20]
@@ -82,6 +84,7 @@ def test_predictions_are_those_of_the_run_itself(finished, clean_gin):
     np.testing.assert_allclose(said.mean, (p / p.sum(-1, keepdims=True)).mean(0), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_calibration_of_another_model_or_a_damaged_one_is_refused(finished, clean_gin):
     run = restore(finished)
     run.calibrate(None, LAC(0.8))
