@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.integrate import quad
-from scipy.special import erf, expit
+from scipy.special import erf, expit, softmax
 
 import bnn
 from bnn.likelihoods import Categorical, Normal
@@ -185,10 +185,12 @@ def test_a_predictive_of_moments(rng):
     np.testing.assert_allclose(said.aleatoric, 0.25, rtol=1e-6)
     alone = bnn.predictive(model, Normal(0.5), x[2:3], 1000, method="moments")
     np.testing.assert_allclose(alone.mean[0], said.mean[2], rtol=1e-5, atol=1e-6)
-    sampled = bnn.predictive(model, Categorical(), x, 100, jit_compile=False)
     ours = bnn.predictive(model, Categorical(), x, 1000, method="moments", batch_size=4)
-    # The samples' own error, and what normality and independence of the outputs cost.
-    assert np.abs(ours.mean - sampled.mean).max() < 0.05 + 6 * 0.5 / 10
+    deviation = np.sqrt(known.variance.numpy())
+    logits = known.mean.numpy() + deviation * rng.standard_normal((20_000, 6, 2))
+    exact = softmax(logits, axis=-1)
+    error = np.hypot(ours.standard_error("mean"), exact.std(axis=0) / np.sqrt(20_000))
+    assert np.abs((ours.mean - exact.mean(axis=0)) / error).max() < Z_LIMIT
 
 
 def test_what_moments_cannot_pass_is_named(rng):
