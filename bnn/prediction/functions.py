@@ -118,11 +118,11 @@ class StoredWeights(Functions):
         return (StoredWeights, *(id(v) for v in self.variables))
 
 
-def check_num_samples(value: Any) -> int:
+def check_num_samples(value: Any, name: str = "num_samples") -> int:
     """The value as an int; ValueError unless it is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(
-            f"num_samples must be an integer of at least 1, got {value!r}; a posterior "
+            f"{name} must be an integer of at least 1, got {value!r}; a posterior "
             "prediction needs samples, 32 is a good start."
         )
     return int(value)

@@ -109,20 +109,29 @@ def predict_blocks(
     functions: Functions | None = None,
     batch_size: int | None = None,
     jit_compile: bool | None = None,
+    samples: slice | None = None,
 ) -> Iterator[Block]:
     """`predict` piece by piece: all samples of the first rows, then of the next.
 
-    Arguments as of `predict`; the whole result is never in memory.
+    Arguments as of `predict`; the whole result is never in memory. With `samples`, such as
+    `slice(32, 64)`, only these of the functions are asked; sample s is the same function then.
     """
     functions = _functions(functions, num_samples, seed)
     _check_batch_size(batch_size, inputs)
+    which = range(functions.num_samples)[samples or slice(None)]
+    if not which or which.step != 1:
+        raise ValueError(
+            f"samples must be a slice of some of the {functions.num_samples} samples, in steps of "
+            f"1, got {samples}."
+        )
     if not is_batched_set(inputs):
-        yield from _blocks(model, as_rows(model, inputs), functions, batch_size, jit_compile)
+        rows = as_rows(model, inputs)
+        yield from _blocks(model, rows, functions, batch_size, jit_compile, which)
         return
     start = 0
     for batch in batches_of(inputs):
         rows = as_rows(model, batch)
-        for block in _blocks(model, rows, functions, None, jit_compile):
+        for block in _blocks(model, rows, functions, None, jit_compile, which):
             place = slice(start + block.rows.start, start + block.rows.stop)
             yield block._replace(rows=place)
         start += leaves(rows)[0].shape[0]
@@ -136,6 +145,7 @@ def _blocks(
     functions: Functions,
     batch_size: int | None,
     jit_compile: bool | None,
+    which: range,
 ) -> Iterator[Block]:
     num_rows = leaves(rows)[0].shape[0]
     size = _pass_size(model, num_rows, batch_size)
@@ -145,9 +155,9 @@ def _blocks(
         stop = min(start + size, num_rows)
         block = take(rows, start, stop, 0)
         if count is None:
-            count = _samples_a_block(model, functions.num_samples, size)
-        first = 0
-        while first < functions.num_samples:
+            count = _samples_a_block(model, len(which), size)
+        first = which.start
+        while first < which.stop:
             compiled = compiled_prediction(model, functions, block, count, xla)
             # The last rows have a pass that is compiled already.
             padded = compiled.size_for(size if xla and start else stop - start)
@@ -159,7 +169,7 @@ def _blocks(
                     xla = False
                     continue
                 raise
-            last = min(first + count, functions.num_samples)
+            last = min(first + count, which.stop)
             outputs = keras.tree.map_structure(
                 lambda x, s=last - first, b=stop - start: x[:s, :b], outputs
             )

@@ -9,10 +9,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.formatting import html_table
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Draws, Functions, predict_blocks
+from bnn.prediction.functions import check_num_samples
 from bnn.predictive import standard_errors
+from bnn.predictive.calibration import Calibration
+from bnn.predictive.display import as_table
+from bnn.predictive.moments import require_served, sampled_outputs
+from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
 _ROWS = 1000  # of one block, where the caller does not say
 _QUANTITIES = ("mean", "total", "aleatoric", "epistemic")
@@ -28,6 +32,10 @@ def predictive(
     functions: Functions | None = None,
     batch_size: int | None = None,
     jit_compile: bool | None = None,
+    tolerance: float | None = None,
+    tolerance_over: str = "each",
+    max_samples: int = 1024,
+    method: str = "samples",
     **units: Any,
 ) -> Predictive:
     """What the model says of the targets of some inputs; nothing is computed yet.
@@ -36,11 +44,20 @@ def predictive(
       model: built Keras model with one output `[B, K]`.
       likelihood: p(y | outputs).
       inputs: as of `bnn.predict`.
-      num_samples: S, weight samples.
+      num_samples: S, weight samples; with a tolerance, those that every input gets at least.
       seed: int or scalar integer tensor.
       functions: what is sampled; draws of the posterior where None.
       batch_size: inputs per pass, 1,000 where None: S × batch_size outputs are in memory at once.
       jit_compile: as of `bnn.predict`.
+      tolerance: weight samples are drawn until the standard error of the mean is at most this: of
+        probabilities, or in target units; `num_samples` of them where None. `convergence` of the
+        result says what was reached.
+      tolerance_over: `"each"`, for each input the largest over its classes or columns, so that
+        inputs get different numbers of samples; or `"mean"`, the mean of these over the inputs.
+      max_samples: the cap on an input's samples with a tolerance; that of `functions` where given.
+      method: `"samples"` of the weights, or `"moments"`: means and variances of all units are
+        propagated in one pass (`bnn.predictive.propagate`, approximate beyond two layers), and
+        `num_samples` outputs drawn from the normals that come out, at no further pass.
       **units: `loc` and `scale` of regression targets, for results in the target's own units.
 
     Raises:
@@ -51,8 +68,33 @@ def predictive(
             f"likelihood must be a likelihood object, got {likelihood!r}; pass for example "
             "bnn.likelihoods.Categorical(), with the parentheses."
         )
-    functions = functions if functions is not None else Draws(num_samples, seed)
-    return Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units)
+    if method not in ("samples", "moments"):
+        raise ValueError(f"method must be 'samples' or 'moments', got {method!r}.")
+    if method == "moments":
+        if functions is not None or tolerance is not None:
+            raise ValueError(
+                "functions and tolerance must be None with method='moments', which draws no "
+                "functions and whose samples cost no pass; give num_samples."
+            )
+        require_served(model)
+    until = None
+    if tolerance is not None:
+        until = Tolerance(tolerance, tolerance_over, check_num_samples(num_samples))
+    if functions is None:
+        count = num_samples if until is None else _cap(max_samples, num_samples)
+        functions = Draws(count, seed)
+    said = Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
+    said.method, said.seed = method, seed
+    return said
+
+
+def _cap(max_samples: Any, num_samples: int) -> int:
+    if check_num_samples(max_samples, "max_samples") < num_samples:
+        raise ValueError(
+            f"max_samples must be at least num_samples, {num_samples}, which every input gets, got "
+            f"{max_samples}."
+        )
+    return max_samples
 
 
 class Predictive:
@@ -65,6 +107,9 @@ class Predictive:
     For classes `mean` is their probabilities `[N, C]`, and total, aleatoric and epistemic are
     entropies in nats `[N]`; else all are `[N, D]`, and the three are variances. In both total =
     aleatoric + epistemic.
+
+    Attributes:
+      calibration: what was fitted after training to predictions like these, or None.
     """
 
     def __init__(
@@ -76,14 +121,36 @@ class Predictive:
         batch_size: int | None,
         jit_compile: bool | None,
         units: dict[str, Any],
+        tolerance: Tolerance | None = None,
     ) -> None:
         self.likelihood = likelihood
+        self.calibration: Calibration | None = None
+        self.method, self.seed = "samples", 0
         self.num_samples = functions.num_samples
         self._model, self._inputs, self._functions, self._units = model, inputs, functions, units
         own = isinstance(inputs, (tf.data.Dataset, keras.utils.PyDataset))
         size = batch_size if own else batch_size or _ROWS
         self._options: dict[str, Any] = {"batch_size": size, "jit_compile": jit_compile}
         self._known: dict[Any, np.ndarray] = {}
+        self._tolerance = tolerance
+        self._ask = Ask(likelihood, functions, units, self._options)
+
+    @property
+    def convergence(self) -> Convergence:
+        """What became of the tolerance: samples, error, and whether it was reached, by input.
+
+        Raises:
+          ValueError: none was given.
+        """
+        if self._tolerance is None:
+            raise ValueError(
+                "convergence is of a prediction with a tolerance, got none; call "
+                "bnn.predictive(…, tolerance=0.01)."
+            )
+        if self._ask.convergence is None:
+            self.mean  # noqa: B018  (draws)
+        assert self._ask.convergence is not None
+        return self._ask.convergence
 
     @property
     def mean(self) -> np.ndarray:
@@ -142,16 +209,38 @@ class Predictive:
     def log_prob(self, targets: Any) -> np.ndarray:
         """Log p(y | x) in nats, `[N]`, in the target's own units."""
         targets = np.asarray(targets)
-        parts = [np.asarray(mixture.log_prob(targets[rows])) for rows, mixture in self._mixtures()]
-        return np.concatenate(parts)
+        each = [(at, np.asarray(mixture.log_prob(targets[at]))) for at, mixture in self._mixtures()]
+        return _in_order(each)
 
     def samples(self, count: int, seed: Any = 0) -> np.ndarray:
         """Targets drawn from the predictive, `[count, N, …]`, another seed for each block."""
-        parts = [
-            np.asarray(mixture.sample(count, seed + rows.start))
-            for rows, mixture in self._mixtures()
+        each = [
+            (at, np.moveaxis(np.asarray(mixture.sample(count, seed + int(at[0]))), 1, 0))
+            for at, mixture in self._mixtures()
         ]
-        return np.concatenate(parts, axis=1)
+        return np.moveaxis(_in_order(each), 1, 0)
+
+    @property
+    def calibrated_mean(self) -> np.ndarray:
+        """The recalibrated probabilities `[N, C]`, by `calibration`."""
+        return self._calibration().probs(self.mean)
+
+    def prediction_sets(self) -> np.ndarray:
+        """Which classes are in each conformal set, booleans `[N, C]`, by `calibration`."""
+        return self._calibration().sets(self.mean)
+
+    def conformal_interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends `[N, D]` of the conformal intervals, by `calibration`."""
+        return self._calibration().interval(self)
+
+    def _calibration(self) -> Calibration:
+        if self.calibration is None:
+            raise ValueError(
+                "calibration must be there, got None: it is that of a run that was calibrated "
+                "(bnn.restore(folder).calibrate(...)), predicting with its own number of samples "
+                "and seed, or one that was set: said.calibration = Calibration(...).fit(...)."
+            )
+        return self.calibration
 
     def to_dataframe(self) -> Any:
         """A row per input (and target column): mean, uncertainties, interval and their errors."""
@@ -174,8 +263,9 @@ class Predictive:
         """The first inputs, with the standard errors of their means."""
         mean, error, total = self.mean, self.standard_error("mean"), self.total
         kind = "entropy" if total.ndim == 1 else "variance"
+        most = "" if self._tolerance is None else "at most "
         lines = [
-            f"Predictive of {len(mean)} inputs, {self.num_samples} weight samples, "
+            f"Predictive of {len(mean)} inputs, {most}{self.num_samples} weight samples, "
             f"{type(self.likelihood).__name__}: mean ± Monte-Carlo error | {kind}: total"
         ]
         for row in range(min(5, len(mean))):
@@ -188,54 +278,37 @@ class Predictive:
         return "\n".join(lines + (["  …"] if len(mean) > 5 else []))
 
     def _repr_html_(self) -> str:
-        """The first inputs as a table: mean and uncertainties, each ± its Monte-Carlo error.
+        """The first inputs as a table: mean and uncertainties, each ± its Monte-Carlo error."""
+        return as_table(self)
 
-        Of classes the three most probable are shown.
-        """
-        mean, errors = self.mean, self.standard_error("mean")
-        classes = self.total.ndim == 1
-        rows = []
-        for row in range(min(5, len(mean))):
-            shown = np.argsort(-mean[row])[:3] if classes else range(mean.shape[1])
-            prefix = "{}: " if classes else ""
-            cells = [prefix.format(c) + f"{mean[row, c]:.4g} ± {errors[row, c]:.1g}" for c in shown]
-            line = [str(row), ", ".join(cells)]
-            for name in ("total", "aleatoric", "epistemic"):
-                values = np.ravel(self._moment(name)[row])
-                spread = np.ravel(self._moment(name, error=True)[row])
-                pairs = zip(values, spread, strict=True)
-                line.append(", ".join(f"{v:.4g} ± {e:.1g}" for v, e in pairs))
-            rows.append(line)
-        unit = "entropy, nats" if classes else "variance"
-        headings = ["input", "class: probability" if classes else "mean"]
-        headings += [f"{name} {unit}" for name in ("total", "aleatoric", "epistemic")]
-        caption = (
-            f"Predictive of {len(mean)} inputs, {self.num_samples} weight samples, "
-            f"{type(self.likelihood).__name__}; ± Monte-Carlo error"
-        )
-        return html_table(caption, headings, rows)
-
-    def _mixtures(self) -> Iterator[tuple[slice, Mixture | ClassMixture]]:
-        """The mixture of every block of rows."""
+    def _mixtures(self) -> Iterator[tuple[np.ndarray, Mixture | ClassMixture]]:
+        """The mixture of every block of inputs, and their numbers."""
+        if self._tolerance is not None:
+            yield from self._tolerance.pieces(self._model, self._inputs, self._ask)
+            return
+        if self.method == "moments":
+            size = self._options["batch_size"] or _ROWS
+            own = (self._model, self._inputs, self.num_samples, self.seed, size)
+            for places, outputs in sampled_outputs(*own):
+                yield places, self._ask.mixture(outputs)
+            return
         parts: list[np.ndarray] = []
         for block in predict_blocks(
             self._model, self._inputs, self.num_samples, functions=self._functions, **self._options
         ):
-            if not tf.is_tensor(block.outputs):
-                raise ValueError(
-                    "bnn.predictive needs a model with one output, got "
-                    f"{type(block.outputs).__name__}; use bnn.predict and Heads.predictive."
-                )
-            parts.append(block.outputs.numpy())
+            parts.append(one_output(block.outputs))
             if block.samples.stop == self.num_samples:
-                mixture = self.likelihood.predictive(np.concatenate(parts), **self._units)
+                mixture = self._ask.mixture(np.concatenate(parts))
                 parts = []
-                yield block.rows, mixture
+                yield np.arange(block.rows.start, block.rows.stop), mixture
 
     def _collect(self, names: list[Any], say: Callable[[Any], list[Any]]) -> None:
-        parts = [[np.asarray(value) for value in say(m)] for _, m in self._mixtures()]
+        places, parts = [], []
+        for at, mixture in self._mixtures():
+            places.append(at)
+            parts.append([np.asarray(value) for value in say(mixture)])
         for name, values in zip(names, zip(*parts, strict=True), strict=True):
-            self._known[name] = np.concatenate(values)
+            self._known[name] = _in_order(list(zip(places, values, strict=True)))
 
     def _moment(self, name: str, *, error: bool = False) -> np.ndarray:
         if (name, error) not in self._known:
@@ -262,6 +335,14 @@ class Predictive:
                 f"{type(self.likelihood).__name__}; use mean (their probabilities) and total (the "
                 "entropy)."
             )
+
+
+def _in_order(each: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Values of blocks of inputs, `[N, …]`, in the order of the inputs."""
+    places, values = (np.concatenate(part) for part in zip(*each, strict=True))
+    result = np.empty_like(values)
+    result[places] = values
+    return result
 
 
 def _moments(mixture: Mixture | ClassMixture) -> list[Any]:

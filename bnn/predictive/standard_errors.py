@@ -13,6 +13,14 @@ import tensorflow as tf
 from bnn.likelihoods import ClassMixture, Mixture
 
 
+def values_of_mean(mixture: Mixture | ClassMixture) -> np.ndarray:
+    """What each sample says of the mean: probabilities `[S, B, C]`, or means `[S, B, D]`."""
+    if isinstance(mixture, ClassMixture):
+        return np.exp(mixture.components.numpy())
+    means = mixture.likelihood.mean(*mixture.parameters) * mixture.scale + mixture.loc
+    return _by_sample(mixture, means)
+
+
 def of_mixture(mixture: Mixture) -> dict[str, np.ndarray]:
     """Errors `[B, D]` of mean, total, aleatoric and epistemic variance.
 

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from bnn.data import Dataset
 from bnn.methods import Method, Problem
+from bnn.predictive import Calibration, Predictive, predictive
+from bnn.runs.calibration_file import read_calibration, validation_part, write_calibration
 from bnn.runs.session import Session
 
 
@@ -86,6 +88,85 @@ class Run(Mapping[str, Any]):
             self.num_predict_samples if num_samples is None else num_samples,
             self.problem.seed if seed is None else seed,
         )
+
+    def predictive(
+        self, inputs: Any, num_samples: int | None = None, seed: int | None = None, **options: Any
+    ) -> Predictive:
+        """What the model says of the targets of some inputs, in their own units.
+
+        With the run's own samples and seed the result has its calibration, where there is one:
+        `calibrated_mean`, `prediction_sets()`, `conformal_interval()`. It was made of these.
+
+        Args:
+          inputs: prepared as the run's own (`data.prepare_inputs`).
+          num_samples: S; the run's own where None.
+          seed: of the functions; the run's own where None.
+          **options: of `bnn.predictive`: tolerance, batch_size …
+        """
+        count = self.num_predict_samples if num_samples is None else num_samples
+        chosen = self.problem.seed if seed is None else seed
+        most = count if options.get("tolerance") is None else options.get("max_samples", 1024)
+        options = {"jit_compile": self.problem.jit_compile, **options}
+        if self.data.task == "regression" and self.data.target_loc is not None:
+            options = {"loc": self.data.target_loc, "scale": self.data.target_scale, **options}
+        functions = self.method.functions(most, chosen)
+        said = predictive(
+            self.model,
+            self.problem.likelihood,
+            inputs,
+            min(count, functions.num_samples),
+            functions=functions,
+            **options,
+        )
+        own = count == self.num_predict_samples and chosen == self.problem.seed
+        if own and options.get("tolerance") is None:
+            said.calibration = self.calibration
+        return said
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What `calibrate` has left in the run's folder; None where it was not called.
+
+        Raises:
+          ValueError: the file is damaged, or of another step of the training.
+        """
+        return read_calibration(self.folder, self.step)
+
+    def calibrate(
+        self,
+        scaling: Any = None,
+        conformal: Any = None,
+        *,
+        inputs: Any = None,
+        targets: Any = None,
+    ) -> Calibration:
+        """Fits a recalibration, a conformal rule or both, and keeps them in the run's folder.
+
+        `bnn.restore(folder).predictive(inputs)` applies them from then on.
+
+        Args:
+          scaling: such as `bnn.predictive.TemperatureScaling()`.
+          conformal: such as `LAC(0.9)`, `NormalizedResidual(0.9)`.
+          inputs: examples that training has not seen; the validation part where None.
+          targets: of these, in their own units.
+
+        Raises:
+          ValueError: no validation part, or what the parts cannot be fitted to.
+        """
+        if (inputs is None) != (targets is None):
+            raise ValueError("inputs and targets must both be given, or neither, got one of them.")
+        calibration = Calibration(scaling, conformal)
+        if inputs is None:
+            inputs, targets = validation_part(self.data)
+        calibration.fit(self.predictive(inputs), targets)
+        calibration.made_with = {
+            "step": self.step,
+            "num_samples": self.num_predict_samples,
+            "seed": int(self.problem.seed),
+            "num_examples": len(targets),
+        }
+        write_calibration(self.folder, calibration)
+        return calibration
 
     def __getitem__(self, name: str) -> Any:
         return (self.results or {})[name]

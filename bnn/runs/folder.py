@@ -21,7 +21,8 @@ _LOCK = ".lock"
 # Half-written files that the program can show to be its own, by the folder they are in.
 _OWN = {
     "": re.compile(
-        r"\.(config\.gin|arguments\.json|data\.json|results\.json|ledger\.md)\.\d+\.tmp"
+        r"\.(config\.gin|arguments\.json|data\.json|results\.json|ledger\.md|calibration\.npz)"
+        r"\.\d+\.tmp"
         r"|(metrics\.jsonl|wandb\.json)\.tmp"
     ),
     "figures": re.compile(r"(learning_curve|gradient_noise|reliability|predictive_band)\.png\.tmp"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from bnn.runs.calibration_file import NAME as CALIBRATION
 from bnn.runs.folder import RunFolder
 
 
@@ -30,5 +31,6 @@ def model_files(folder: RunFolder) -> dict[str, Path]:
         folder.arguments,
         folder.data,
         folder.results,
+        folder.path / CALIBRATION,
     ]
     return {str(part.relative_to(folder.path)): part for part in parts if part.exists()}

@@ -1,0 +1,44 @@
+"""A prediction as a table of a notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bnn.formatting import html_table
+
+if TYPE_CHECKING:
+    from bnn.predictive.predictive import Predictive
+
+_ROWS, _CLASSES = 5, 3
+_PARTS = ("total", "aleatoric", "epistemic")
+
+
+def as_table(predictive: Predictive) -> str:
+    """HTML of the first five inputs: mean and uncertainties, each ± its Monte-Carlo error.
+
+    Of classes the three most probable are shown.
+    """
+    mean, errors = predictive.mean, predictive.standard_error("mean")
+    classes = predictive.total.ndim == 1
+    rows = []
+    for row in range(min(_ROWS, len(mean))):
+        shown = np.argsort(-mean[row])[:_CLASSES] if classes else range(mean.shape[1])
+        prefix = "{}: " if classes else ""
+        cells = [prefix.format(c) + f"{mean[row, c]:.4g} ± {errors[row, c]:.1g}" for c in shown]
+        line = [str(row), ", ".join(cells)]
+        for name in _PARTS:
+            values = np.ravel(getattr(predictive, name)[row])
+            spread = np.ravel(predictive.standard_error(name)[row])
+            pairs = zip(values, spread, strict=True)
+            line.append(", ".join(f"{v:.4g} ± {e:.1g}" for v, e in pairs))
+        rows.append(line)
+    unit = "entropy, nats" if classes else "variance"
+    headings = ["input", "class: probability" if classes else "mean"]
+    headings += [f"{name} {unit}" for name in _PARTS]
+    caption = (
+        f"Predictive of {len(mean)} inputs, {predictive.num_samples} weight samples, "
+        f"{type(predictive.likelihood).__name__}; ± Monte-Carlo error"
+    )
+    return html_table(caption, headings, rows)

@@ -1,0 +1,260 @@
+"""Probabilities recalibrated after training, by maps fitted to a validation part.
+
+All maps act on the mean probabilities p of the predictive, not on the logits of its samples: they
+calibrate what is reported. A network with one logit vector z has softmax(ln p) = softmax(z), and
+the maps are those of the literature. They change no order of uncertainty that is not theirs:
+entropies and their parts stay those of the model.
+
+The objective is −(1/N) Σ ln p'(yₙ), convex in the parameters, minimised by L-BFGS (SciPy) from the
+identity with the exact gradient (1/N) Σ (p' − onehot yₙ) ⊗ (ln p, 1).
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import logsumexp, softmax
+
+from bnn.predictive.fitted import Fitted, check_labels, check_probs
+
+_SMALLEST = 1e-12  # probabilities below count as this: their logarithm must be finite
+_LARGEST = 100.0  # of parameters; at it the likelihood has no maximum,
+_SEPARATED = 1e-8  # nor where so few nats an example are left
+_OPTIONS = {"maxiter": 10_000, "ftol": 1e-15, "gtol": 1e-9}
+
+
+class Scaling(Fitted):
+    """A map of class probabilities `[N, C]` to others."""
+
+    def __init__(self) -> None:
+        self.state = {}
+
+    @abc.abstractmethod
+    def fit(self, probs: Any, labels: Any) -> Any:
+        """Fits to probabilities `[N, C]`, or a `Predictive`, and labels `[N]`; returns itself."""
+
+    @abc.abstractmethod
+    def map(self, probs: np.ndarray) -> np.ndarray:
+        """The map itself, of checked probabilities."""
+
+    def __call__(self, probs: Any) -> np.ndarray:
+        """Recalibrated probabilities `[N, C]`.
+
+        Raises:
+          ValueError: before `fit`, or for another number of classes.
+        """
+        self.require_fitted()
+        probs = check_probs(probs)
+        known = int(self.state["num_classes"])
+        if probs.shape[1] != known:
+            raise ValueError(
+                f"probs must have the {known} classes that {self!r} was fitted to, got "
+                f"{probs.shape[1]}."
+            )
+        return self.map(probs)
+
+
+class _Affine(Scaling):
+    """p' = softmax(ln p W + b) with some of W and b free."""
+
+    every_class = True
+
+    @abc.abstractmethod
+    def expand(self, parameters: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """W `[C, C]` and b `[C]`."""
+
+    @abc.abstractmethod
+    def reduce(self, kernel: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """The gradient of the parameters from that of W and b."""
+
+    @abc.abstractmethod
+    def identity(self, size: int) -> np.ndarray:
+        """The parameters of p' = p."""
+
+    def penalties(self, kernel: np.ndarray, offset: np.ndarray) -> tuple[float, Any, Any]:
+        """What is added to the objective, and its gradients of W and b."""
+        return 0.0, 0.0, 0.0
+
+    def fit(self, probs: Any, labels: Any) -> Any:
+        """Maximum likelihood.
+
+        Raises:
+          ValueError: a class without an example, or a likelihood without a maximum.
+        """
+        from scipy.optimize import minimize  # which `import bnn` need not wait for
+
+        probs = check_probs(probs)
+        labels = check_labels(labels, probs.shape)
+        if self.every_class:
+            _require_every_class(self, labels, probs.shape[1])
+        size, features = probs.shape[1], _logs(probs)
+        target = np.eye(size)[labels]
+
+        def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+            kernel, offset = self.expand(parameters, size)
+            logits = features @ kernel + offset
+            logits = logits - logsumexp(logits, axis=1, keepdims=True)
+            error = (np.exp(logits) - target) / len(labels)
+            value, by_kernel, by_offset = self.penalties(kernel, offset)
+            value -= logits[np.arange(len(labels)), labels].mean()
+            gradient = self.reduce(features.T @ error + by_kernel, error.sum(axis=0) + by_offset)
+            return value, gradient
+
+        start = self.identity(size)
+        bounds = [(-_LARGEST, _LARGEST)] * len(start)
+        found = minimize(
+            objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_OPTIONS
+        )
+        if np.abs(found.x).max() >= _LARGEST or found.fun < _SEPARATED:
+            raise ValueError(
+                f"{self!r} has no maximum of the likelihood on these {len(labels)} examples, which "
+                "it can separate without an error; give more validation examples."
+            )
+        kernel, offset = self.expand(found.x, size)
+        self.state = {
+            "num_classes": np.array(size), "kernel": kernel, "offset": offset,
+        }  # fmt: skip
+        return self
+
+    def map(self, probs: np.ndarray) -> np.ndarray:
+        """softmax(ln p W + b)."""
+        return softmax(_logs(probs) @ self.state["kernel"] + self.state["offset"], axis=1)
+
+
+class TemperatureScaling(_Affine):
+    """p' = softmax(ln p/T): one number (Guo et al. 2017, section 4.2). The order of classes stays.
+
+    Attributes:
+      temperature: T; above 1 the model was too sure.
+    """
+
+    every_class = False
+
+    @property
+    def temperature(self) -> float:
+        """T."""
+        self.require_fitted()
+        return float(1 / self.state["kernel"][0, 0])
+
+    def identity(self, size: int) -> np.ndarray:
+        """1/T = 1."""
+        return np.ones(1)
+
+    def expand(self, parameters: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """W = I/T, b = 0."""
+        return parameters[0] * np.eye(size), np.zeros(size)
+
+    def reduce(self, kernel: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """By 1/T: the trace."""
+        return np.array([np.trace(kernel)])
+
+    def fit(self, probs: Any, labels: Any) -> Any:
+        """Maximum likelihood, see `VectorScaling.fit`; ValueError for predictions that mislead."""
+        super().fit(probs, labels)
+        if self.state["kernel"][0, 0] <= 0:
+            self.state = {}
+            raise ValueError(
+                "TemperatureScaling has its optimum at no positive temperature: on these "
+                "validation examples the probabilities say less than equal ones; look at the model "
+                "and at the order of examples and labels first."
+            )
+        return self
+
+
+class VectorScaling(_Affine):
+    """p' = softmax(w ∘ ln p + b): two numbers a class (Guo et al. 2017, section 4.2)."""
+
+    def identity(self, size: int) -> np.ndarray:
+        """Ones and zeros."""
+        return np.r_[np.ones(size), np.zeros(size)]
+
+    def expand(self, parameters: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """W = diag(w)."""
+        return np.diag(parameters[:size]), parameters[size:]
+
+    def reduce(self, kernel: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """The diagonal."""
+        return np.r_[np.diag(kernel), offset]
+
+
+class MatrixScaling(_Affine):
+    """p' = softmax(ln p W + b), with C² + C numbers (Guo et al. 2017; Kull et al. 2019).
+
+    Args:
+      penalty: λ of λ [Σ_{i≠j} W_ij²/(C(C − 1)) + Σ b²/C], which keeps so many numbers together
+        (ODIR, Kull et al. 2019, section 3.3); 0 for none.
+    """
+
+    options: ClassVar[tuple[str, ...]] = ("penalty",)
+
+    def __init__(self, penalty: float = 0.01) -> None:
+        super().__init__()
+        if not isinstance(penalty, (int, float)) or not 0 <= penalty < np.inf:
+            raise ValueError(f"penalty must be a finite number of at least 0, got {penalty!r}.")
+        self.penalty = penalty
+
+    def identity(self, size: int) -> np.ndarray:
+        """W = I, b = 0."""
+        return np.r_[np.eye(size).ravel(), np.zeros(size)]
+
+    def expand(self, parameters: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Both are free."""
+        return parameters[: size**2].reshape(size, size), parameters[size**2 :]
+
+    def reduce(self, kernel: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """Of all numbers."""
+        return np.r_[kernel.ravel(), offset]
+
+    def penalties(self, kernel: np.ndarray, offset: np.ndarray) -> tuple[float, Any, Any]:
+        """See the class."""
+        size = len(offset)
+        off = (kernel - np.diag(np.diag(kernel))) / (size * (size - 1))
+        value = self.penalty * ((off * kernel).sum() + (offset**2).mean())
+        return value, 2 * self.penalty * off, 2 * self.penalty * offset / size
+
+
+class IsotonicScaling(Scaling):
+    """p'_c ∝ f_c(p_c) with increasing steps f_c (Zadrozny & Elkan 2002), by scikit-learn.
+
+    One against the rest for every class, then normalised; where all f_c are 0, p' = p. A step at 0
+    makes probabilities of 0, whose negative log-likelihood is infinite: judge it by error and
+    calibration. Linear between the steps, as scikit-learn's own.
+    """
+
+    def fit(self, probs: Any, labels: Any) -> Any:
+        """Pool adjacent violators; ValueError for a class without an example."""
+        from sklearn.isotonic import IsotonicRegression  # which `import bnn` need not wait for
+
+        probs = check_probs(probs)
+        labels = check_labels(labels, probs.shape)
+        _require_every_class(self, labels, probs.shape[1])
+        self.state = {"num_classes": np.array(probs.shape[1])}
+        for c in range(probs.shape[1]):
+            steps = IsotonicRegression(y_min=0, y_max=1).fit(probs[:, c], labels == c)
+            self.state |= {f"x{c}": steps.X_thresholds_, f"y{c}": steps.y_thresholds_}
+        return self
+
+    def map(self, probs: np.ndarray) -> np.ndarray:
+        """The steps, normalised."""
+        columns = [
+            np.interp(probs[:, c], self.state[f"x{c}"], self.state[f"y{c}"])
+            for c in range(probs.shape[1])
+        ]
+        mapped = np.stack(columns, axis=1)
+        total = mapped.sum(axis=1, keepdims=True)
+        return np.where(total > 0, mapped / np.where(total > 0, total, 1), probs)
+
+
+def _logs(probs: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probs, _SMALLEST))
+
+
+def _require_every_class(scaling: Scaling, labels: np.ndarray, size: int) -> None:
+    missing = np.setdiff1d(np.arange(size), labels)
+    if len(missing):
+        raise ValueError(
+            f"{type(scaling).__name__} needs a validation example of every class, got none of "
+            f"class {', '.join(map(str, missing[:5]))}; use TemperatureScaling, or more examples."
+        )

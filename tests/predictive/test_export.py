@@ -1,0 +1,129 @@
+"""An exported model predicts in a process that has TensorFlow alone, with the same bits."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bnn
+from bnn.likelihoods import Categorical, Normal
+
+ALONE = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+folder, given, answers = sys.argv[1:]
+model = tf.saved_model.load(folder)
+said = {}
+with np.load(given) as x:
+    inputs = {name: tf.constant(x[name]) for name in x.files}
+seed = tf.constant(7, tf.int64)
+sample = model.signatures["sample"](**inputs, seed=seed, first=tf.constant(1), count=tf.constant(4))
+said["outputs"] = sample["outputs"].numpy()
+predict = model.signatures["predict"](**inputs, seed=seed, num_samples=tf.constant(5))
+said |= {name: value.numpy() for name, value in predict.items()}
+np.savez(answers, **said)
+others = [name for name in sys.modules if name.partition(".")[0] in ("bnn", "keras", "tf_keras")]
+assert not [name for name in others if name.startswith("bnn")], others
+"""
+
+
+def alone(folder, tmp_path, **inputs):
+    """What the exported model says in a process of its own."""
+    given, answers = tmp_path / "given.npz", tmp_path / "answers.npz"
+    np.savez(given, **inputs)
+    command = [sys.executable, "-c", textwrap.dedent(ALONE), str(folder), str(given), str(answers)]
+    # Without the place of bnn; with TensorFlow's own switches, which choose its kernels.
+    own = {name: value for name, value in os.environ.items() if name.startswith("TF_")}
+    subprocess.run(command, check=True, cwd=tmp_path, env={**own, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    with np.load(answers) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [3, 40])
+def test_a_classifier_without_bnn(tmp_path, rng, rows):
+    """Convolution, mean-field and low-rank, of the bits of `bnn.predict`; classes."""
+    inputs = keras.Input((8, 8, 1))
+    hidden = bnn.layers.Conv2D(4, 3, activation="relu")(inputs)
+    hidden = keras.layers.Flatten()(keras.layers.AveragePooling2D(2)(hidden))
+    low_rank = bnn.posteriors.LowRankNormal(rank=2)
+    hidden = bnn.layers.Dense(200, activation="gelu", kernel_posterior=low_rank)(hidden)
+    model = keras.Model(inputs, bnn.layers.Dense(3)(hidden))
+    x = rng.normal(size=(rows, 8, 8, 1)).astype(np.float32)
+    bnn.export(model, tmp_path / "exported", Categorical())
+    said = alone(tmp_path / "exported", tmp_path, inputs=x)
+    samples = bnn.predict(model, x, 5, seed=7, jit_compile=False).numpy()
+    np.testing.assert_array_equal(said["outputs"], samples[1:])
+    ours = bnn.predictive(model, Categorical(), x, 5, seed=7, jit_compile=False)
+    for name in ("mean", "total", "aleatoric", "epistemic"):
+        np.testing.assert_allclose(said[name], getattr(ours, name), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.slow
+def test_a_regression_of_two_inputs_without_bnn(tmp_path, rng):
+    """Learned noise, units, intervals; a trained `BayesianModel` that is handed over whole."""
+    left, right = keras.Input((2,), name="left"), keras.Input((3,), name="right")
+    hidden = keras.layers.Concatenate()([left, right])
+    network = keras.Model(
+        {"left": left, "right": right},
+        bnn.layers.Dense(1)(bnn.layers.Dense(20, activation="tanh")(hidden)),
+    )
+    bayesian = bnn.BayesianModel(network, Normal(0.3, trainable=True))
+    units = {"loc": np.array([50.0]), "scale": np.array([4.0])}
+    bnn.export(bayesian, tmp_path / "exported", level=0.8, **units)
+    x = {"left": rng.normal(size=(6, 2)), "right": rng.normal(size=(6, 3))}
+    x = {name: value.astype(np.float32) for name, value in x.items()}
+    said = alone(tmp_path / "exported", tmp_path, **x)
+    samples = bnn.predict(network, x, 5, seed=7, jit_compile=False).numpy()
+    np.testing.assert_array_equal(said["outputs"], samples[1:])
+    ours = bayesian.predictive(x, 5, seed=7, jit_compile=False, **units)
+    np.testing.assert_allclose(said["mean"], ours.mean, rtol=1e-12)
+    np.testing.assert_allclose(said["total"], ours.total, rtol=1e-9)
+    lower, upper = ours.interval(0.8)
+    np.testing.assert_allclose(said["lower"], lower, rtol=1e-9)
+    np.testing.assert_allclose(said["upper"], upper, rtol=1e-9)
+
+
+def test_refusals_of_export(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), bnn.layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"likelihood must be a likelihood object, got None; pass"):
+        bnn.export(model, tmp_path / "new")
+    with pytest.raises(ValueError, match=r"level must lie strictly between 0 and 1, got 95"):
+        bnn.export(model, tmp_path / "new", Normal(), level=95)
+    with pytest.raises(FileExistsError, match=r"path must be a new folder, but .* exists"):
+        bnn.export(model, tmp_path, Normal())
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"has nothing random; convert it with bnn.convert"):
+        bnn.export(plain, tmp_path / "new", Normal())
+    inputs = keras.Input((2,))
+    several = keras.Model(inputs, [bnn.layers.Dense(1)(inputs), bnn.layers.Dense(1)(inputs)])
+    with pytest.raises(ValueError, match=r"must have one output, got 2; export a model of each"):
+        bnn.export(several, tmp_path / "new", Normal())
+
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(ValueError, match=r"does not say its inputs and outputs, got a subclassed"):
+        bnn.export(Own(), tmp_path / "new", Normal())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_exported_samples_are_those_of_predict(tmp_path, rng):
+    """Read in this process: bits, any number of rows and samples, the same seed."""
+    model = keras.Sequential([keras.Input((3,)), bnn.layers.Dense(2)])
+    bnn.export(model, tmp_path / "exported", Normal(0.5))
+    read = tf.saved_model.load(str(tmp_path / "exported"))
+    x = rng.normal(size=(9, 3)).astype(np.float32)
+    numbers = {"seed": tf.constant(-3, tf.int64), "first": tf.constant(2), "count": tf.constant(3)}
+    outputs = read.signatures["sample"](inputs=tf.constant(x), **numbers)["outputs"]
+    samples = bnn.predict(model, x, 5, seed=-3, jit_compile=False)
+    np.testing.assert_array_equal(outputs, samples[2:])
+    assert set(read.signatures) == {"sample", "predict", "serving_default"}

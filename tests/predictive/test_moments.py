@@ -1,0 +1,235 @@
+"""Propagated means and variances against 10⁶ networks drawn by NumPy, and against quadrature."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.integrate import quad
+from scipy.special import erf, expit, softmax
+
+import bnn
+from bnn.likelihoods import Categorical, Normal
+from bnn.predictive import Moments, moments, propagate
+from bnn.predictive.activations import moments_of_activation
+from tests.conftest import Z_LIMIT
+
+DRAWS = 10**6
+NUMPY = {
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "sigmoid": expit,
+    "gelu": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2))),
+    "linear": lambda x: x,
+}
+
+
+def widened(model, rng):
+    """Posteriors that are far from their initial values: deviations of about 0.4."""
+    for site in bnn.sites(model).values():
+        shape = site.posterior.shape
+        scale = np.exp(rng.normal(-1, 0.3, size=shape))
+        site.posterior.initialise(rng.normal(0, 0.7, size=shape), scale.astype(np.float32))
+    return model
+
+
+def drawn(site, rng, count):
+    q = site.posterior
+    deviation = np.sqrt(q.variance.numpy())
+    return q.mean.numpy() + deviation * rng.standard_normal((count, *q.shape), np.float32)
+
+
+def z_scores(said, samples):
+    """(mean, variance) in standard errors of those of samples `[S, …]`."""
+    n = len(samples)
+    center = samples.mean(axis=0)
+    second, fourth = (np.mean((samples - center) ** k, axis=0) for k in (2, 4))
+    by_mean = (said.mean.numpy() - center) / np.sqrt(second / n)
+    by_variance = (said.variance.numpy() - second) / np.sqrt((fourth - second**2) / n)
+    return by_mean, by_variance
+
+
+def two_layers(activation, rng):
+    layers = [keras.Input((2,)), bnn.layers.Dense(4, activation=activation), bnn.layers.Dense(2)]
+    return widened(keras.Sequential(layers), rng)
+
+
+def outputs_of(model, x, activation, rng):
+    parts = []
+    for _ in range(10):
+        w = [drawn(site, rng, DRAWS // 10) for site in bnn.sites(model).values()]
+        hidden = NUMPY[activation](np.einsum("bi,sio->sbo", x, w[0]) + w[1][:, None])
+        parts.append(hidden @ w[2] + w[3][:, None])
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_two_layers_against_a_million_networks(activation, rng):
+    x = np.array([[0.5, -1.2]], np.float32)
+    model = two_layers(activation, rng)
+    samples = outputs_of(model, x, activation, rng)
+    said = propagate(model, x)
+    for z in z_scores(said, samples):
+        assert np.abs(z).max() < Z_LIMIT
+    # Planted: without what the weights' spread makes of the inputs' spread, op(v, V).
+    hidden = propagate(keras.Sequential(model.layers[:1]), x)
+    lost = hidden.variance @ bnn.sites(model)["1_dense/kernel"].posterior.variance
+    wrong = Moments(said.mean, said.variance - lost)
+    assert np.abs(z_scores(wrong, samples)[1]).max() > Z_LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["sigmoid", "gelu", "linear"])
+def test_other_activations_against_a_million_networks(activation, rng):
+    x = np.array([[0.5, -1.2], [2.0, 0.1]], np.float32)
+    model = two_layers(activation, rng)
+    samples = outputs_of(model, x, activation, rng)
+    for z in z_scores(propagate(model, x), samples):
+        assert np.abs(z).max() < Z_LIMIT
+
+
+@pytest.mark.slow
+def test_a_convolution_against_a_million_networks(rng):
+    """Every place of the hidden layer is exact by itself; after pooling the mean is."""
+    inputs = keras.Input((4, 4, 2))
+    layer = bnn.layers.Conv2D(3, 3, padding="same", activation="relu")
+    model = widened(keras.Model(inputs, layer(inputs)), rng)
+    x = rng.normal(size=(1, 4, 4, 2)).astype(np.float32)
+    kernel, bias = (drawn(site, rng, 10**5) for site in bnn.sites(model).values())
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    hidden = np.einsum("bhwcij,sijco->sbhwo", windows, kernel, optimize=True)
+    hidden = np.maximum(hidden + bias[:, None, None, None], 0)
+    for z in z_scores(propagate(model, x), hidden):
+        assert np.abs(z).max() < Z_LIMIT
+    pooled = keras.Sequential([model.layers[0], layer, keras.layers.GlobalAveragePooling2D()])
+    said, samples = propagate(pooled, x), hidden.mean(axis=(2, 3))
+    by_mean, by_variance = z_scores(said, samples)
+    assert np.abs(by_mean).max() < Z_LIMIT
+    # What the docstring says of convolutions: places share weights, which is not carried on.
+    assert by_variance.min() < -Z_LIMIT
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid", "gelu", "silu", "softplus", "elu"])
+def test_activations_against_adaptive_quadrature(name):
+    f = keras.activations.get(name)
+    plain = {
+        **NUMPY,
+        "silu": lambda x: x * expit(x),
+        "softplus": lambda x: np.logaddexp(0, x),
+        "elu": lambda x: x if x > 0 else np.expm1(x),
+    }[name]
+    m, s = (a.ravel() for a in np.meshgrid([-4.0, -0.3, 0.0, 1.0, 30.0], [1e-3, 0.5, 3.0, 100.0]))
+    means, variances = moments_of_activation(f, tf.constant(m), tf.constant(s**2))
+    for i in range(len(m)):
+
+        def average(g, i=i):
+            def integrand(z):
+                return g(plain(m[i] + s[i] * z)) * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+
+            bend = np.clip(-m[i] / s[i], -8, 8)
+            near = [bend + d / max(s[i], 1) for d in (-5, 0, 5)]
+            return quad(integrand, -8.5, 8.5, points=np.clip(near, -8.4, 8.4), limit=400)[0]
+
+        mean = average(lambda y: y)
+        variance = average(lambda y, mean=mean: (y - mean) ** 2)
+        np.testing.assert_allclose(means[i], mean, rtol=1e-4, atol=1e-6 * s[i])
+        np.testing.assert_allclose(variances[i], variance, rtol=1e-4, atol=1e-9)
+
+
+def test_without_variance_it_is_the_model(rng):
+    """Deterministic layers of every kind, through their own call."""
+    inputs = keras.Input((6, 6, 2))
+    x = keras.layers.Rescaling(0.5, offset=0.1)(inputs)
+    left = keras.layers.Conv2D(4, 3, padding="same", activation="gelu", strides=2)(x)
+    right = keras.layers.Conv2D(4, 3, padding="same", strides=2)(x)
+    x = keras.layers.BatchNormalization()(keras.layers.Add()([left, right]))
+    x = keras.layers.Concatenate()([keras.layers.AveragePooling2D(2, strides=1)(x)] * 2)
+    x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(x))
+    x = keras.layers.Reshape((8, -1))(x)
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.ReLU()(x))
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="sigmoid")(x))
+    for variable in model.variables:
+        if "moving" in variable.path:
+            variable.assign(np.exp(0.3 * rng.normal(size=variable.shape)))
+    data = rng.normal(size=(5, 6, 6, 2)).astype(np.float32)
+    said = propagate(model, data)
+    np.testing.assert_allclose(said.mean, model(data), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(said.variance, 0)
+
+
+def test_variance_through_linear_layers_is_exact(rng):
+    """Of independent inputs, by the Jacobian: Var = J² v."""
+    inputs = keras.Input((4, 4, 1))
+    x = keras.layers.BatchNormalization()(inputs)
+    x = keras.layers.AveragePooling2D(2)(x)
+    x = keras.layers.Dense(3)(keras.layers.Flatten()(x))
+    model = keras.Model(inputs, x)
+    point = tf.constant(rng.normal(size=(1, 4, 4, 1)), tf.float32)
+    variance = tf.constant(rng.uniform(0.1, 1, size=point.shape), tf.float32)
+    said = moments._through(model, Moments(point, variance))
+    with tf.GradientTape() as tape:
+        tape.watch(point)
+        y = model(point)
+    jacobian = tf.reshape(tape.jacobian(y, point), (3, -1)).numpy()
+    # The units before the dense layer are sums of different inputs: independent, and so exact.
+    np.testing.assert_allclose(said.variance[0], jacobian**2 @ variance.numpy().ravel(), rtol=1e-5)
+
+
+def test_a_predictive_of_moments(rng):
+    model = two_layers("relu", rng)
+    x = rng.normal(size=(6, 2)).astype(np.float32)
+    said = bnn.predictive(model, Normal(0.5), x, 1000, method="moments")
+    known = propagate(model, x)
+    error = said.standard_error("mean")
+    assert np.abs((said.mean - known.mean) / error).max() < Z_LIMIT
+    np.testing.assert_allclose(said.aleatoric, 0.25, rtol=1e-6)
+    alone = bnn.predictive(model, Normal(0.5), x[2:3], 1000, method="moments")
+    np.testing.assert_allclose(alone.mean[0], said.mean[2], rtol=1e-5, atol=1e-6)
+    ours = bnn.predictive(model, Categorical(), x, 1000, method="moments", batch_size=4)
+    deviation = np.sqrt(known.variance.numpy())
+    logits = known.mean.numpy() + deviation * rng.standard_normal((20_000, 6, 2))
+    exact = softmax(logits, axis=-1)
+    error = np.hypot(ours.standard_error("mean"), exact.std(axis=0) / np.sqrt(20_000))
+    assert np.abs((ours.mean - exact.mean(axis=0)) / error).max() < Z_LIMIT
+
+
+def test_what_moments_cannot_pass_is_named(rng):
+    low_rank = bnn.posteriors.LowRankNormal(rank=1)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            bnn.layers.Conv2D(2, 3, activation="softmax", name="soft"),
+            keras.layers.MaxPooling2D(name="largest"),
+            keras.layers.AveragePooling2D(2, padding="same", name="padded"),
+            keras.layers.Flatten(),
+            keras.layers.ReLU(max_value=6, name="six"),
+            bnn.layers.Dense(2, kernel_posterior=low_rank, name="low"),
+        ]
+    )
+    x = np.zeros((2, 8, 8, 1), np.float32)
+    with pytest.raises(ValueError, match=r"moments cannot pass 5 of the layers") as error:
+        bnn.predictive(model, Categorical(), x, method="moments")
+    for words in (
+        "soft (activation softmax)",
+        "largest (keras MaxPooling2D)",
+        "padded (average pooling with padding)",
+        "six (ReLU with max_value",
+        "low (kernel of LowRankNormal, whose weights depend)",
+        "method='samples'",
+    ):
+        assert words in str(error.value)
+    inputs = keras.Input((3,))
+    shared = keras.layers.Dense(3, name="twice")
+    with pytest.raises(ValueError, match=r"its output is not that of one layer that is called onc"):
+        propagate(keras.Model(inputs, shared(shared(inputs))), np.zeros((1, 3)))
+    both = keras.Model(inputs, keras.layers.Dense(1, name="last")(shared(shared(inputs))))
+    with pytest.raises(ValueError, match=r"last \(after an operation that is no layer, or a rep"):
+        propagate(both, np.zeros((1, 3)))
+    added = keras.Model(inputs, keras.layers.Dense(3, name="last")(inputs + 1.0))
+    with pytest.raises(ValueError, match=r"last \(after an operation that is no layer"):
+        propagate(added, np.zeros((1, 3)))
+    dense = keras.Sequential([keras.Input((3,)), bnn.layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"method must be 'samples' or 'moments', got 'laplace'"):
+        bnn.predictive(dense, Normal(), np.zeros((1, 3)), method="laplace")
+    with pytest.raises(ValueError, match=r"functions and tolerance must be None with method='mom"):
+        bnn.predictive(dense, Normal(), np.zeros((1, 3)), method="moments", tolerance=0.1)

@@ -1,0 +1,132 @@
+"""Recalibration: the optimum against independent ones, known maps recovered, refusals."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from sklearn.linear_model import LogisticRegression
+
+from bnn import metrics
+from bnn.predictive import (
+    IsotonicScaling,
+    MatrixScaling,
+    TemperatureScaling,
+    VectorScaling,
+)
+
+N, C = 4000, 4
+ALL = [TemperatureScaling, VectorScaling, MatrixScaling, IsotonicScaling]
+
+
+def labels_of(probs, rng):
+    return (rng.uniform(size=(len(probs), 1)) > np.cumsum(probs, axis=1)[:, :-1]).sum(axis=1)
+
+
+@pytest.fixture(scope="module")
+def overconfident():
+    """Predictions that are twice too sure: true p ∝ exp(ln p̂/2)."""
+    rng = np.random.default_rng(5)
+    logits = 2 * rng.normal(size=(2 * N, C))
+    probs = softmax(2 * logits, axis=1)
+    labels = labels_of(softmax(logits, axis=1), rng)
+    return probs[:N], labels[:N], probs[N:], labels[N:]
+
+
+def nll(probs, labels):
+    return -np.log(probs[np.arange(len(labels)), labels]).mean()
+
+
+def test_temperature(overconfident):
+    """The optimum of a line search; the truth within 6 standard errors by the information."""
+    probs, labels, _, _ = overconfident
+    scaling = TemperatureScaling().fit(probs, labels)
+    logs = np.log(probs)
+    line = minimize_scalar(
+        lambda b: -log_softmax(b * logs, axis=1)[np.arange(N), labels].mean(), (0.1, 1)
+    )
+    np.testing.assert_allclose(1 / scaling.temperature, line.x, rtol=1e-5)
+    mapped = softmax(0.5 * logs, axis=1)
+    variance = (mapped * logs**2).sum(1) - (mapped * logs).sum(1) ** 2
+    assert abs(1 / scaling.temperature - 0.5) * np.sqrt(variance.sum()) < 6
+    assert np.array_equal(scaling(probs).argmax(1), probs.argmax(1))
+    # Planted: probabilities raised to T in place of 1/T fit worse than doing nothing.
+    wrong = softmax(scaling.temperature * logs, axis=1)
+    assert nll(wrong, labels) > nll(probs, labels) > nll(scaling(probs), labels)
+
+
+def test_vector_and_matrix_recover_a_known_map():
+    """Labels of a map that is in the family: no other member does better by more than noise."""
+    rng = np.random.default_rng(7)
+    probs = softmax(rng.normal(size=(N, C)), axis=1)
+    weights, offset = np.array([0.5, 1.0, 2.0, 1.5]), np.array([0.5, -0.5, 0.0, 0.0])
+    truth = softmax(np.log(probs) * weights + offset, axis=1)
+    labels = labels_of(truth, rng)
+    for scaling, size in ((VectorScaling(), 2 * C), (MatrixScaling(0.0), C * C + C)):
+        # Twice the gain of the maximum over the truth is χ² (Wilks), at most of `size` numbers.
+        gain = 2 * N * (nll(truth, labels) - nll(scaling.fit(probs, labels)(probs), labels))
+        assert 0 <= gain < size + 6 * np.sqrt(2 * size), scaling
+        assert np.abs(scaling(probs) - truth).mean() < 0.02
+
+
+def test_matrix_scaling_is_logistic_regression():
+    rng = np.random.default_rng(8)
+    probs = softmax(rng.normal(size=(500, 3)), axis=1)
+    labels = labels_of(probs, rng)
+    theirs = LogisticRegression(C=1e8, tol=1e-10, max_iter=10_000).fit(np.log(probs), labels)
+    ours = MatrixScaling(0.0).fit(probs, labels)
+    np.testing.assert_allclose(ours(probs), theirs.predict_proba(np.log(probs)), atol=1e-4)
+    held = MatrixScaling(1e6).fit(probs, labels).state
+    np.testing.assert_allclose(held["offset"], 0, atol=1e-5)
+    np.testing.assert_allclose(held["kernel"], np.diag(np.diag(held["kernel"])), atol=1e-5)
+
+
+def test_isotonic_is_an_average_over_pools():
+    """One class against the rest: the mean label of every pool, in two classes of known order."""
+    p = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.9])
+    labels = np.array([0, 1, 0, 0, 1, 1])  # the violators 1, 0, 0 pool to ⅓
+    mapped = IsotonicScaling().fit(np.stack([1 - p, p], axis=1), labels)
+    found = mapped(np.stack([1 - p, p], axis=1))[:, 1]
+    np.testing.assert_allclose(found, [0, 1 / 3, 1 / 3, 1 / 3, 1, 1])
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_held_out_calibration_is_better(overconfident, kind):
+    probs, labels, others, their_labels = overconfident
+    scaling = kind().fit(probs, labels)
+    mapped = scaling(others)
+    np.testing.assert_allclose(mapped.sum(axis=1), 1)
+
+    def error(p):
+        with np.errstate(divide="ignore"):
+            return metrics.ece(np.log(p)[np.newaxis], their_labels)
+
+    assert error(mapped) < 0.25 * error(others)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_refusals_of_scaling(overconfident, kind):
+    probs, labels, _, _ = overconfident
+    with pytest.raises(ValueError, match=r"must be fitted first; call fit with"):
+        kind()(probs)
+    with pytest.raises(ValueError, match=r"probs must have shape \[N, C\] with at least 2"):
+        kind().fit(probs[:, 0], labels)
+    with pytest.raises(ValueError, match=r"probabilities that sum to 1, got a sum of .* in row 0"):
+        kind().fit(np.log(probs), labels)
+    with pytest.raises(ValueError, match=r"labels must be integers of shape \(4000,\), got"):
+        kind().fit(probs, labels[:5])
+    with pytest.raises(ValueError, match=r"labels must lie in \[0, 4\), got 1 to 4"):
+        kind().fit(probs, np.clip(labels + 1, 1, 4))
+    with pytest.raises(ValueError, match=r"the 4 classes that .* was fitted to, got 3"):
+        kind().fit(probs, labels)(np.full((2, 3), 1 / 3))
+    if kind is not TemperatureScaling:
+        with pytest.raises(ValueError, match=r"example of every class, got none of class 3; use T"):
+            kind().fit(probs, np.minimum(labels, 2))
+
+
+def test_refusals_of_an_optimum():
+    with pytest.raises(ValueError, match=r"no maximum of the likelihood on these 4 examples"):
+        TemperatureScaling().fit(np.tile([0.9, 0.1], (4, 1)), np.zeros(4, int))
+    with pytest.raises(ValueError, match=r"optimum at no positive temperature: on these"):
+        TemperatureScaling().fit(np.tile([0.9, 0.1], (4, 1)), np.array([1, 1, 0, 1]))
+    with pytest.raises(ValueError, match=r"penalty must be a finite number of at least 0, got -1"):
+        MatrixScaling(-1)
