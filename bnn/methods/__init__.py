@@ -4,11 +4,14 @@ from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
 from bnn.methods.map import MAP
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
+from bnn.methods.swag import SWA, SWAG
 from bnn.methods.variational_inference import VariationalInference
 from bnn.training import Archive, Info
 
 __all__ = [
     "MAP",
+    "SWA",
+    "SWAG",
     "Archive",
     "GradientNoise",
     "GradientNoiseProbe",

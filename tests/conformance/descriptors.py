@@ -30,6 +30,8 @@ OPERATORS = {
 }
 METHODS = {
     methods.MAP: {},
+    methods.SWA: {},
+    methods.SWAG: {"rank": 5},
     methods.VariationalInference: {"estimator": e.Flipout()},
 }
 OBJECTIVES = {
