@@ -1,5 +1,6 @@
 """Inference methods, one a file, and the probe that compares estimators while one trains."""
 
+from bnn.methods.deep_ensemble import DeepEnsemble
 from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
 from bnn.methods.map import MAP
 from bnn.methods.method import Method
@@ -13,6 +14,7 @@ __all__ = [
     "SWA",
     "SWAG",
     "Archive",
+    "DeepEnsemble",
     "GradientNoise",
     "GradientNoiseProbe",
     "Info",

@@ -33,14 +33,14 @@ class Moments(NamedTuple):
     """What was collected of every trained variable.
 
     Attributes:
-      count: n, snapshots so far.
+      num_snapshots: n, so far.
       mean: w̄, of the variables' shapes.
       variance: (1/n) Σ (wᵢ − w̄)², of the variables' shapes.
       columns: wᵢ − w̄ᵢ of the last min(n, K) snapshots, w̄ᵢ the mean up to the i-th; `[k, …]`,
         the oldest first.
     """
 
-    count: int
+    num_snapshots: int
     mean: list[np.ndarray]
     variance: list[np.ndarray]
     columns: list[np.ndarray]
@@ -133,12 +133,13 @@ class SWA(MAP):
         described = {
             "method": type(self).__name__,
             "posterior": "the average of iterates",
-            "averaging": {"start": self.start, "learning_rate": rate},
+            "averaging_start": self.start,
+            "averaging_learning_rate": rate,
         }
         if self.archive is None:
             return described
-        described["averaging"]["snapshots"] = int(self._count)
-        return {**described, "gradient_evaluations": self.problem.total_steps}
+        cost = {"gradient_evaluations": self.problem.total_steps}
+        return {**described, "num_snapshots": int(self._count), **cost}
 
     @property
     def variables(self) -> list[keras.Variable]:

@@ -29,6 +29,7 @@ OPERATORS = {
     o.Value: ((2, 3), (4, 2)),
 }
 METHODS = {
+    methods.DeepEnsemble: {"num_members": 2},
     methods.MAP: {},
     methods.SWA: {},
     methods.SWAG: {"rank": 5},

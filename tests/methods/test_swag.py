@@ -42,13 +42,14 @@ def law_of(built, start):
 def test_moments_are_those_of_numpys_own_descent(descent):
     law, diagonal, columns = law_of(*descent)
     moments = descent[0].method.moments()
-    assert moments.count == 30
+    assert moments.num_snapshots == 30
     spread = np.sqrt(diagonal).min()
     np.testing.assert_allclose(moments.mean[0][:, 0], law.mean, atol=1e-4 * spread)
     np.testing.assert_allclose(moments.variance[0][:, 0], diagonal, rtol=1e-4)
     np.testing.assert_allclose(moments.columns[0][..., 0], columns, atol=1e-4 * spread)
 
 
+@pytest.mark.usefixtures("cheap_runs")
 def test_the_average_of_descent_on_all_data_is_a_geometric_sum():
     """In the eigenbasis of Λ/N, w_t − m = (1 − ηλ)ᵗ (w₀ − m); its mean and variance over the steps.
 
@@ -249,4 +250,4 @@ def test_before_the_first_snapshot_the_current_weights_predict():
     (outputs,) = method.predict(inputs, 5, 0)
     np.testing.assert_allclose(outputs, model(inputs), rtol=1e-6)
     assert isinstance(method, MAP)
-    assert method.describe()["averaging"]["snapshots"] == 0
+    assert method.describe()["num_snapshots"] == 0
