@@ -3,6 +3,7 @@
 from bnn.methods.deep_ensemble import DeepEnsemble
 from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
 from bnn.methods.map import MAP
+from bnn.methods.mc_dropout import MCDropout
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
 from bnn.methods.swag import SWA, SWAG
@@ -18,6 +19,7 @@ __all__ = [
     "GradientNoise",
     "GradientNoiseProbe",
     "Info",
+    "MCDropout",
     "Method",
     "Problem",
     "VariationalInference",

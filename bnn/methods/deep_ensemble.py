@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from bnn.compat import innermost_optimizer, learning_rate_of
 from bnn.data import Batch, Batches
+from bnn.methods.cost import Cost, described
 from bnn.methods.map import MAP
 from bnn.methods.members import MemberArchive, Mixture, Values, assign
 from bnn.methods.method import Method
@@ -67,6 +68,7 @@ class DeepEnsemble(Method):
         self.averaged = self.method.averaged
         self.point_weights = self.method.point_weights or isinstance(self.method, MAP)
         self.whole_data = self.method.whole_data
+        self.masks_dropout = self.method.masks_dropout
 
     def build(self, problem: Problem) -> None:
         """Builds the method on the problem's model, and notes every member's first weights.
@@ -84,6 +86,7 @@ class DeepEnsemble(Method):
             if hasattr(schedule, "over"):
                 inner.learning_rate = schedule.over(self.steps_each)
         self.method.build(dataclasses.replace(problem, total_steps=self.steps_each))
+        self._cost = Cost()
         self._fresh = [v.numpy() for v in self._begun_anew()]
         self._starts = self._first_weights(problem)
         ends = [self.steps_each * m for m in range(1, self.num_members)] + [problem.total_steps]
@@ -174,7 +177,9 @@ class DeepEnsemble(Method):
 
     def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
         """The method's step of the member whose step it is."""
-        return self.method.step(batch, self._of_member(noise), reduce)
+        info = self.method.step(batch, self._of_member(noise), reduce)
+        self._cost.add(batch)
+        return info
 
     def finish(self, batches: Batches) -> None:
         """Nothing: members are kept when their blocks end."""
@@ -230,25 +235,36 @@ class DeepEnsemble(Method):
                 archive.entries[:] = entries
 
     def describe(self) -> dict[str, Any]:
-        """What the method says, with the ensemble's name and the number of members."""
-        of_member = self.method.describe()
-        described = {
-            **of_member,
+        """What the method says, with the ensemble's name, number of members and cost."""
+        own = self.method.describe()
+        about = {
+            **own,
             "method": type(self).__name__,
             "num_members": self.num_members,
-            "member": of_member["method"],
-            "posterior": f"{self.num_members} members: {of_member.get('posterior', '')}",
+            "member": own["method"],
+            "posterior": f"{self.num_members} members: {own.get('posterior', '')}",
         }
         if self.archive is None:
-            return described
+            return about
         starts = "the same" if self.same_starts else "different"
-        cost = self.problem.total_steps
-        return {**described, "first_weights": starts, "gradient_evaluations": cost}
+        cost = self._cost.describe(self.problem.num_train)
+        if "gradient_evaluations" in own:  # a sampler may take more than one gradient a step
+            cost = described(self._gradients_of_members(), self.problem.num_train)
+        return {**about, "first_weights": starts, **cost}
+
+    def _gradients_of_members(self) -> int:
+        """Of the members that are done, by the method's own count."""
+        total = 0
+        with self._as_it_is():
+            for member in self.members():
+                self._load(member)
+                total += self.method.describe()["gradient_evaluations"]
+        return total
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The method's own."""
-        return self.method.variables
+        """Carry: the method's own, and the number of gradients."""
+        return [*self.method.variables, self._cost.examples]
 
 
 def _seed(seed: Any, member: Any) -> Any:

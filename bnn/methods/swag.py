@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.compat import substituted
+from bnn.data import Batch
+from bnn.methods.cost import Cost
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
 from bnn.methods.snapshots import (
@@ -24,6 +26,7 @@ from bnn.methods.snapshots import (
 )
 from bnn.noise import Noise, Purpose
 from bnn.prediction import Functions, StoredWeights
+from bnn.training import Info, Reduce
 
 # Tells the numbers that all tensors share, of the low-rank part, from those of one tensor's own.
 _SHARED = 1
@@ -99,8 +102,15 @@ class SWA(MAP):
         every = max(1, (problem.total_steps - first) // self.num_snapshots)
         first = max(first, problem.total_steps - every * self.num_snapshots)
         self.archive = Snapshots(self._collect, every, first, problem.total_steps)
+        self._cost = Cost()
         self._count = _zeros((), "snapshots", "int32")
         self._means = [_zeros(v.shape, f"{v.name}_average") for v in self.trained]
+
+    def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
+        """A step of the optimizer."""
+        info = super().step(batch, noise, reduce)
+        self._cost.add(batch)
+        return info
 
     def _collect(self, step: int) -> None:
         """Takes a snapshot."""
@@ -120,7 +130,7 @@ class SWA(MAP):
         del num_samples, seed
         places = in_model(self.problem.model, self.trained)
         variables = [self.trained[i] for i in places]
-        source = self._means if int(self._count) else self.trained
+        source = self._means if int(self._count.numpy()) else self.trained
         values = [
             tf.cast(tf.convert_to_tensor(source[i]), self.trained[i].dtype)[tf.newaxis]
             for i in places
@@ -128,7 +138,7 @@ class SWA(MAP):
         return StoredWeights(variables, values)
 
     def describe(self) -> dict[str, Any]:
-        """Name, what is averaged, and the cost in gradients of one batch."""
+        """Name, what is averaged, and the cost."""
         rate = "the schedule's at the start" if self.learning_rate is None else self.learning_rate
         described = {
             "method": type(self).__name__,
@@ -138,13 +148,13 @@ class SWA(MAP):
         }
         if self.archive is None:
             return described
-        cost = {"gradient_evaluations": self.problem.total_steps}
-        return {**described, "num_snapshots": int(self._count), **cost}
+        cost = self._cost.describe(self.problem.num_train)
+        return {**described, "num_snapshots": int(self._count.numpy()), **cost}
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Carry: number of snapshots and averages."""
-        return [self._count, *self._means]
+        """Carry: number of snapshots, averages and the number of gradients."""
+        return [self._count, *self._means, self._cost.examples]
 
 
 @gin.register(module="bnn.methods")
@@ -191,7 +201,7 @@ class SWAG(SWA):
         self._columns = [_zeros(s, n) for s, n in zip(shapes, names, strict=True)]
 
     def _collect(self, step: int) -> None:
-        slot = int(self._count) % self.rank
+        slot = int(self._count.numpy()) % self.rank
         before = [tf.identity(mean.value) for mean in self._means]
         now = [tf.cast(tf.convert_to_tensor(v), tf.float32) for v in self.trained]
         super()._collect(step)
@@ -205,7 +215,7 @@ class SWAG(SWA):
 
     def moments(self) -> Moments:
         """What was collected, as arrays."""
-        count = int(self._count)
+        count = int(self._count.numpy())
         kept = min(count, self.rank)
         order = np.arange(count - kept, count) % self.rank
         return Moments(
@@ -222,7 +232,7 @@ class SWAG(SWA):
           num_samples: S.
           seed: int or scalar integer tensor.
         """
-        count = int(self._count)
+        count = int(self._count.numpy())
         if not count:
             return super().functions(num_samples, seed)
         kept = min(count, self.rank)
@@ -245,7 +255,7 @@ class SWAG(SWA):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Carry: number of snapshots, averages, squares and columns."""
+        """Carry: as of `SWA`, with squares and columns."""
         return [*super().variables, *self._squares, *self._columns]
 
 

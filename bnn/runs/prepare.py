@@ -88,7 +88,7 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
         make_model = _factory(functools.partial(model, data.input_shape, num_outputs), method)
         built = make_model()
         check_outputs(built, likelihood)
-        check_layers(built, strategy.num_replicas)
+        check_layers(built, strategy.num_replicas, method.masks_dropout)
         adopted = _adopted(strategy, optimizer, learning_rate, plan.total_steps)
         sizes = data.num_train, plan.total_steps, seed
         method.build(Problem(built, likelihood, *sizes, adopted, jit_compile, make_model))

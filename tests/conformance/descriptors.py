@@ -31,6 +31,7 @@ OPERATORS = {
 METHODS = {
     methods.DeepEnsemble: {"num_members": 2},
     methods.MAP: {},
+    methods.MCDropout: {"rate": 0.2},
     methods.SWA: {},
     methods.SWAG: {"rank": 5},
     methods.VariationalInference: {"estimator": e.Flipout()},

@@ -35,7 +35,9 @@ FEW = {"learning_rate": 0.1, "num_steps": 30}
 
 
 @pytest.mark.usefixtures("cheap_runs")
-@pytest.mark.parametrize("kind", [MAP, lambda: SWAG(start=0.2, num_snapshots=4)])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(MAP, marks=pytest.mark.slow), lambda: SWAG(start=0.2, num_snapshots=4)]
+)
 def test_the_first_member_is_a_run_of_its_own_and_the_others_are_not(kind):
     """Weights and functions, to the bit."""
     whole = trained(DeepEnsemble(kind(), 3), **FEW)
@@ -52,7 +54,7 @@ def test_the_first_member_is_a_run_of_its_own_and_the_others_are_not(kind):
     )
 
 
-@pytest.mark.usefixtures("cheap_runs")
+@pytest.mark.slow
 def test_the_mean_of_members_is_the_mean_of_their_functions():
     built = trained(DeepEnsemble(MAP(), 3), **FEW)
     weights = np.stack([member.kept[0][:, 0] for member in built.method.members()])
@@ -63,7 +65,7 @@ def test_the_mean_of_members_is_the_mean_of_their_functions():
     np.testing.assert_allclose(outputs, inputs @ weights.mean(0), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.usefixtures("cheap_runs")
+@pytest.mark.slow
 def test_descent_on_all_data_takes_each_member_along_its_own_closed_form():
     """w_m after t steps: m + (I − ηΛ/N)ᵗ (w₀ₘ − m), each from its own w₀ₘ, of one mean."""
     used = {"learning_rate": 0.2, "num_steps": 36, "batch_size": 32}
@@ -120,6 +122,7 @@ def test_compiled_ensembles_keep_the_contract_and_go_on_after_a_kill(kind):
     assert report.ok, report
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cheap_runs")
 def test_training_goes_on_after_a_kill():
     method = DeepEnsemble(SWAG(2, start=0.3, num_snapshots=2), 2)
