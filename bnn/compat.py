@@ -29,6 +29,7 @@ __all__ = [
     "in_symbolic_scope",
     "innermost_optimizer",
     "keras_mask",
+    "learning_rate_of",
     "recording_is_stopped",
     "register_bitcast",
     "replace_child",
@@ -144,6 +145,11 @@ def innermost_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimize
     while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return optimizer
+
+
+def learning_rate_of(optimizer: keras.optimizers.Optimizer) -> Any:
+    """An optimizer's learning rate as it holds it: a schedule, another callable or a variable."""
+    return optimizer._learning_rate
 
 
 def adopt_reduced_gradients(optimizer: keras.optimizers.Optimizer) -> None:

@@ -32,6 +32,10 @@ class _LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         return self._schedule(tf.cast(step, tf.float32) / self._total_steps)
 
+    def over(self, total_steps: int) -> _LearningRate:
+        """The same schedule for a training of so many steps."""
+        return _LearningRate(self._schedule, total_steps)
+
     def get_config(self) -> dict:
         raise NotImplementedError(
             "a bnn schedule in an optimizer is described by the run's gin configuration, not by "

@@ -1,18 +1,25 @@
 """Inference methods, one a file, and the probe that compares estimators while one trains."""
 
+from bnn.methods.deep_ensemble import DeepEnsemble
 from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
 from bnn.methods.map import MAP
+from bnn.methods.mc_dropout import MCDropout
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
+from bnn.methods.swag import SWA, SWAG
 from bnn.methods.variational_inference import VariationalInference
 from bnn.training import Archive, Info
 
 __all__ = [
     "MAP",
+    "SWA",
+    "SWAG",
     "Archive",
+    "DeepEnsemble",
     "GradientNoise",
     "GradientNoiseProbe",
     "Info",
+    "MCDropout",
     "Method",
     "Problem",
     "VariationalInference",

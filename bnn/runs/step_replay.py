@@ -32,11 +32,14 @@ def replay(session: Session, step: int) -> dict[str, Any]:
     steps = session.training_steps()
     checkpoints = session.checkpoints(session.averages(), same_run=False)
     start = checkpoints.restore(at_most=step) or 0
-    position = start
+    position, archive = start, session.method.archive
     while position < step:
-        count = min(steps.steps_per_call, step - position)
-        steps(position, count)
-        position += count
+        end = min(position + steps.steps_per_call, step)
+        end = end if archive is None else min(end, archive.next_after(position))
+        steps(position, end - position)
+        position = end
+        if archive is not None:
+            archive.note(position)  # a method may change its state with it; nothing is written
     state = [v for part in session.state().values() for v in part]
     before = [tf.identity(v.value) for v in state]
     info, gradients = steps.gradients(step)

@@ -7,12 +7,13 @@ import keras
 from bnn.compat import all_layers
 
 
-def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
+def check_layers(model: keras.layers.Layer, num_replicas: int, masks_dropout: bool = False) -> None:
     """Raises ValueError for a model that several replicas cannot train as one device would.
 
     Keras's BatchNormalization takes its statistics over a replica's share of the batch, and its
     moving averages drift apart. Layers with a Keras `SeedGenerator` (Dropout and the other layers
-    of random noise) draw identical masks on all replicas: their generators are copies of one.
+    of random noise) draw identical masks on all replicas: their generators are copies of one. With
+    `masks_dropout` the method draws those of Dropout and its subclasses by itself.
     """
     if num_replicas == 1:
         return
@@ -24,9 +25,11 @@ def check_layers(model: keras.layers.Layer, num_replicas: int) -> None:
                 "statistics would be those of each replica's share of the batch. Use "
                 "LayerNormalization or GroupNormalization, or run.strategy = @OneDevice()."
             )
+        if masks_dropout and isinstance(layer, keras.layers.Dropout):
+            continue
         if any(isinstance(part, keras.random.SeedGenerator) for part in vars(layer).values()):
             raise ValueError(
                 f"layer {layer.name!r} ({kind}) cannot be trained on {num_replicas} replicas: its "
                 "random masks would be the same on all of them. Use random weights in its place, "
-                "or run.strategy = @OneDevice()."
+                "the method MCDropout() for dropout, or run.strategy = @OneDevice()."
             )

@@ -29,7 +29,11 @@ OPERATORS = {
     o.Value: ((2, 3), (4, 2)),
 }
 METHODS = {
+    methods.DeepEnsemble: {"num_members": 2},
     methods.MAP: {},
+    methods.MCDropout: {"rate": 0.2},
+    methods.SWA: {},
+    methods.SWAG: {"rank": 5},
     methods.VariationalInference: {"estimator": e.Flipout()},
 }
 OBJECTIVES = {
