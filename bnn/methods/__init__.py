@@ -1,14 +1,22 @@
 """Inference methods, one a file, and the probe that compares estimators while one trains."""
 
 from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
+from bnn.methods.hmc import HMC
 from bnn.methods.map import MAP
 from bnn.methods.method import Method
+from bnn.methods.nuts import NUTS
 from bnn.methods.problem import Problem
+from bnn.methods.sghmc import SGHMC
+from bnn.methods.sgld import SGLD
 from bnn.methods.variational_inference import VariationalInference
 from bnn.training import Archive, Info
 
 __all__ = [
+    "HMC",
     "MAP",
+    "NUTS",
+    "SGHMC",
+    "SGLD",
     "Archive",
     "GradientNoise",
     "GradientNoiseProbe",

@@ -29,7 +29,11 @@ OPERATORS = {
     o.Value: ((2, 3), (4, 2)),
 }
 METHODS = {
+    methods.HMC: {"num_leapfrog_steps": 5},
     methods.MAP: {},
+    methods.NUTS: {"max_tree_depth": 4},
+    methods.SGHMC: {"momentum": 0.95},
+    methods.SGLD: {"preconditioned": True},
     methods.VariationalInference: {"estimator": e.Flipout()},
 }
 OBJECTIVES = {
