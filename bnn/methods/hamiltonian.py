@@ -62,7 +62,7 @@ class HamiltonianSampler(Sampler):
     """
 
     whole_data = True
-    averaged = ("nll", "acceptance")
+    averaged: tuple[str, ...] = ("nll", "acceptance")
     said: tuple[str, ...] = ()  # by the kernel
 
     def __init__(
@@ -250,15 +250,15 @@ class HamiltonianSampler(Sampler):
             "num_chains": self.num_chains,
             "target_acceptance": self.target_acceptance,
         }
-        if self.archive is None or len(self.archive.entries) < 4:
+        if self.archive is None:
+            return about
+        about["step_size"] = float(np.exp(self._adaptation.numpy()[2]))
+        if len(self.archive.entries) < 4:
             return about
         states, joints = self.archive.stacked()
         every = -(-states.shape[2] // _MOST_COLUMNS)
         series = {"log joint": joints[..., np.newaxis], "weights": states[..., ::every]}
-        return about | {
-            "step_size": float(np.exp(self._adaptation.numpy()[2])),
-            "chains": {name: _mixing(values) for name, values in series.items()},
-        }
+        return about | {"chains": {name: _mixing(values) for name, values in series.items()}}
 
     @property
     def variables(self) -> list[keras.Variable]:

@@ -39,7 +39,7 @@ class Sampler(Method):
 
     point_weights = True
     uses_optimizer = False  # it takes one where it is given
-    averaged = ("nll",)
+    averaged: tuple[str, ...] = ("nll",)
 
     def __init__(
         self,
