@@ -1,6 +1,7 @@
 """HMC and NUTS: exact on problems with a known posterior; mistakes that the contract must see."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bnn.methods.hamiltonian import dual_averaging, mcmc
 from bnn.posteriors import Point
 from bnn.runs.configuration import parse
 
+GIN = Path(__file__).parents[2] / "gin_configs" / "digits.gin"
 METHODS = {
     "hmc": lambda **options: HMC(5, step_size=0.1, warm_start=0, burn_in=0.1, **options),
     "nuts": lambda **options: NUTS(5, step_size=0.1, warm_start=0, burn_in=0.1, **options),
@@ -224,7 +226,7 @@ def test_one_binding_takes_all_the_data_in_every_step(name, tmp_path):
     """The same file as variational inference; an epoch is a step."""
     short = {"HMC": "HMC.num_leapfrog_steps = 1", "NUTS": "NUTS.max_tree_depth = 2"}[name]
     small = ["run.tracker = None", "mlp.hidden = (4,)", "run.epochs = 4", short]
-    parse(["gin_configs/digits.gin"], [*small, f"run.method = @{name}()"])
+    parse([str(GIN)], [*small, f"run.method = @{name}()"])
     done = experiment.run(tmp_path / "run")
     assert done.results["steps"] == 4
     assert done.results["stored_samples"] == 2

@@ -1,5 +1,7 @@
 """What all samplers share: what they refuse, the descent before them, what runs make of them."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -115,7 +117,7 @@ def test_layers_made_in_points_have_point_posteriors_whatever_they_are_given():
     assert isinstance(bnn.layers.Dense(2).kernel_posterior, bnn.posteriors.MeanFieldNormal)
 
 
-GIN = "gin_configs/digits.gin"
+GIN = str(Path(__file__).parents[2] / "gin_configs" / "digits.gin")
 SMALL = ["run.tracker = None", "mlp.hidden = (6,)", "run.epochs = 0.5", "run.batch_size = 64"]
 
 

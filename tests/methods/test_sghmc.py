@@ -112,8 +112,8 @@ def test_both_temperatures_have_their_stated_mean(temperature, z_limit):
     """In blocks of 100 steps, which are independent: a block's memory is a few steps."""
     regression = ConjugateRegression()
     method = sampler(temperature=temperature, thinning=1000)
-    trained = Recipe(regression, method, Point(), None, 20_000, 32, 0, True).build()
-    trained.run(0, 20_000)
+    trained = Recipe(regression, method, Point(), None, 100_000, 32, 0, True).build()
+    trained.run(0, 100_000)
     expected = temperature * factor(regression).mean()
     for name in ("kinetic_temperature", "configurational_temperature"):
         said = np.concatenate([h.metrics[name] for h in trained.histories])[400:]
