@@ -16,8 +16,8 @@ NUM_TRAIN, PRIOR_SCALE = 20, 1.5
 CHAINS = {"warm_start": 0, "burn_in": 0.1, "thinning": 1, "step_size": 0.1}
 # What is taken, over how many steps, in batches of which size, and the deviation that is allowed.
 CASES = {
-    "HMC": (lambda: HMC(5, **CHAINS), 4000, NUM_TRAIN, 0.02),
-    "NUTS": (lambda: NUTS(**CHAINS), 3000, NUM_TRAIN, 0.02),
+    "HMC": (lambda: HMC(8, **CHAINS), 6000, NUM_TRAIN, 0.02),
+    "NUTS": (lambda: NUTS(**CHAINS), 5000, NUM_TRAIN, 0.02),
     "SGHMC": (
         lambda: SGHMC(0.02, momentum=0.9, warm_start=0, burn_in=0.1, thinning=20),
         80_000,
