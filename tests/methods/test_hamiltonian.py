@@ -18,11 +18,11 @@ from bnn.runs.configuration import parse
 
 GIN = Path(__file__).parents[2] / "gin_configs" / "digits.gin"
 METHODS = {
-    "hmc": lambda **options: HMC(5, step_size=0.1, warm_start=0, burn_in=0.1, **options),
+    "hmc": lambda **options: HMC(8, step_size=0.1, warm_start=0, burn_in=0.1, **options),
     "nuts": lambda **options: NUTS(5, step_size=0.1, warm_start=0, burn_in=0.1, **options),
 }
 EACH = pytest.mark.parametrize("name", METHODS)
-CHAIN = {"num_steps": 3000, "batch_size": 32, "num_samples": 10**5}
+CHAIN = {"num_steps": 10_000, "batch_size": 32, "num_samples": 10**5}
 SHORT = {"num_steps": 12, "batch_size": 32}
 
 
@@ -33,7 +33,7 @@ def check(method, *checks, **arguments):
 @pytest.mark.slow
 @EACH
 def test_the_posterior_is_exact(name):
-    report = check(METHODS[name](thinning=1), "posterior", tolerance=0.02)
+    report = check(METHODS[name](thinning=2), "posterior", tolerance=0.02)
     assert report.ok, report
 
 
@@ -43,11 +43,11 @@ def test_several_chains_have_a_tempered_posterior(name):
     def law(regression):
         return Law(regression.exact().mean, 0.5 * regression.exact().covariance)
 
-    method = METHODS[name](thinning=1, num_chains=3, temperature=0.5)
-    options = {"exact_posterior": False, "documented": law, "num_steps": 1500}
+    method = METHODS[name](thinning=2, num_chains=3, temperature=0.5)
+    options = {"exact_posterior": False, "documented": law, "num_steps": 4000}
     report = check(method, "posterior", tolerance=0.02, **options)
     assert report.ok, report
-    assert report.num_draws == 3 * 1350
+    assert report.num_draws == 3 * 1800
 
 
 class SameMomentum(HMC):
@@ -93,11 +93,11 @@ def test_another_law_is_caught(kind):
     def law(regression):
         return Law(regression.exact().mean, temperature * regression.exact().covariance)
 
-    method = kind(5, step_size=0.1, warm_start=0, burn_in=0.1, thinning=1, temperature=temperature)
-    report = check(method, "posterior", exact_posterior=False, documented=law, num_steps=2000)
-    wrong = {row.name for row in report.rows if row.verdict is not Verdict.PASS}
-    assert "posterior covariance" in wrong, report
-    assert not report.ok
+    method = kind(8, step_size=0.1, warm_start=0, burn_in=0.1, thinning=2, temperature=temperature)
+    report = check(method, "posterior", exact_posterior=False, documented=law)
+    assert not report.ok, report
+    if kind is not SameMomentum:  # whose chain is stuck: no effective samples are left
+        assert report["posterior covariance"].verdict is Verdict.FAIL, report
 
 
 @pytest.mark.slow
