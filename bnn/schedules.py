@@ -19,6 +19,11 @@ class Schedule(Described, abc.ABC):
     def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
         """The value at this progress, scalar, float32."""
 
+    def sampling(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """Whether a sampler with this step size takes samples at this progress, scalar bool."""
+        del progress
+        return tf.constant(True)
+
     def for_keras(self, total_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
         """The schedule as a Keras learning rate for a training of so many steps."""
         return _LearningRate(self, total_steps)
@@ -123,6 +128,40 @@ class Cosine(Schedule):
         if self.warmup == 0.0:
             return fall
         return tf.where(progress < self.warmup, self.value * progress / self.warmup, fall)
+
+
+@keras.saving.register_keras_serializable(package="bnn")
+@gin.register(module="bnn.schedules")
+class CosineCycles(Schedule):
+    """value · (1 + cos π u) / 2, u from 0 to 1 in each of `cycles` equal periods.
+
+    The step size of cyclical samplers (Zhang et al. 2020, equation 1). In the first `exploration`
+    of each period a sampler goes downhill without noise and keeps nothing, to find another mode;
+    in the rest it samples.
+    """
+
+    def __init__(self, value: float, cycles: int = 4, exploration: float = 0.8) -> None:
+        self.value = _finite("value", value)
+        if cycles < 1:
+            raise ValueError(f"cycles must be at least 1, got {cycles}.")
+        self.cycles = int(cycles)
+        if not 0 <= exploration < 1:
+            raise ValueError(f"exploration must be at least 0 and below 1, got {exploration}.")
+        self.exploration = float(exploration)
+
+    def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """The value at this progress."""
+        return self.value * 0.5 * (1.0 + tf.cos(math.pi * self._position(progress)))
+
+    def sampling(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """Whether the period's exploration is over."""
+        return self._position(progress) >= self.exploration
+
+    def _position(self, progress: tf.Tensor | float) -> tf.Tensor:
+        """The place in the period, u; the end of training is that of a period."""
+        progress = tf.clip_by_value(tf.cast(progress, tf.float32), 0.0, 1.0)
+        place = progress * self.cycles
+        return tf.where(progress < 1.0, place - tf.floor(place), 1.0)
 
 
 def _finite(name: str, value: float) -> float:

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft, stats
+from scipy import stats
 
 from bnn.diagnostics.conjugate import Law
 from bnn.diagnostics.report import Row, Verdict
 from bnn.diagnostics.statistic import without_skewness
+from bnn.metrics import effective_sample_size
 
 # As for independent draws: a passing row excludes deviations of a quarter of the exact size.
 _RESOLUTION = 0.25
 # Of fewer, neither the spread nor the effective sample size itself is known.
 _LEAST_EFFECTIVE = 50
-
-
-def effective_sample_size(chain: np.ndarray) -> np.ndarray:
-    """Of every column n / (1 + 2 Σ_t ρ_t): how many independent draws have the same error.
-
-    ρ is the autocorrelation, summed over pairs ρ_{2t} + ρ_{2t+1} while they are positive and made
-    to fall: Geyer's initial monotone sequence (1992, section 3.3). At most n; 1 for a constant.
-
-    Args:
-      chain: draws in the order of the chain, `[n, k]`.
-    """
-    x = np.asarray(chain, np.float64)
-    n = len(x)
-    x = x - x.mean(0)
-    spectrum = fft.rfft(x, fft.next_fast_len(2 * n), axis=0)
-    covariance = fft.irfft(np.abs(spectrum) ** 2, axis=0)[: n - n % 2].real
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pairs = (covariance / covariance[0]).reshape(n // 2, 2, -1).sum(1)
-    positive = np.logical_and.accumulate(pairs > 0, axis=0)
-    falling = np.minimum.accumulate(np.where(positive, pairs, 0.0), axis=0)
-    sizes = n / np.maximum(2 * falling.sum(0) - 1, 1.0)
-    return np.where(np.ptp(x, axis=0) > 0, sizes, 1.0)
 
 
 def law_rows(samples: np.ndarray, law: Law, level: float, tolerance: float) -> list[Row]:

@@ -2,16 +2,24 @@
 
 from bnn.methods.deep_ensemble import DeepEnsemble
 from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
+from bnn.methods.hmc import HMC
 from bnn.methods.map import MAP
 from bnn.methods.mc_dropout import MCDropout
 from bnn.methods.method import Method
+from bnn.methods.nuts import NUTS
 from bnn.methods.problem import Problem
+from bnn.methods.sghmc import SGHMC
+from bnn.methods.sgld import SGLD
 from bnn.methods.swag import SWA, SWAG
 from bnn.methods.variational_inference import VariationalInference
 from bnn.training import Archive, Info
 
 __all__ = [
+    "HMC",
     "MAP",
+    "NUTS",
+    "SGHMC",
+    "SGLD",
     "SWA",
     "SWAG",
     "Archive",

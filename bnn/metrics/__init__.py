@@ -21,6 +21,7 @@ from bnn.metrics.classwise_calibration import ece_adaptive, ece_classwise
 from bnn.metrics.entropy import aleatoric_entropy, epistemic_entropy, predictive_entropy
 from bnn.metrics.intervals import interval_score, interval_width, sharpness
 from bnn.metrics.losses import classification_losses, regression_losses, regression_scores
+from bnn.metrics.markov_chains import effective_sample_size, r_hat
 from bnn.metrics.mixture import interval_coverage, mixture_cdf, quantile
 from bnn.metrics.out_of_distribution import Detection, detection, false_positive_rate
 from bnn.metrics.quantile_calibration import (
@@ -55,6 +56,7 @@ __all__ = [
     "ece_adaptive",
     "ece_classwise",
     "ece_equal_mass",
+    "effective_sample_size",
     "epistemic_entropy",
     "error",
     "excess_aurc",
@@ -73,6 +75,7 @@ __all__ = [
     "quantile",
     "quantile_calibration_error",
     "quantile_coverage",
+    "r_hat",
     "regression_losses",
     "regression_scores",
     "reliability",

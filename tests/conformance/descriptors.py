@@ -34,6 +34,10 @@ METHODS = {
     methods.MCDropout: {"rate": 0.2},
     methods.SWA: {},
     methods.SWAG: {"rank": 5},
+    methods.HMC: {"num_leapfrog_steps": 5},
+    methods.NUTS: {"max_tree_depth": 4},
+    methods.SGHMC: {"momentum": 0.95},
+    methods.SGLD: {"preconditioned": True},
     methods.VariationalInference: {"estimator": e.Flipout()},
 }
 OBJECTIVES = {
