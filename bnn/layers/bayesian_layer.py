@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from bnn.operators import Operator
-from bnn.posteriors import MeanFieldNormal, Posterior
+from bnn.posteriors import MeanFieldNormal, Posterior, chosen
 from bnn.priors import Normal, Prior
 from bnn.sites import Site
 
@@ -149,10 +149,11 @@ class BayesianLayer(keras.layers.Layer):
 def _own(given: Any, kind: type, default: Callable[[], Any]) -> Any:
     """The layer's own copy of a description, or of the default."""
     if given is None:
-        return default()
+        given = default()
     if not isinstance(given, kind):
         raise ValueError(
             f"expected a bnn {kind.__name__.lower()} object or None, got {given!r}; pass for "
             f"example bnn.{kind.__name__.lower()}s.{type(default()).__name__}()."
         )
-    return given.clone()  # type: ignore[attr-defined]
+    own = given.clone()  # type: ignore[attr-defined]
+    return chosen(own) if isinstance(own, Posterior) else own

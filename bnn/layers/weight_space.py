@@ -11,7 +11,7 @@ import tensorflow as tf
 from bnn.compat import substituted
 from bnn.layers.bayesian_layer import BayesianLayer
 from bnn.operators import Value
-from bnn.posteriors import MeanFieldNormal, Posterior
+from bnn.posteriors import MeanFieldNormal, Posterior, chosen
 from bnn.priors import Normal, Prior
 from bnn.sites import Site
 
@@ -51,7 +51,7 @@ class WeightSpace(BayesianLayer):
         kwargs.setdefault("dtype", layer.dtype_policy)
         super().__init__(**kwargs)
         self.layer = layer
-        self.posterior = posterior if posterior is not None else MeanFieldNormal()
+        self.posterior = chosen(posterior if posterior is not None else MeanFieldNormal())
         self.prior = prior if prior is not None else Normal()
         self.supports_masking = layer.supports_masking
         self.random: list[tuple[keras.Variable, Site]] = []

@@ -10,7 +10,7 @@ from bnn.posteriors.matrix_normal import MatrixNormal
 from bnn.posteriors.mean_field_normal import MeanFieldNormal
 from bnn.posteriors.mixture import Mixture
 from bnn.posteriors.multiplicative import Multiplicative
-from bnn.posteriors.point import Point
+from bnn.posteriors.point import Point, chosen, points
 from bnn.posteriors.posterior import Posterior
 from bnn.posteriors.radial import Radial
 from bnn.posteriors.rank_one import RankOne
@@ -41,4 +41,6 @@ __all__ = [
     "Softplus",
     "Term",
     "VariationalDropout",
+    "chosen",
+    "points",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import gin
@@ -11,6 +14,8 @@ import tensorflow as tf
 from bnn import distributions as tfd
 from bnn.noise import Noise
 from bnn.posteriors.posterior import Posterior
+
+_CHOICE = threading.local()
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -41,3 +46,23 @@ class Point(Posterior):
     def get_config(self) -> dict:
         """Keras configuration: no options."""
         return {}
+
+
+@contextlib.contextmanager
+def points() -> Iterator[None]:
+    """Layers that are made in this context have `Point` posteriors, whatever they are given.
+
+    For methods that sample the weights themselves, and so have no use for a family: the same
+    description of a model serves them and variational inference.
+    """
+    before = getattr(_CHOICE, "points", False)
+    _CHOICE.points = True
+    try:
+        yield
+    finally:
+        _CHOICE.points = before
+
+
+def chosen(posterior: Posterior) -> Posterior:
+    """The posterior itself, or a `Point` where layers are made `points`."""
+    return Point() if getattr(_CHOICE, "points", False) else posterior

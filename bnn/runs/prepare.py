@@ -13,6 +13,7 @@ import keras
 from bnn.data import Dataset
 from bnn.likelihoods import Likelihood
 from bnn.methods import GradientNoiseProbe, Method, Problem
+from bnn.posteriors import points
 from bnn.runs.checks import check_numbers, require
 from bnn.runs.folder import Identity, RunFolder
 from bnn.runs.identity import describe, fingerprint
@@ -75,8 +76,8 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
     if probe is not None:
         _check_probe(probe, method, strategy)
     check_numbers(arguments)
-    plan = Plan(data.num_train, batch_size, epochs, report_every)
-    strategy.check_batch(batch_size)
+    plan = Plan(data.num_train, _step_size(method, data, batch_size), epochs, report_every)
+    strategy.check_batch(plan.batch_size)
     check_task(data, likelihood)
     described, digests = _descriptions(arguments, given), fingerprint(data)
     keras.utils.set_random_seed(seed)
@@ -84,7 +85,7 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
     num_outputs = likelihood.num_outputs(of_targets)
     with strategy.scope():
         likelihood.build(of_targets)
-        make_model = functools.partial(model, data.input_shape, num_outputs)
+        make_model = _factory(functools.partial(model, data.input_shape, num_outputs), method)
         built = make_model()
         check_outputs(built, likelihood)
         check_layers(built, strategy.num_replicas)
@@ -107,6 +108,16 @@ def prepare(  # noqa: D417  (arguments stand in bnn.experiment.run)
         keep_checkpoints=keep_checkpoints,
         save_seconds=save_seconds,
     )
+
+
+def _step_size(method: Method, data: Dataset, batch_size: int) -> int:
+    """Examples of a step."""
+    return data.num_train if method.whole_data else batch_size
+
+
+def _factory(model: Callable[[], keras.Model], method: Method) -> Callable[[], keras.Model]:
+    """The model's factory, whose posteriors are points where the method samples weights itself."""
+    return points()(model) if method.point_weights else model
 
 
 def _check_kinds(
