@@ -1,6 +1,7 @@
 """Inference methods, one a file, and the probe that compares estimators while one trains."""
 
 from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
+from bnn.methods.laplace import Laplace
 from bnn.methods.map import MAP
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
@@ -13,6 +14,7 @@ __all__ = [
     "GradientNoise",
     "GradientNoiseProbe",
     "Info",
+    "Laplace",
     "Method",
     "Problem",
     "VariationalInference",
