@@ -29,6 +29,8 @@ OPERATORS = {
     o.Value: ((2, 3), (4, 2)),
 }
 METHODS = {
+    methods.IVON: {"hessian_decay": 0.99},
+    methods.Laplace: {"structure": "full", "prior_precision": "layer"},
     methods.MAP: {},
     methods.VariationalInference: {"estimator": e.Flipout()},
 }

@@ -96,6 +96,9 @@ class Evidence(NamedTuple):
         if groups is not None:
             logs, counts = np.log(precision.numpy()), np.bincount(groups)
             starts += list(np.clip(np.bincount(groups, logs) / counts, *_BOUNDS))
+        reduced = self
+        if len(starts) == 1:
+            reduced = self._replace(curvature=self.structure.for_one_precision(self.curvature))
         bounds = [_BOUNDS] * len(starts) + [_NOISE_BOUNDS] * noise
 
         def read(point: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -106,7 +109,7 @@ class Evidence(NamedTuple):
         def negative(point: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(point)
-                value = -self.value(*read(point))
+                value = -reduced.value(*read(point))
             return value, tape.gradient(value, point)
 
         if not bounds:

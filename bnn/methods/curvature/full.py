@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bnn.methods.curvature.blocks import whitened_jacobians
@@ -13,6 +14,12 @@ from bnn.methods.curvature.weights import Weights
 
 # 4,096² numbers are 134 MB in float64, in memory and in every checkpoint.
 MOST = 4096
+
+
+class Spectrum(NamedTuple):
+    """Eigenvalues of H, `[P]`, where all weights share one δ."""
+
+    values: tf.Tensor
 
 
 class Full(Structure):
@@ -62,8 +69,15 @@ class Full(Structure):
         whole = tf.matmul(factor, factor, transpose_b=True)
         return whole - tf.linalg.diag(tf.convert_to_tensor(self.precision.value))
 
+    def for_one_precision(self, curvature: Any) -> Spectrum:
+        """The eigenvalues: no factorisation for every δ."""
+        values = np.maximum(np.linalg.eigvalsh(curvature.numpy()), 0.0)
+        return Spectrum(tf.constant(values))
+
     def log_det(self, curvature: Any, precision: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-        """2 Σ ln Lᵢᵢ."""
+        """2 Σ ln Lᵢᵢ, or Σ ln(factor λᵢ + δ)."""
+        if isinstance(curvature, Spectrum):
+            return tf.reduce_sum(tf.math.log(factor * curvature.values + precision))
         lower = tf.linalg.cholesky(factor * curvature + tf.linalg.diag(precision))
         return 2 * tf.reduce_sum(tf.math.log(tf.linalg.diag_part(lower)))
 

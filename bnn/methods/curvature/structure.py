@@ -69,6 +69,10 @@ class Structure(abc.ABC):
     def held(self) -> Any:
         """H in the same form, from the variables."""
 
+    def for_one_precision(self, curvature: Any) -> Any:
+        """H in a form in which `log_det` is fast where all weights share one δ."""
+        return curvature
+
     @abc.abstractmethod
     def log_det(self, curvature: Any, precision: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
         """Ln det(factor · H + diag(δ)), scalar, differentiable in δ `[P]` and factor."""
