@@ -18,7 +18,7 @@ from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
 from bnn.posteriors import Exponential, MeanFieldNormal, Softplus
 from bnn.priors import Around, ArrayNormal, FanInNormal, Normal
-from bnn.schedules import Constant, Cosine, Schedule
+from bnn.schedules import Constant, Cosine, LinearWarmup, Schedule
 from bnn.sites import sites
 from bnn.training import Info
 from bnn.training.stepper import Reduce
@@ -48,19 +48,20 @@ class _Weight(NamedTuple):
 class IVON(Method):
     """Improved variational online Newton (Shen et al. 2024, algorithm 1), for `MeanFieldNormal`s.
 
-    With ℓ = −(1/B) Σ_b E_q[log p(y_b | x_b, w)], prior N(m₀, s²), δ = 1/(N s²) and t = 1, 2, …:
+    With ℓ = −(1/B) Σ_b E_q[log p(y_b | x_b, w)], prior N(m₀, s²), effective sample size λ = N/κ,
+    δ = 1/(λ s²) and t = 1, 2, …:
 
         ĝ = ∂ℓ/∂μ,   ĥ = (∂ℓ/∂σ) / σ
         g ← β₁ g + (1 − β₁) ĝ
         h ← β₂ h + (1 − β₂) ĥ + ½ (1 − β₂)² (h − ĥ)² / (h + δ)
         μ ← μ − α clip_ξ[(g/(1 − β₁ᵗ) + δ (μ − m₀)) / (h + δ)]
-        σ ← 1/√(N (h + δ))
+        σ ← 1/√(λ (h + δ))
 
-    The effective sample size is N, so that the whole KL counts. ĥ has the mean E_q[∂²ℓ/∂w²] (Price
-    1958): with w = μ + σ ε it is the paper's ĝ ε / σ, and (∂ℓ/∂ρ)/σ² for σ = exp ρ. So it stands
-    in the gradient of any estimator that serves the site, local reparameterization and Flipout
-    included. The third term of h keeps h + δ positive. h begins where the posteriors' own
-    `initial_scale` has it, 1/(N σ²) − δ.
+    κ is the KL's weight, which must end at 1 for the whole KL; `loss` always says the whole.
+    ĥ has the mean E_q[∂²ℓ/∂w²] (Price 1958): with w = μ + σ ε it is the paper's ĝ ε / σ, and
+    (∂ℓ/∂ρ)/σ² for σ = exp ρ. So it stands in the gradient of any estimator that serves the site,
+    local reparameterization and Flipout included. The third term of h keeps h + δ positive. h
+    begins where the posteriors' own `initial_scale` has it, 1/(N σ²) − δ.
 
     What else a model trains (learned noise, learned scales of priors, `Point`s, plain layers) takes
     the run's optimizer, down the gradient of the negative ELBO; without such a thing the optimizer
@@ -74,6 +75,8 @@ class IVON(Method):
       momentum: β₁.
       hessian_decay: β₂. h remembers 1/(1 − β₂) steps; the paper has 0.99999 for ImageNet.
       clip_radius: ξ, the most that a preconditioned gradient counts by element.
+      kl_weight: κ, positive, a number or a schedule; where None it rises from 0.01 to 1 in the
+        first half of training, so that units are not given up before they have learned.
     """
 
     averaged = ("nll",)
@@ -86,6 +89,7 @@ class IVON(Method):
         momentum: float = 0.9,
         hessian_decay: float = 0.999,
         clip_radius: float = 1.0,
+        kl_weight: float | Schedule | None = None,
     ) -> None:
         if learning_rate is None:
             learning_rate = Cosine(0.1)
@@ -104,7 +108,13 @@ class IVON(Method):
                 f"objective must be a NegativeELBO, got {objective!r}; IVON's Hessian is that of "
                 "the ELBO alone."
             )
-        self.learning_rate = learning_rate
+        if kl_weight is None:
+            kl_weight = LinearWarmup(1.0, fraction=0.5, start=0.01)
+        if not isinstance(kl_weight, Schedule):
+            kl_weight = Constant(kl_weight)
+        if not all(float(kl_weight(progress)) > 0 for progress in (0.0, 1.0)):
+            raise ValueError("kl_weight must be positive, also at the start; try start=0.01.")
+        self.learning_rate, self.kl_weight = learning_rate, kl_weight
         self.estimator = estimator if estimator is not None else Reparameterization()
         self.objective = objective if objective is not None else NegativeELBO()
         self.momentum, self.hessian_decay = float(momentum), float(hessian_decay)
@@ -140,6 +150,7 @@ class IVON(Method):
         self._others = [v for v in problem.trained if id(v) not in own]
         self.uses_optimizer = bool(self._others) or problem.optimizer is not None
         super().build(problem)
+        self._examples = keras.Variable(0, dtype="int64", trainable=False, name="examples")
 
     @property
     def trained(self) -> Sequence[keras.Variable]:
@@ -178,31 +189,39 @@ class IVON(Method):
     def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
         """One step of every weight, and of the optimizer for what else is trained."""
         info, gradients = reduce(self.gradients)(batch, noise)
+        examples = tf.shape(tf.nest.flatten(batch.inputs)[0], tf.int64)[0]
+        self._examples.assign_add(examples * self.objective.num_samples)
         rate = self.learning_rate(self.progress(noise))
+        size = self.problem.num_train / self.kl_weight(self.progress(noise))
         count = tf.cast(noise.step, tf.float32) + 1
         of_weights = gradients[: 2 * len(self._weights)]
         for weight, slope, of_rho in zip(
             self._weights, of_weights[::2], of_weights[1::2], strict=True
         ):
-            self._move(weight, slope, of_rho, rate, count)
+            self._move(weight, slope, of_rho, rate, count, size)
         if self._others:
             assert self.problem.optimizer is not None
             self.problem.optimizer.apply(list(gradients[len(of_weights) :]), self._others)
         return info
 
     def _move(
-        self, weight: _Weight, slope: Any, of_rho: Any, rate: tf.Tensor, count: tf.Tensor
+        self,
+        weight: _Weight,
+        slope: Any,
+        of_rho: Any,
+        rate: tf.Tensor,
+        count: tf.Tensor,
+        size: tf.Tensor,
     ) -> None:
         """The docstring's equations; a layer that is not called has no gradient."""
-        num_train, site = self.problem.num_train, weight.site
-        transform = site.posterior.scale_transform
+        site, transform = weight.site, weight.site.posterior.scale_transform
         loc, rho = tf.convert_to_tensor(weight.loc.value), tf.convert_to_tensor(weight.rho.value)
         slope = tf.zeros_like(loc) if slope is None else tf.convert_to_tensor(slope)
         of_rho = tf.zeros_like(rho) if of_rho is None else tf.convert_to_tensor(of_rho)
         scale = transform(rho)
         inverse, derivative = _TRANSFORMS[type(transform)]
         estimate = of_rho / (derivative(scale) * scale)
-        decay = 1 / (num_train * tf.square(site.prior.current_scale()))
+        decay = 1 / (size * tf.square(site.prior.current_scale()))
         beta = self.hessian_decay
         before = tf.convert_to_tensor(weight.hessian.value)
         hessian = beta * before + (1 - beta) * estimate
@@ -213,13 +232,15 @@ class IVON(Method):
         weight.gradient.assign(mean)
         weight.hessian.assign(hessian)
         weight.loc.assign(loc - rate * tf.clip_by_value(move, -self.clip_radius, self.clip_radius))
-        weight.rho.assign(inverse(tf.math.rsqrt(num_train * (hessian + decay))))
+        weight.rho.assign(inverse(tf.math.rsqrt(size * (hessian + decay))))
 
     def describe(self) -> dict[str, Any]:
         """Name, constants, and what the optimizer trains."""
+        final = float(f"{float(self.kl_weight(1.0)):.7g}")  # float32's own digits
         about: dict[str, Any] = {
             "method": type(self).__name__,
-            "posterior": "whole KL",
+            "kl_weight": final,
+            "posterior": "whole KL" if final == 1.0 else f"tempered, KL x {final:g}",
             "estimator": self.estimator.describe(),
             "train_samples": self.objective.num_samples,
             "momentum": self.momentum,
@@ -227,12 +248,18 @@ class IVON(Method):
         }
         if not hasattr(self, "problem"):
             return about
-        return about | {"trained_by_optimizer": [v.path for v in self._others]}
+        examples = int(self._examples.numpy())
+        return about | {
+            "trained_by_optimizer": [v.path for v in self._others],
+            "gradient_evaluations": examples,
+            "passes_over_the_data": examples / self.problem.num_train,
+        }
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The g and h of every weight."""
-        return [v for weight in self._weights for v in (weight.gradient, weight.hessian)]
+        """The g and h of every weight, and the number of gradients so far."""
+        state = [v for weight in self._weights for v in (weight.gradient, weight.hessian)]
+        return [*state, self._examples]
 
 
 def _begin(name: str, site: Any, num_train: int) -> _Weight:

@@ -80,7 +80,7 @@ def by_the_paper(method, start, scale, steps, momentum=0.9, decay=0.98, rate=0.3
     return mean, 1 / np.sqrt(N * (h + hessian_decay))
 
 
-OPTIONS = {"learning_rate": 0.3, "hessian_decay": 0.98, "clip_radius": 0.4}
+OPTIONS = {"learning_rate": 0.3, "hessian_decay": 0.98, "clip_radius": 0.4, "kl_weight": 1.0}
 
 
 @pytest.mark.parametrize("transform", [None, Softplus()])
@@ -94,17 +94,17 @@ def test_steps_are_those_of_the_paper(transform):
 
 
 class PriorTwice(IVON):
-    def _move(self, weight, slope, of_rho, rate, count):
+    def _move(self, weight, slope, of_rho, *others):
         prior = weight.site.prior
         extra = (tf.convert_to_tensor(weight.loc.value) - prior.loc) / (N * prior.scale**2)
-        super()._move(weight, slope + extra, of_rho, rate, count)
+        super()._move(weight, slope + extra, of_rho, *others)
 
 
 class WithoutScale(IVON):
     """ĥ without one factor of σ."""
 
-    def _move(self, weight, slope, of_rho, rate, count):
-        super()._move(weight, slope, of_rho * weight.site.posterior.scale, rate, count)
+    def _move(self, weight, slope, of_rho, *others):
+        super()._move(weight, slope, of_rho * weight.site.posterior.scale, *others)
 
 
 @pytest.mark.parametrize("kind", [PriorTwice, WithoutScale])
@@ -175,6 +175,7 @@ def test_models_that_it_refuses(options, message):
 ARGUMENTS = {
     "rate": ({"learning_rate": 0.0}, "learning_rate must be a positive number, got 0.0"),
     "decay": ({"hessian_decay": 1.0}, "hessian_decay must be at least 0 and below 1, got 1.0"),
+    "weight": ({"kl_weight": 0.0}, "kl_weight must be positive, also at the start"),
     "clip": ({"clip_radius": 0.0}, "clip_radius must be positive, got 0.0"),
     "objective": ({"objective": ImportanceWeightedBound(num_samples=2)}, "must be a NegativeELBO"),
 }

@@ -110,6 +110,7 @@ def test_a_part_of_the_weights_leaves_the_others_at_their_mode():
     assert [t.name for t in biases.weights.tensors] == ["0_dense/bias", "1_dense/bias"]
 
 
+@pytest.mark.slow
 def test_a_converted_model_is_served():
     network = Network()
     plain = keras.Sequential(
