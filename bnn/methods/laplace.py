@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.data import Batches, Dataset, ResidentBatches
+from bnn.data import Batches
 from bnn.likelihoods import Bernoulli, Categorical, Likelihood, Normal, SoftCategorical
 from bnn.methods.curvature import STRUCTURES, Evidence, Structure, Weights
 from bnn.methods.curvature.blocks import directional, jacobians, outputs_of, rows_a_block
-from bnn.methods.curvature.gathering import gather
+from bnn.methods.curvature.gathering import batches_of, gather
 from bnn.methods.curvature.outputs import served
 from bnn.methods.laplace_options import PriorPrecision, check_options
 from bnn.methods.map import MAP, check_points
@@ -211,7 +211,7 @@ class Laplace(MAP):
         """
         if hasattr(self, "problem"):
             raise ValueError("this Laplace has a model already; make a new one for another.")
-        batches = _batches(data, batch_size, seed)
+        batches = batches_of(data, batch_size, seed)
         check_points(model, type(self).__name__)
         self.problem = Problem(
             model, likelihood, batches.num_train, 0, seed, jit_compile=jit_compile
@@ -337,18 +337,3 @@ class Laplace(MAP):
         model = self.problem.model
         covariance = self.curvature.covariance(jacobians(model, self.weights, inputs))
         return outputs_of(model, inputs), tf.cast(covariance, tf.float32)
-
-
-def _batches(data: Any, batch_size: int, seed: int) -> Batches:
-    """The training examples, of whatever they were given as."""
-    if isinstance(data, Batches):
-        return data
-    if isinstance(data, Dataset):
-        return data.batches(batch_size=min(batch_size, data.num_train), seed=seed)
-    if not isinstance(data, tuple) or len(data) != 2:
-        raise ValueError(
-            f"data must be (inputs, targets), a bnn.data.Dataset or Batches, got "
-            f"{type(data).__name__}."
-        )
-    size = min(batch_size, len(tf.nest.flatten(data[0])[0]))
-    return ResidentBatches(*data, batch_size=size, seed=seed)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from bnn.data import Batch, Batches
+from bnn.data import Batch, Batches, Dataset, ResidentBatches
 from bnn.methods.curvature.blocks import outputs_of, rows_a_block
 from bnn.methods.curvature.structure import Structure
 from bnn.methods.problem import Problem
@@ -78,3 +78,18 @@ def _pieces(batch: Batch, size: int) -> Iterator[Batch]:
             for nest in (batch.inputs, batch.targets)
         )
         yield Batch(inputs, targets, None if batch.weights is None else batch.weights[part])
+
+
+def batches_of(data: Any, batch_size: int, seed: int) -> Batches:
+    """The training examples, of whatever they were given as."""
+    if isinstance(data, Batches):
+        return data
+    if isinstance(data, Dataset):
+        return data.batches(batch_size=min(batch_size, data.num_train), seed=seed)
+    if not isinstance(data, tuple) or len(data) != 2:
+        raise ValueError(
+            f"data must be (inputs, targets), a bnn.data.Dataset or Batches, got "
+            f"{type(data).__name__}."
+        )
+    size = min(batch_size, len(tf.nest.flatten(data[0])[0]))
+    return ResidentBatches(*data, batch_size=size, seed=seed)
