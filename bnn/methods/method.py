@@ -33,8 +33,7 @@ class Method(Stepper, abc.ABC):
 
     Attributes:
       problem: what `build` was given.
-      point_weights: whether runs build the model with `Point` posteriors, see
-        `bnn.posteriors.points`.
+      point_weights: whether runs build the model with `bnn.posteriors.points`.
       whole_data: whether every step takes all training examples, whatever the run's batch size.
       uses_optimizer: whether the method needs the run's optimizer; one that does not refuses it.
       averaged: the metrics of a step of which a report has the mean since the last one. Of the

@@ -35,7 +35,7 @@ def run(workdir, *bindings):
 
 
 @pytest.mark.usefixtures("clean_gin", "cheap_runs")
-def test_a_laplace_run_is_finished_once_and_restored(tmp_path, monkeypatch):
+def test_a_laplace_run_is_restored(tmp_path):
     binding = "run.method = @methods.Laplace()"
     done = run(tmp_path / "run", binding)
     assert isinstance(done.method, Laplace)
@@ -53,19 +53,27 @@ def test_a_laplace_run_is_finished_once_and_restored(tmp_path, monkeypatch):
     post_hoc.fit(restored.model, restored.problem.likelihood, restored.data, jit_compile=False)
     assert post_hoc.predict(inputs, 3, 0).shape == (3, 5, 10)
 
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clean_gin", "cheap_runs")
+def test_a_laplace_run_is_finished_once(tmp_path, monkeypatch):
+    binding = "run.method = @methods.Laplace()"
+    done = run(tmp_path / "run", binding)
+    inputs, expected = done.data.x_test[:5], done.predict(done.data.x_test[:5])
     # Killed before its results, with the curvature saved: it is not computed again.
     (tmp_path / "run" / "results.json").unlink()
     shutil.copytree(tmp_path / "run", tmp_path / "earlier")
     with monkeypatch.context() as patch:
         patch.setattr(Laplace, "finish", None)
-        assert run(tmp_path / "run", binding).results["test"] == about["test"]
+        assert run(tmp_path / "run", binding).results["test"] == done.results["test"]
     # Killed before that: computed again, to the same bits.
     shutil.rmtree(tmp_path / "earlier" / "checkpoints" / "finished")
     again = run(tmp_path / "earlier", binding)
-    assert again.results["test"] == about["test"]
+    assert again.results["test"] == done.results["test"]
     np.testing.assert_array_equal(again.predict(inputs), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("clean_gin", "cheap_runs")
 def test_an_ivon_run_is_restored(tmp_path):
     done = run(tmp_path / "run", "run.method = @IVON()")
