@@ -77,6 +77,12 @@ class Laplace(MAP):
         Raises:
           ValueError: one of them cannot; the message has the remedy.
         """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1:
+            raise ValueError(
+                f"method Laplace runs on one device, got {replicas} replicas; use run.strategy = "
+                "None, or train with MAP and call Laplace().fit on the restored run."
+            )
         super().build(problem)
         self._begin()
 

@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bnn import convert
 from bnn.layers import Dense
 from bnn.likelihoods import Categorical, Normal, StudentT
-from bnn.methods import Laplace
+from bnn.methods import IVON, Laplace
 from bnn.posteriors import Point
 from bnn.priors import StudentT as HeavyTails
 from tests.methods.laplace_cases import Network, conjugate, fitted
@@ -128,3 +129,17 @@ def test_a_converted_model_is_served():
     assert [t.name.partition("/")[2] for t in full.weights.tensors] == ["kernel", "bias"] * 2
     own = Network().fit(Laplace("full")).output_moments(network.x)[1]
     np.testing.assert_allclose(full.output_moments(network.x)[1], own, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [Laplace(), IVON()], ids=["Laplace", "IVON"])
+def test_several_replicas(method, monkeypatch):
+    problem = conjugate()[0].problem(
+        Point(), total_steps=4, seed=0, optimizer=keras.optimizers.Adam(), jit_compile=False
+    )
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: Two)
+    with pytest.raises(ValueError, match="runs on one device, got 2 replicas; use"):
+        method.build(problem)
+
+
+class Two:
+    num_replicas_in_sync = 2
