@@ -3,6 +3,8 @@
 from bnn.methods.deep_ensemble import DeepEnsemble
 from bnn.methods.gradient_noise import GradientNoise, GradientNoiseProbe
 from bnn.methods.hmc import HMC
+from bnn.methods.ivon import IVON
+from bnn.methods.laplace import Laplace
 from bnn.methods.map import MAP
 from bnn.methods.mc_dropout import MCDropout
 from bnn.methods.method import Method
@@ -16,6 +18,7 @@ from bnn.training import Archive, Info
 
 __all__ = [
     "HMC",
+    "IVON",
     "MAP",
     "NUTS",
     "SGHMC",
@@ -27,6 +30,7 @@ __all__ = [
     "GradientNoise",
     "GradientNoiseProbe",
     "Info",
+    "Laplace",
     "MCDropout",
     "Method",
     "Problem",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gin
+import keras
 
 from bnn.data import Batch
 from bnn.estimators import Mean
@@ -33,13 +34,7 @@ class MAP(Method):
         Raises:
           ValueError: a posterior that is not a point.
         """
-        for name, site in sites(problem.model).items():
-            if not site.posterior.deterministic:
-                raise ValueError(
-                    f"method MAP needs Point posteriors, but site {name} has "
-                    f"{type(site.posterior).__name__}; use posteriors.Point() for it, or the "
-                    "method VariationalInference."
-                )
+        check_points(problem.model, type(self).__name__)
         super().build(problem)
 
     def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
@@ -60,3 +55,14 @@ class MAP(Method):
     def describe(self) -> dict[str, Any]:
         """Name, and that one function stands for the posterior."""
         return {"method": type(self).__name__, "posterior": "its mode"}
+
+
+def check_points(model: keras.Model, method: str) -> None:
+    """Raises ValueError for a posterior that is not a point."""
+    for name, site in sites(model).items():
+        if not site.posterior.deterministic:
+            raise ValueError(
+                f"method {method} needs Point posteriors, but site {name} has "
+                f"{type(site.posterior).__name__}; use posteriors.Point() for it, or the "
+                "method VariationalInference."
+            )

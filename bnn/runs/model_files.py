@@ -27,6 +27,7 @@ def model_files(folder: RunFolder) -> dict[str, Path]:
     parts = [
         folder.checkpoints / "checkpoint",  # which one is the newest
         *sorted(folder.checkpoints.glob(f"{Path(newest).name}.*")),
+        *sorted(folder.checkpoints.glob(f"finished/{Path(newest).name}.*")),
         folder.config,
         folder.arguments,
         folder.data,

@@ -7,6 +7,7 @@ import time
 import zlib
 from typing import Any
 
+from bnn.methods import Method
 from bnn.runs.finished import Run
 from bnn.runs.folder import Identity
 from bnn.runs.progress import probe_metrics, progress_metrics, score
@@ -105,7 +106,7 @@ def _train(session: Session, trackers: Tracker) -> Run:
             archive=session.method.archive,
         )
         with StopRequest(at_once=plan.total_steps):
-            session.method.finish(session.batches)
+            _finish(session, checkpoints)
             if not workers.is_chief:
                 workers.sum([0])  # the chief's evaluation
                 trackers.finish(results)
@@ -129,12 +130,25 @@ def _restore(session: Session, checkpoints: Checkpoints, averages: Averages) -> 
         resumed = checkpoints.restore()
         if resumed is None and session.folder.metrics.exists():
             resumed = 0  # ended before its first checkpoint: the same run from its start
-    (place,) = workers.from_chief([-1 if resumed is None else resumed])
+    place, finished = workers.from_chief(
+        [-1 if resumed is None else resumed, int(checkpoints.finished)]
+    )
+    checkpoints.finished = bool(finished)
     own = [*checkpoints.own_variables, averages.variable]
     workers.broadcast([*(v for part in session.state().values() for v in part), *own])
     if session.method.archive is not None:
         session.method.archive.broadcast(workers)
     return None if place < 0 else place
+
+
+def _finish(session: Session, checkpoints: Checkpoints) -> None:
+    """What the method does after training, once, and a checkpoint of what comes of it."""
+    method = session.method
+    if checkpoints.finished or type(method).finish is Method.finish:
+        return
+    method.finish(session.batches)
+    if session.strategy.workers.is_chief:
+        checkpoints.save_finished(session.plan.total_steps)
 
 
 def _require_same_everywhere(workers: Workers, session: Session) -> None:

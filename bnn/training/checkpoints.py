@@ -21,6 +21,7 @@ from bnn.training.checkpoint_contents import read, require_same_about, require_s
 from bnn.training.files import write_arrays, write_text
 
 _BEST = "best"
+_FINISHED = "finished"
 _ARCHIVE = "archive"
 _NAME = re.compile(r"ckpt-(\d+)\.index")
 # What a save that was cut off leaves, and nobody else has under these names.
@@ -39,7 +40,8 @@ class Checkpoints:
     TensorFlow writes a checkpoint into a temporary folder and moves its files, the index last: one
     with an index is whole. The best one is in a folder `best` of its own; what it is chosen by is
     part of the state. It waits in memory until the next save: a run that is killed repeats what
-    came after its newest checkpoint, and finds the same best one again.
+    came after its newest checkpoint, and finds the same best one again. What a method does after
+    training is saved in a folder `finished`, so that the state before it stays as it was.
 
     Args:
       folder: created when the first checkpoint is saved.
@@ -48,6 +50,9 @@ class Checkpoints:
       about: what the run is; a checkpoint that says something else is refused.
       archive: entries that are written with the next checkpoint, once each.
       before_save: called before files are written.
+
+    Attributes:
+      finished: whether the state is the one after the method's `finish`.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Checkpoints:
                 "needed to continue, one before it in case that one is damaged."
             )
         self.keep = keep
+        self.finished = False
         self._folder = folder
         self._about = {str(name): str(value) for name, value in (about or {}).items()}
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -116,6 +122,11 @@ class Checkpoints:
         self._save_best()  # first: the state says which step is the best one
         return self._save(self._folder, step, self.keep)
 
+    def save_finished(self, step: int) -> None:
+        """Saves the state after `finish`, which `restore` prefers."""
+        self._save(self._folder / _FINISHED, step, 1)
+        self.finished = True
+
     def offer(self, step: int, score: float) -> None:
         """Has the next `save` keep this state as the best one if its score is the lowest so far."""
         if score < float(self._best.numpy()[0]):
@@ -138,6 +149,8 @@ class Checkpoints:
     def restore(self, at_most: int | None = None) -> int | None:
         """Restores the newest readable checkpoint and returns its step; None where there is none.
 
+        That of the finished state, where there is one.
+
         Args:
           at_most: only checkpoints of this or an earlier step, the best one included.
 
@@ -149,8 +162,8 @@ class Checkpoints:
         if at_most is not None:
             found = {**_steps(self._folder / _BEST), **found}
             found = {step: path for step, path in found.items() if step <= at_most}
-        for step in sorted(found, reverse=True):
-            path = found[step]
+        finished = _steps(self._folder / _FINISHED) if at_most is None else {}
+        for path in [*finished.values(), *(found[step] for step in sorted(found, reverse=True))]:
             try:
                 contents = read(path)
             except tf.errors.OpError as error:
@@ -168,6 +181,7 @@ class Checkpoints:
             if self._archive is not None:
                 self._archive.entries[:] = entries
                 self._written = len(entries)
+            self.finished = path in finished.values()
             return int(self._step.numpy())
         if found:
             raise DamagedCheckpointError(
@@ -196,7 +210,7 @@ class Checkpoints:
 
     def sweep(self) -> None:
         """Removes what processes killed during a save left behind; not while another saves."""
-        for folder in (self._folder, self._folder / _BEST):
+        for folder in (self._folder, self._folder / _BEST, self._folder / _FINISHED):
             whole = {path.name for path in _steps(folder).values()}
             for entry in list(folder.glob("*")) + list(folder.glob(".checkpoint.*")):
                 if entry.is_symlink():

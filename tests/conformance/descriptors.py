@@ -30,6 +30,8 @@ OPERATORS = {
 }
 METHODS = {
     methods.DeepEnsemble: {"num_members": 2},
+    methods.IVON: {"hessian_decay": 0.99},
+    methods.Laplace: {"structure": "full", "prior_precision": "layer"},
     methods.MAP: {},
     methods.MCDropout: {"rate": 0.2},
     methods.SWA: {},

@@ -1,0 +1,38 @@
+"""What the options of a Laplace approximation must be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+PriorPrecision = float | str | None
+_CHOSEN = ("one", "layer")
+_PREDICTIVES = ("linearised", "samples", "probit")
+
+
+def check_options(
+    structure: Any,
+    structures: Iterable[str],
+    prior_precision: Any,
+    choose_noise: Any,
+    predictive: Any,
+) -> None:
+    """Raises ValueError for an option that is none of the known ones."""
+    _one_of("structure", structure, tuple(structures))
+    _one_of("predictive", predictive, _PREDICTIVES)
+    if not isinstance(choose_noise, bool):
+        raise ValueError(f"choose_noise must be True or False, got {choose_noise!r}.")
+    if prior_precision is None or prior_precision in _CHOSEN:
+        return
+    number = isinstance(prior_precision, (int, float)) and not isinstance(prior_precision, bool)
+    if not number or not 0 < prior_precision < math.inf:
+        raise ValueError(
+            "prior_precision must be None for the model's own priors, a positive number, "
+            f'"one" or "layer", got {prior_precision!r}.'
+        )
+
+
+def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
