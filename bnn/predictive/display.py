@@ -1,4 +1,4 @@
-"""A prediction as a table of a notebook."""
+"""A prediction as text, and as a table of a notebook."""
 
 from __future__ import annotations
 
@@ -13,6 +13,28 @@ if TYPE_CHECKING:
 
 _ROWS, _CLASSES = 5, 3
 _PARTS = ("total", "aleatoric", "epistemic")
+
+
+def as_text(predictive: Predictive, is_cap: bool = False) -> str:
+    """Lines of the first five inputs: means, each ± its Monte-Carlo error, and uncertainty.
+
+    Args:
+      predictive: what is shown.
+      is_cap: whether the number of samples is the most of an input.
+    """
+    mean, error, total = predictive.mean, predictive.standard_error("mean"), predictive.total
+    kind = "entropy" if total.ndim == 1 else "variance"
+    most = "at most " if is_cap else ""
+    lines = [
+        f"Predictive of {len(mean)} inputs, {most}{predictive.num_samples} weight samples, "
+        f"{type(predictive.likelihood).__name__}: mean ± Monte-Carlo error | {kind}: total"
+    ]
+    for row in range(min(_ROWS, len(mean))):
+        pairs = zip(mean[row], error[row], strict=True)
+        cells = "  ".join(f"{m:.4g} ± {e:.1g}" for m, e in pairs)
+        spread = "  ".join(f"{t:.4g}" for t in np.ravel(total[row]))
+        lines.append(f"  {row}: {cells} | {spread}")
+    return "\n".join(lines + (["  …"] if len(mean) > _ROWS else []))
 
 
 def as_table(predictive: Predictive) -> str:

@@ -14,7 +14,7 @@ from bnn.prediction import Draws, Functions, predict_blocks
 from bnn.prediction.functions import check_num_samples
 from bnn.predictive import standard_errors
 from bnn.predictive.calibration import Calibration
-from bnn.predictive.display import as_table
+from bnn.predictive.display import as_table, as_text
 from bnn.predictive.moments import require_served, sampled_outputs
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
@@ -261,21 +261,7 @@ class Predictive:
 
     def __repr__(self) -> str:
         """The first inputs, with the standard errors of their means."""
-        mean, error, total = self.mean, self.standard_error("mean"), self.total
-        kind = "entropy" if total.ndim == 1 else "variance"
-        most = "" if self._tolerance is None else "at most "
-        lines = [
-            f"Predictive of {len(mean)} inputs, {most}{self.num_samples} weight samples, "
-            f"{type(self.likelihood).__name__}: mean ± Monte-Carlo error | {kind}: total"
-        ]
-        for row in range(min(5, len(mean))):
-            cells = "  ".join(
-                f"{m:.4g} ± {e:.1g}" for m, e in zip(mean[row], error[row], strict=True)
-            )
-            lines.append(
-                f"  {row}: {cells} | " + "  ".join(f"{t:.4g}" for t in np.ravel(total[row]))
-            )
-        return "\n".join(lines + (["  …"] if len(mean) > 5 else []))
+        return as_text(self, is_cap=self._tolerance is not None)
 
     def _repr_html_(self) -> str:
         """The first inputs as a table: mean and uncertainties, each ± its Monte-Carlo error."""
