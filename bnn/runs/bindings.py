@@ -35,10 +35,14 @@ _EXAMPLES = {
 }
 
 
-def check_bindings() -> None:
+def check_bindings(complete: bool = True) -> None:
     """Raises ValueError for the first of gin's bindings that is of another kind or out of range.
 
     The message names the parameter, what it must be, what it got, and what to write.
+
+    Args:
+      complete: whether what is bound is all there will be, so that an object's parameter without a
+        default must have a value.
     """
     for (scope, selector), values in gin.config._CONFIG.items():
         configurable = gin.config._REGISTRY.get_match(selector)
@@ -56,7 +60,7 @@ def check_bindings() -> None:
                 allowed = range_of(selector, parameter)
                 one = _Parameter(f"{name}.{parameter}", *known[parameter], allowed)
                 one.check(value)
-    for reference in gin.config.iterate_references(gin.config._CONFIG):
+    for reference in gin.config.iterate_references(gin.config._CONFIG) if complete else ():
         if reference.evaluate and not reference.configurable.selector.startswith("gin."):
             _require_arguments(reference)
 
