@@ -330,10 +330,17 @@ class Explodes(bnn.schedules.Schedule):
         return tf.where(progress > 4.5 / 12, self.value, 0.01)
 
 
+class Overflows(keras.optimizers.SGD):
+    """Takes a rate above 1 for infinity, which a schedule is refused for."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = tf.where(learning_rate > 1, np.inf, learning_rate)
+        super().update_step(gradient, variable, rate)
+
+
 def test_an_exploding_run_names_the_step_and_leaves_a_finite_state(tmp_path, cheap_runs):
     def start():
-        optimizer = keras.optimizers.SGD()
-        run(tmp_path, **arguments(optimizer=optimizer, learning_rate=Explodes(np.inf)))
+        run(tmp_path, **arguments(optimizer=Overflows(), learning_rate=Explodes(10.0)))
 
     with pytest.raises(NonFiniteLossError, match=r"0_dense/kernel \(kernel_loc\)") as caught:
         start()

@@ -396,7 +396,7 @@ BAD_VALUES = {
         "initial_scale": ["-0.5", "1e999"],
         "scale_transform": ["'name'", "@Flipout"],
     },
-    "MCDropout": {
+    "posteriors.MCDropout": {
         "rate": ["-0.5", "1e999"],
     },
     "posteriors.MatrixNormal": {
