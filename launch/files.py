@@ -78,5 +78,5 @@ def check_gin_file(what: str, file: str) -> None:
     if path.is_file() or (not outside and shipped is not None and (shipped / inside).is_file()):
         return
     raise FileNotFoundError(
-        f"{what} does not exist; correct the path, the shipped files are in gin_configs/."
+        f"{what} does not exist; the shipped files are in gin_configs/, name one that is there."
     )
