@@ -21,6 +21,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.long_tests import mark
+
 Z_LIMIT = 6.0
 P_LIMIT = 1e-7
 MODES = {
@@ -28,6 +30,12 @@ MODES = {
     "graph": tf.function,
     "xla": lambda function: tf.function(function, jit_compile=True),
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the tests of `tests/long_tests.txt`, before pytest chooses by marks."""
+    mark(items)
 
 
 @pytest.fixture(autouse=True)
