@@ -1,6 +1,6 @@
 """Which tests take long: `tests/long_tests.txt`, written from a run's own durations.
 
-    python -m pytest -n 2 -m 'not slow and not exhaustive' --durations=0 | python -m tests.long_tests
+    pytest -n 2 -m 'not slow and not exhaustive' --durations=0 | python -m tests.long_tests
 
 The everyday run leaves them out, and `.ci/run` runs them. A list and not a mark in the code: what
 takes long is measured, and often one cell of a table and not its neighbours.
