@@ -20,7 +20,7 @@ from bnn.methods.laplace_options import PriorPrecision, check_options
 from bnn.methods.map import MAP, check_points
 from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
-from bnn.prediction import Functions, StoredWeights, predict
+from bnn.prediction import Functions, StoredWeights
 from bnn.prediction.functions import check_num_samples
 from bnn.prediction.inputs import as_rows, is_batched_set, leaves, take
 
@@ -152,15 +152,7 @@ class Laplace(MAP):
     def predict(self, inputs: Any, num_samples: int, seed: Any) -> tf.Tensor:
         """Outputs `[S, B, C]` as `predictive` says; S is 1 before `finish` and for "probit"."""
         if self.predictive == "samples" or not self.finished:
-            functions = self.functions(num_samples, seed)
-            return predict(
-                self.problem.model,
-                inputs,
-                functions.num_samples,
-                functions=functions,
-                batch_size=_PREDICT_BATCH,
-                jit_compile=self.problem.jit_compile,
-            )
+            return super().predict(inputs, num_samples, seed)
         if self.predictive == "probit":
             mean, covariance = self.output_moments(inputs)
             variance = tf.linalg.diag_part(covariance)

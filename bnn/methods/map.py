@@ -8,11 +8,10 @@ import gin
 import keras
 
 from bnn.data import Batch
-from bnn.estimators import Mean
+from bnn.methods.log_joint import negative_log_joint
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
-from bnn.objectives import NegativeELBO
 from bnn.sites import sites
 from bnn.training import Info
 
@@ -39,18 +38,7 @@ class MAP(Method):
 
     def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
         """The negative log joint per example: nll (nats per example), kl and kl/<site> (nats)."""
-        objective = NegativeELBO().bind(self.problem.likelihood, self.problem.num_train)
-        terms = objective(
-            self.problem.model,
-            batch.inputs,
-            batch.targets,
-            estimator=Mean(),
-            noise=noise,
-            training=training,
-            weights=getattr(batch, "weights", None),
-        )
-        by_site = {f"kl/{name}": kl for name, kl in terms.kl_by_site.items()}
-        return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl, **by_site})
+        return negative_log_joint(self.problem, batch, noise, training)
 
     def describe(self) -> dict[str, Any]:
         """Name, and that one function stands for the posterior."""

@@ -29,6 +29,8 @@ from bnn.noise import Noise, Purpose
 from bnn.prediction.inputs import as_rows, batches_of, is_batched_set, leaves, take
 from bnn.predictive.activations import moments_of_activation, serves
 
+_ROWS = 1000  # of one block, where the caller does not say
+
 
 class Moments(NamedTuple):
     """Mean and variance of every output, `[B, …]` each, float32."""
@@ -238,26 +240,28 @@ _RULES: dict[type, Rule] = {
 }
 
 
-def sampled_outputs(
-    model: keras.Model, inputs: Any, num_samples: int, seed: Any, batch_size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Numbers of inputs, and outputs `[S, B, K]` of these: mean + √variance ε, normal.
+def sampled_outputs(model: keras.Model, rows: Any, num_samples: int, seed: Any) -> tf.Tensor:
+    """Outputs `[S, B, K]` of a block of inputs: mean + √variance ε, normal.
 
     ε `[S, 1, K]` is the same for all inputs, so that what is said of one does not depend on the
     others. Not samples of functions: outputs of two inputs are no two values of one.
     """
-    require_served(model)
-    start = 0
+    [block] = leaves(rows)
+    mean, variance = propagate(model, block)
+    shape = (num_samples, 1, *mean.shape[1:])
+    normals = Noise(seed, purpose=Purpose.PREDICTION).normal(shape)
+    return mean + tf.sqrt(variance) * normals
+
+
+def blocks_of(
+    model: keras.Model, inputs: Any, batch_size: int | None
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Numbers of inputs, and these inputs, of blocks of at most `batch_size`, 1,000 where None."""
+    size, start = batch_size or _ROWS, 0
     for batch in batches_of(inputs) if is_batched_set(inputs) else [inputs]:
         rows = as_rows(model, batch)
-        [leaf] = leaves(rows)
-        num_rows = leaf.shape[0]
-        for first in range(0, num_rows, batch_size):
-            stop = min(first + batch_size, num_rows)
-            [block] = leaves(take(rows, first, stop, 0))
-            mean, variance = propagate(model, block)
-            shape = (num_samples, 1, *mean.shape[1:])
-            normals = Noise(seed, purpose=Purpose.PREDICTION).normal(shape)
-            outputs = (mean + tf.sqrt(variance) * normals).numpy()
-            yield np.arange(start + first, start + stop), outputs
+        num_rows = leaves(rows)[0].shape[0]
+        for first in range(0, num_rows, size):
+            stop = min(first + size, num_rows)
+            yield np.arange(start + first, start + stop), take(rows, first, stop, 0)
         start += num_rows

@@ -15,7 +15,7 @@ from bnn.prediction.functions import check_num_samples
 from bnn.predictive import standard_errors
 from bnn.predictive.calibration import Calibration
 from bnn.predictive.display import as_table, as_text
-from bnn.predictive.moments import require_served, sampled_outputs
+from bnn.predictive.moments import blocks_of, require_served, sampled_outputs
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
 _ROWS = 1000  # of one block, where the caller does not say
@@ -84,7 +84,8 @@ def predictive(
         count = num_samples if until is None else _cap(max_samples, num_samples)
         functions = Draws(count, seed)
     said = Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
-    said.method, said.seed = method, seed
+    if method == "moments":
+        said.predict_by(lambda rows: sampled_outputs(model, rows, num_samples, seed))
     return said
 
 
@@ -125,7 +126,6 @@ class Predictive:
     ) -> None:
         self.likelihood = likelihood
         self.calibration: Calibration | None = None
-        self.method, self.seed = "samples", 0
         self.num_samples = functions.num_samples
         self._model, self._inputs, self._functions, self._units = model, inputs, functions, units
         own = isinstance(inputs, (tf.data.Dataset, keras.utils.PyDataset))
@@ -133,7 +133,16 @@ class Predictive:
         self._options: dict[str, Any] = {"batch_size": size, "jit_compile": jit_compile}
         self._known: dict[Any, np.ndarray] = {}
         self._tolerance = tolerance
+        self._predict: Callable[[Any], tf.Tensor] | None = None
         self._ask = Ask(likelihood, functions, units, self._options)
+
+    def predict_by(self, predict: Callable[[Any], tf.Tensor]) -> None:
+        """Takes samples of the outputs from a function in place of the model and its functions.
+
+        Args:
+          predict: of a block of inputs `[b, …]`; gives `[S, b, K]`, S the same for all blocks.
+        """
+        self._predict = predict
 
     @property
     def convergence(self) -> Convergence:
@@ -272,10 +281,10 @@ class Predictive:
         if self._tolerance is not None:
             yield from self._tolerance.pieces(self._model, self._inputs, self._ask)
             return
-        if self.method == "moments":
-            size = self._options["batch_size"] or _ROWS
-            own = (self._model, self._inputs, self.num_samples, self.seed, size)
-            for places, outputs in sampled_outputs(*own):
+        if self._predict is not None:
+            for places, rows in blocks_of(self._model, self._inputs, self._options["batch_size"]):
+                outputs = one_output(self._predict(rows))
+                self.num_samples = len(outputs)  # a method may have fewer than asked for
                 yield places, self._ask.mixture(outputs)
             return
         parts: list[np.ndarray] = []

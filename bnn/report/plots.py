@@ -130,7 +130,7 @@ def _risk_coverage(groups: Sequence[Group], path: Path, target: str = "") -> str
         risks = []
         for run in group.runs:
             predictions = run.predictions()
-            if predictions is not None and score in predictions.scores:
+            if predictions is not None:
                 curve = metrics.risk_coverage(predictions.scores[score], predictions.losses[loss])
                 risks.append(np.interp(_COVERAGES, curve.coverage, curve.risk))
         if risks:

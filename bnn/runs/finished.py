@@ -94,7 +94,8 @@ class Run(Mapping[str, Any]):
     ) -> Predictive:
         """What the model says of the targets of some inputs, in their own units.
 
-        With the run's own samples and seed the result has its calibration, where there is one:
+        It is of the outputs that the method predicts, those of the run's test metrics. With the
+        run's own samples and seed the result has its calibration, where there is one:
         `calibrated_mean`, `prediction_sets()`, `conformal_interval()`. It was made of these.
 
         Args:
@@ -102,6 +103,10 @@ class Run(Mapping[str, Any]):
           num_samples: S; the run's own where None.
           seed: of the functions; the run's own where None.
           **options: of `bnn.predictive`: tolerance, batch_size …
+
+        Raises:
+          ValueError: a tolerance, or moments, of a method that predicts by other means than
+            functions; else as of `bnn.predictive`.
         """
         count = self.num_predict_samples if num_samples is None else num_samples
         chosen = self.problem.seed if seed is None else seed
@@ -109,16 +114,26 @@ class Run(Mapping[str, Any]):
         options = {"jit_compile": self.problem.jit_compile, **options}
         if self.data.task == "regression" and self.data.target_loc is not None:
             options = {"loc": self.data.target_loc, "scale": self.data.target_scale, **options}
-        functions = self.method.functions(most, chosen)
+        moments = options.get("method") == "moments"
+        direct = type(self.method).predict is not Method.predict  # not by its functions
+        if direct and (moments or options.get("tolerance") is not None):
+            raise ValueError(
+                f"tolerance and method must be left out for {type(self.method).__name__}, which "
+                "does not predict by functions that more could be drawn of; give num_samples."
+            )
+        functions = None if moments else self.method.functions(most, chosen)
         said = predictive(
             self.model,
             self.problem.likelihood,
             inputs,
-            min(count, functions.num_samples),
+            count if functions is None else min(count, functions.num_samples),
+            chosen,
             functions=functions,
             **options,
         )
-        own = count == self.num_predict_samples and chosen == self.problem.seed
+        if direct:
+            said.predict_by(lambda rows: self.method.predict(rows, count, chosen))
+        own = not moments and count == self.num_predict_samples and chosen == self.problem.seed
         if own and options.get("tolerance") is None:
             said.calibration = self.calibration
         return said

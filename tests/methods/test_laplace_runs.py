@@ -11,6 +11,7 @@ import time
 import gin
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bnn
 from bnn import experiment
@@ -49,6 +50,15 @@ def test_a_laplace_run_is_restored(tmp_path):
     restored = bnn.restore(tmp_path / "run")
     assert restored.method.finished
     np.testing.assert_array_equal(restored.predict(inputs), expected)
+    # What is said of the targets is of the same linearised outputs, not of the network's.
+    said = restored.predictive(inputs)
+    linear = tf.nn.softmax(tf.cast(expected, tf.float64)).numpy().mean(axis=0)
+    np.testing.assert_allclose(said.mean, linear, rtol=1e-6)
+    network = restored.method.functions(restored.num_predict_samples, restored.problem.seed)
+    drawn = bnn.predict(restored.model, inputs, network.num_samples, functions=network)
+    assert np.abs(tf.nn.softmax(drawn).numpy().mean(axis=0) - linear).max() > 1e-3
+    with pytest.raises(ValueError, match="tolerance and method must be left out for Laplace"):
+        restored.predictive(inputs, tolerance=0.01)
     post_hoc = Laplace("kfac", where="last", prior_precision="one")
     post_hoc.fit(restored.model, restored.problem.likelihood, restored.data, jit_compile=False)
     assert post_hoc.predict(inputs, 3, 0).shape == (3, 5, 10)

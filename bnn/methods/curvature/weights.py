@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import glob
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -61,7 +62,7 @@ class Weights:
     def __init__(self, model: keras.Model, where: str | Sequence[str] | None = None) -> None:
         found = _tensors(model)
         if where == LAST:
-            where = [f"{glob_escape(found[-1].layer)}/*"] if found else []
+            where = [f"{glob.escape(found[-1].layer)}/*"] if found else []
         patterns = ["*"] if where is None else [where] if isinstance(where, str) else list(where)
         chosen = [
             t for t in found if any(fnmatch.fnmatchcase(t.name, pattern) for pattern in patterns)
@@ -126,11 +127,6 @@ class Weights:
         """The number of every weight's group, `[P]`: 0, or that of its layer."""
         places = {name: i if by_layer else 0 for i, name in enumerate(self.layers)}
         return np.repeat([places[t.layer] for t in self.tensors], [t.size for t in self.tensors])
-
-
-def glob_escape(name: str) -> str:
-    """A name as a pattern that fits it alone."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def _tensors(model: keras.Model) -> list[Tensor]:
