@@ -20,10 +20,14 @@ class Cost:
     def __init__(self) -> None:
         self.examples = keras.Variable(0, dtype="int64", trainable=False, name="examples")
 
-    def add(self, batch: Batch) -> None:
-        """One gradient of every example of a step; `batch` is a replica's share."""
+    def add(self, batch: Batch, times: int = 1) -> None:
+        """So many gradients of every example of a step; `batch` is a replica's share."""
         share = tf.shape(tf.nest.flatten(batch.targets)[0], tf.int64)[0]
-        self.examples.assign_add(share * tf.distribute.get_strategy().num_replicas_in_sync)
+        self.spend(share * times * tf.distribute.get_strategy().num_replicas_in_sync)
+
+    def spend(self, examples: Any) -> None:
+        """Gradients of so many examples."""
+        self.examples.assign_add(tf.cast(examples, tf.int64))
 
     def describe(self, num_train: int) -> dict[str, Any]:
         """The number, and in passes over the N training examples."""

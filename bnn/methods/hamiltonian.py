@@ -180,7 +180,7 @@ class HamiltonianSampler(Sampler):
         def descend() -> list[tf.Tensor]:
             info, (slope,) = self.gradients(batch, noise)
             self.update([self.num_chains * slope])
-            self.spent(self.num_chains * self.problem.num_train)
+            self._cost.spend(self.num_chains * self.problem.num_train)
             return said(info, [tf.zeros([]) for _ in self.measures])
 
         def transit() -> list[tf.Tensor]:
@@ -210,7 +210,7 @@ class HamiltonianSampler(Sampler):
         done = self.transition(log_joint, tf.convert_to_tensor(self._chains), size, own)
         self._chains.assign(done.state)
         self._log_joints.assign(done.log_joint * self.temperature)
-        self.spent(self.problem.num_train * tf.cast(done.gradients, tf.int64))
+        self._cost.spend(self.problem.num_train * tf.cast(done.gradients, tf.int64))
         finite = tf.math.is_finite(done.acceptance)  # a trajectory that diverged has none
         acceptance = tf.reduce_mean(tf.where(finite, done.acceptance, 0.0))
         adapted = dual_averaging(

@@ -12,18 +12,18 @@ import tensorflow as tf
 
 from bnn.data import Batch
 from bnn.estimators import Estimator, Reparameterization
+from bnn.methods.cost import Cost
+from bnn.methods.curvature.weights import NORMAL
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
 from bnn.posteriors import Exponential, MeanFieldNormal, Softplus
-from bnn.priors import Around, ArrayNormal, FanInNormal, Normal
 from bnn.schedules import Constant, Cosine, LinearWarmup, Schedule
 from bnn.sites import sites
 from bnn.training import Info
 from bnn.training.stepper import Reduce
 
-_NORMAL: tuple[Any, ...] = (Around, ArrayNormal, FanInNormal, Normal)
 # ρ and ∂σ/∂ρ as functions of σ.
 _TRANSFORMS: dict[type, tuple[Any, Any]] = {
     Exponential: (tf.math.log, lambda scale: scale),
@@ -150,7 +150,7 @@ class IVON(Method):
         self._others = [v for v in problem.trained if id(v) not in own]
         self.uses_optimizer = bool(self._others) or problem.optimizer is not None
         super().build(problem)
-        self._examples = keras.Variable(0, dtype="int64", trainable=False, name="examples")
+        self._cost = Cost()
 
     @property
     def trained(self) -> Sequence[keras.Variable]:
@@ -189,8 +189,7 @@ class IVON(Method):
     def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
         """One step of every weight, and of the optimizer for what else is trained."""
         info, gradients = reduce(self.gradients)(batch, noise)
-        examples = tf.shape(tf.nest.flatten(batch.inputs)[0], tf.int64)[0]
-        self._examples.assign_add(examples * self.objective.num_samples)
+        self._cost.add(batch, self.objective.num_samples)
         rate = self.learning_rate(self.progress(noise))
         size = self.problem.num_train / self.kl_weight(self.progress(noise))
         count = tf.cast(noise.step, tf.float32) + 1
@@ -248,18 +247,14 @@ class IVON(Method):
         }
         if not hasattr(self, "problem"):
             return about
-        examples = int(self._examples.numpy())
-        return about | {
-            "trained_by_optimizer": [v.path for v in self._others],
-            "gradient_evaluations": examples,
-            "passes_over_the_data": examples / self.problem.num_train,
-        }
+        held = {"trained_by_optimizer": [v.path for v in self._others]}
+        return about | held | self._cost.describe(self.problem.num_train)
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The g and h of every weight, and the number of gradients so far."""
         state = [v for weight in self._weights for v in (weight.gradient, weight.hessian)]
-        return [*state, self._examples]
+        return [*state, self._cost.examples]
 
 
 def _begin(name: str, site: Any, num_train: int) -> _Weight:
@@ -295,7 +290,7 @@ def _check_site(name: str, site: Any) -> None:
             f"method IVON knows the scale transforms Exponential and Softplus, but site {name} has "
             f"{type(site.posterior.scale_transform).__name__}; use Exponential()."
         )
-    if type(site.prior) not in _NORMAL:
+    if type(site.prior) not in NORMAL:
         raise ValueError(
             f"method IVON needs normal priors with independent elements, but site {name} has "
             f"{type(site.prior).__name__}; use priors.Normal(), or the method VariationalInference."

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.data import Batch
+from bnn.methods.cost import Cost
 from bnn.methods.log_joint import negative_log_joint, sampled_weights
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
@@ -92,7 +93,7 @@ class Sampler(Method):
             )
         self.create(problem)
         super().build(problem)
-        self._examples = keras.Variable(0, dtype="int64", trainable=False, name="examples")
+        self._cost = Cost()
         steps = sample_steps(self.step_size, problem.total_steps, self.burn_steps, self.thinning)
         self.archive = Samples(self.stored, steps)
 
@@ -116,7 +117,7 @@ class Sampler(Method):
     def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
         """A step of the descent, or one of the chain."""
         info, gradients = reduce(self.gradients)(batch, noise)
-        self.spent(tf.nest.flatten(batch.inputs)[0].shape[0] * self._replicas)
+        self._cost.add(batch)
         by_variable = dict(zip(map(id, self.trained), gradients, strict=True))
         slopes = [
             tf.zeros(w.shape) if (g := by_variable[id(w)]) is None else tf.convert_to_tensor(g)
@@ -162,10 +163,6 @@ class Sampler(Method):
         moves = noise.at(purpose=Purpose.MOMENTUM, site=number, replica=0, example_offset=0)
         return moves.normal(tuple(self.weights[number].shape))
 
-    def spent(self, examples: Any) -> None:
-        """Adds to the number of examples whose gradient was taken."""
-        self._examples.assign_add(tf.cast(examples, tf.int64))
-
     @property
     def _replicas(self) -> int:
         return tf.distribute.get_strategy().num_replicas_in_sync
@@ -193,19 +190,20 @@ class Sampler(Method):
         }
         if self.archive is None:
             return about
-        examples = int(self._examples.numpy())
-        return about | {
-            "warm_start_steps": self.warm_steps,
-            "burn_in_steps": self.burn_steps,
-            "stored_samples": len(self.archive.entries),
-            "gradient_evaluations": examples,
-            "passes_over_the_data": examples / self.problem.num_train,
-        }
+        return (
+            about
+            | self._cost.describe(self.problem.num_train)
+            | {
+                "warm_start_steps": self.warm_steps,
+                "burn_in_steps": self.burn_steps,
+                "stored_samples": len(self.archive.entries),
+            }
+        )
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The number of gradients so far."""
-        return [self._examples]
+        return [self._cost.examples]
 
 
 def _described(schedule: Schedule) -> Any:

@@ -17,7 +17,8 @@ from bnn.compat import all_layers
 from bnn.priors import Around, ArrayNormal, FanInNormal, Normal
 from bnn.sites import Site, sites
 
-_NORMAL: tuple[Any, ...] = (Around, ArrayNormal, FanInNormal, Normal)
+# Normal priors with independent elements, by class.
+NORMAL: tuple[Any, ...] = (Around, ArrayNormal, FanInNormal, Normal)
 LAST = "last"
 
 
@@ -163,7 +164,7 @@ def _normal_prior(tensor: Tensor) -> Any:
             "marginal likelihood, leave them out by where, or use a layer of bnn.layers."
         )
     prior = tensor.site.prior
-    if type(prior) not in _NORMAL or any(v.trainable for v in prior.variables):
+    if type(prior) not in NORMAL or any(v.trainable for v in prior.variables):
         raise ValueError(
             f"site {tensor.name} must have a fixed normal prior with independent elements, got "
             f"{type(prior).__name__}; use priors.Normal(), or leave it out by where."
