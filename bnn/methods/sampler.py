@@ -76,13 +76,19 @@ class Sampler(Method):
 
         Raises:
           ValueError: a model that a sampler cannot serve, see `sampled_weights`; something without
-            a prior to be learned, and no descent to learn it in.
+            a prior to be learned, and no descent to learn it in; a descent on several replicas.
         """
         name = type(self).__name__
         self.weights = sampled_weights(problem, name)
         self.uses_optimizer = problem.optimizer is not None
         self.warm_steps = int(self.warm_start * problem.total_steps) if self.uses_optimizer else 0
         self.burn_steps = max(self.warm_steps, int(self.burn_in * problem.total_steps))
+        if self.warm_steps and self._replicas > 1:
+            raise ValueError(
+                f"warm_start of method {name} must be 0 on {self._replicas} replicas, got "
+                f"{self.warm_start}: optimizer and chain take turns within a compiled call, which "
+                "replicas cannot; set it to 0, or run.strategy = @OneDevice()."
+            )
         known = {id(v) for v in self.weights}
         held = [v.path for v in problem.trained if id(v) not in known]
         if held and not self.warm_steps:

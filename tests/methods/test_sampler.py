@@ -76,6 +76,12 @@ def test_the_chain_does_not_depend_on_the_replica():
     np.testing.assert_array_equal(method.normal(noise, 0), same)
 
 
+def test_a_descent_is_refused_on_replicas_and_a_chain_alone_is_not(monkeypatch):
+    monkeypatch.setattr(SGLD, "_replicas", 2)
+    refused("warm_start of method SGLD must be 0 on 2 replicas", optimizer="sgd")
+    assert s.built(SGLD(warm_start=0.0), optimizer="sgd").warm_steps == 0
+
+
 def test_steps_of_samples():
     assert sample_steps(Constant(1.0), 20, 10, 4) == [14, 18]
     assert len(sample_steps(Constant(1.0), 6736, 3368, None)) == 102
