@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from launch.points import Point
 from launch.tune_file import Range, Search
 
 OBJECTIVE = "valid_nll"
-_STORAGE = "tune.db"
+_STORAGE, _LOCK = "tune.db", "tune.lock"
 _FOLDER = "folder"  # of the trial's run, an attribute of the trial
 
 
@@ -41,18 +42,29 @@ def locked(root: Path) -> Iterator[None]:
     """The folder for this process alone; a second one would take running trials for lost ones.
 
     Raises:
-      ValueError: another process has it.
+      ValueError: another process has it, or the lock is a link or another's file.
     """
     root.mkdir(parents=True, exist_ok=True)
-    with (root / "tune.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(
-                f"{root} is being searched by another launch.tune; wait for it, or name another "
-                "folder with --root."
-            ) from None
+    # Neither emptied nor followed: a file of that name may be somebody's.
+    try:
+        lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise ValueError(
+            f"{root} cannot be locked: {root / _LOCK} is not a file of its own that can be written "
+            f"({error.strerror}); name another folder with --root."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise ValueError(
+            f"{root} is being searched by another launch.tune; wait for it, or name another folder "
+            "with --root."
+        ) from None
+    try:
         yield
+    finally:
+        os.close(lock)
 
 
 class Trials:

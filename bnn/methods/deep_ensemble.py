@@ -20,9 +20,10 @@ from bnn.methods.map import MAP
 from bnn.methods.members import MemberArchive, Mixture, Values, assign
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
-from bnn.methods.swag import whole_number
 from bnn.noise import Noise
+from bnn.posteriors.validation import require_count
 from bnn.prediction import Draws, Functions
+from bnn.prediction.functions import check_num_samples
 from bnn.sites import sites
 from bnn.training import Info, Reduce
 
@@ -63,7 +64,7 @@ class DeepEnsemble(Method):
         if isinstance(method, DeepEnsemble):
             raise ValueError("method must not be an ensemble itself; give num_members the product.")
         self.method = method if method is not None else MAP()
-        self.num_members = whole_number("num_members", num_members, 1)
+        self.num_members = require_count("num_members", num_members)
         self.uses_optimizer = self.method.uses_optimizer
         self.averaged = self.method.averaged
         self.point_weights = self.method.point_weights or isinstance(self.method, MAP)
@@ -192,7 +193,7 @@ class DeepEnsemble(Method):
           seed: int or scalar integer tensor.
         """
         assert isinstance(self.archive, MemberArchive)
-        members = self.members()[: whole_number("num_samples", num_samples, 1)]
+        members = self.members()[: check_num_samples(num_samples)]
         if not members:
             if self.method.archive is not None:
                 self.method.archive.entries[:] = self.archive.current()

@@ -22,7 +22,7 @@ from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
 from bnn.prediction import Functions, StoredWeights
 from bnn.prediction.functions import check_num_samples
-from bnn.prediction.inputs import as_rows, is_batched_set, leaves, take
+from bnn.prediction.inputs import is_batched_set, row_blocks
 
 _PREDICT_BATCH = 1000
 
@@ -314,11 +314,8 @@ class Laplace(MAP):
                 f"inputs of a linearised prediction must be arrays, got a {type(inputs).__name__}; "
                 'predict batch by batch, or use predictive="samples".'
             )
-        rows = as_rows(self.problem.model, inputs)
-        number = leaves(rows)[0].shape[0]
-        for start in range(0, number, size):
-            block = take(rows, start, min(start + size, number), 0)
-            yield tf.nest.map_structure(tf.convert_to_tensor, block)
+        for _, block in row_blocks(self.problem.model, inputs, size):
+            yield block
 
     def _call(self, name: str, function: Callable[..., Any]) -> Any:
         """A function of the object, compiled once."""

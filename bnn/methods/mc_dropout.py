@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -17,9 +16,9 @@ from bnn.methods.cost import Cost
 from bnn.methods.dropout_masks import Masks, attach
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
-from bnn.methods.swag import whole_number
 from bnn.noise import Noise, Purpose
 from bnn.prediction import Functions
+from bnn.prediction.functions import as_seed, check_num_samples
 from bnn.training import Info, Reduce
 
 # Tells the masks of predictions from those of the step that has the same number.
@@ -114,10 +113,7 @@ class MaskDraws(Functions):
     """
 
     def __init__(self, num_samples: int, seed: Any) -> None:
-        self.num_samples = whole_number("num_samples", num_samples, 1)
-        if not tf.is_tensor(seed):  # as a tensor, or each seed would be traced anew
-            seed = tf.constant(operator.index(seed) % 2**64, tf.uint64)
-        self.arguments = seed
+        self.num_samples, self.arguments = check_num_samples(num_samples), as_seed(seed)
 
     def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
         """Masks of this seed and sample."""

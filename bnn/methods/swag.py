@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from bnn.methods.snapshots import (
 )
 from bnn.noise import Noise, Purpose
 from bnn.prediction import Functions, StoredWeights
+from bnn.prediction.functions import as_seed, check_num_samples
 from bnn.training import Info, Reduce
 
 # Tells the numbers that all tensors share, of the low-rank part, from those of one tensor's own.
@@ -281,9 +281,7 @@ class LowRankDraws(Functions):
         seed: Any,
     ) -> None:
         self.variables = list(variables)
-        self.num_samples = whole_number("num_samples", num_samples, 1)
-        if not tf.is_tensor(seed):  # as a tensor, or each seed would be traced anew
-            seed = tf.constant(operator.index(seed) % 2**64, tf.uint64)
+        self.num_samples, seed = check_num_samples(num_samples), as_seed(seed)
         parts = {"means": list(means), "scales": list(scales), "columns": list(columns)}
         self.arguments = {"seed": seed, **parts}
 

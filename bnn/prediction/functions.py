@@ -59,9 +59,7 @@ class Draws(Functions):
     def __init__(self, num_samples: int = 32, seed: Any = 0) -> None:
         self.num_samples = check_num_samples(num_samples)
         self._context(seed, 0)  # raises for an unusable seed
-        if not tf.is_tensor(seed):  # as a tensor, or each seed would be traced anew
-            seed = tf.constant(operator.index(seed) % 2**64, tf.uint64)
-        self.arguments = seed
+        self.arguments = as_seed(seed)
 
     def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
         """`bnn.Draw` of this seed and sample."""
@@ -116,6 +114,11 @@ class StoredWeights(Functions):
     def key(self) -> Hashable:
         """The variables."""
         return (StoredWeights, *(id(v) for v in self.variables))
+
+
+def as_seed(seed: Any) -> tf.Tensor:
+    """The seed as a tensor, uint64 where it was an int: else each one would be traced anew."""
+    return seed if tf.is_tensor(seed) else tf.constant(operator.index(seed) % 2**64, tf.uint64)
 
 
 def check_num_samples(value: Any, name: str = "num_samples") -> int:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+_ROWS = 1000  # of a block, where the caller does not say
 _FORMS = (
     "an array or tensor [B, …], a list, tuple or dict of them, a batched tf.data.Dataset, or a "
     "keras.utils.PyDataset"
@@ -36,6 +37,26 @@ def batches_of(inputs: Any) -> Iterator[Any]:
         raise ValueError("inputs must be a data set that ends, got an endless one; take(n) of it.")
     for batch in batches:
         yield keras.utils.unpack_x_y_sample_weight(batch)[0]
+
+
+def row_blocks(
+    model: keras.Model, inputs: Any, size: int | None = None
+) -> Iterator[tuple[int, Any]]:
+    """First place, and dense rows, of blocks of at most `size` inputs, 1,000 where None.
+
+    Raises:
+      ValueError: as `as_rows`, and for an empty data set.
+    """
+    start = 0
+    for batch in batches_of(inputs) if is_batched_set(inputs) else [inputs]:
+        rows = as_rows(model, batch)
+        count = leaves(rows)[0].shape[0]
+        for first in range(0, count, size or _ROWS):
+            stop = min(first + (size or _ROWS), count)
+            yield start + first, take(rows, first, stop, 0)
+        start += count
+    if not start:
+        raise ValueError("inputs must hold at least one example, got an empty data set.")
 
 
 def as_rows(model: keras.Model, inputs: Any) -> Any:

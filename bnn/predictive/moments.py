@@ -16,20 +16,17 @@ departures from the normal are not carried on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from bnn import layers, operators
 from bnn.layers.affine_layer import AffineLayer
 from bnn.noise import Noise, Purpose
-from bnn.prediction.inputs import as_rows, batches_of, is_batched_set, leaves, take
+from bnn.prediction.inputs import leaves
 from bnn.predictive.activations import moments_of_activation, serves
-
-_ROWS = 1000  # of one block, where the caller does not say
 
 
 class Moments(NamedTuple):
@@ -245,23 +242,15 @@ def sampled_outputs(model: keras.Model, rows: Any, num_samples: int, seed: Any) 
 
     ε `[S, 1, K]` is the same for all inputs, so that what is said of one does not depend on the
     others. Not samples of functions: outputs of two inputs are no two values of one.
+
+    Args:
+      model: of layers that `require_served` has let pass.
+      rows: one input `[B, …]`.
+      num_samples: S.
+      seed: of ε.
     """
-    [block] = leaves(rows)
-    mean, variance = propagate(model, block)
+    [x] = (tf.cast(leaf, tf.float32) for leaf in leaves(rows))
+    mean, variance = _through(model, Moments(x, tf.zeros_like(x)))
     shape = (num_samples, 1, *mean.shape[1:])
     normals = Noise(seed, purpose=Purpose.PREDICTION).normal(shape)
     return mean + tf.sqrt(variance) * normals
-
-
-def blocks_of(
-    model: keras.Model, inputs: Any, batch_size: int | None
-) -> Iterator[tuple[np.ndarray, Any]]:
-    """Numbers of inputs, and these inputs, of blocks of at most `batch_size`, 1,000 where None."""
-    size, start = batch_size or _ROWS, 0
-    for batch in batches_of(inputs) if is_batched_set(inputs) else [inputs]:
-        rows = as_rows(model, batch)
-        num_rows = leaves(rows)[0].shape[0]
-        for first in range(0, num_rows, size):
-            stop = min(first + size, num_rows)
-            yield np.arange(start + first, start + stop), take(rows, first, stop, 0)
-        start += num_rows

@@ -12,10 +12,11 @@ import tensorflow as tf
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Draws, Functions, predict_blocks
 from bnn.prediction.functions import check_num_samples
+from bnn.prediction.inputs import row_blocks
 from bnn.predictive import standard_errors
 from bnn.predictive.calibration import Calibration
 from bnn.predictive.display import as_table, as_text
-from bnn.predictive.moments import blocks_of, require_served, sampled_outputs
+from bnn.predictive.moments import require_served, sampled_outputs
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
 _ROWS = 1000  # of one block, where the caller does not say
@@ -156,8 +157,7 @@ class Predictive:
                 "convergence is of a prediction with a tolerance, got none; call "
                 "bnn.predictive(…, tolerance=0.01)."
             )
-        if self._ask.convergence is None:
-            self.mean  # noqa: B018  (draws)
+        self.mean  # noqa: B018  (draws)
         assert self._ask.convergence is not None
         return self._ask.convergence
 
@@ -282,10 +282,10 @@ class Predictive:
             yield from self._tolerance.pieces(self._model, self._inputs, self._ask)
             return
         if self._predict is not None:
-            for places, rows in blocks_of(self._model, self._inputs, self._options["batch_size"]):
+            for start, rows in row_blocks(self._model, self._inputs, self._options["batch_size"]):
                 outputs = one_output(self._predict(rows))
                 self.num_samples = len(outputs)  # a method may have fewer than asked for
-                yield places, self._ask.mixture(outputs)
+                yield np.arange(start, start + outputs.shape[1]), self._ask.mixture(outputs)
             return
         parts: list[np.ndarray] = []
         for block in predict_blocks(

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Functions, predict_blocks
-from bnn.prediction.inputs import as_rows, batches_of, is_batched_set, leaves, take
+from bnn.prediction.inputs import leaves, row_blocks
 from bnn.predictive import standard_errors
 
 _ROWS = 1000  # of one pass
@@ -207,17 +207,8 @@ class _Spread:
 
 def _parts(model: keras.Model, inputs: Any, ask: Ask) -> Iterator[tuple[int, Any]]:
     """First place and inputs of as many rows as may wait in memory with all their samples."""
-    start = 0
-    for batch in batches_of(inputs) if is_batched_set(inputs) else [inputs]:
-        rows = as_rows(model, batch)
-        num_rows = leaves(rows)[0].shape[0]
-        most = max(1, _HELD // (ask.functions.num_samples * _width(model)))
-        for first in range(0, num_rows, most):
-            stop = min(first + most, num_rows)
-            yield start + first, take(rows, first, stop, 0)
-        start += num_rows
-    if not start:
-        raise ValueError("inputs must hold at least one example, got an empty data set.")
+    most = max(1, _HELD // (ask.functions.num_samples * _width(model)))
+    return row_blocks(model, inputs, most)
 
 
 def _width(model: keras.Model) -> int:

@@ -10,6 +10,7 @@ from bnn.report.document import Heading, Table
 from bnn.report.runs import read_runs
 from bnn.report.tuning import read_trials, tuning_blocks, was_stopped
 from launch.tune_file import Range, read_search
+from launch.tune_study import locked
 
 STUB = "--module=tests.launch.stub_reporter"
 HEAD = 'gin_file = "gin_configs/digits.gin"\n'
@@ -174,3 +175,23 @@ def test_a_report_shows_the_trials_and_takes_pruned_runs_for_complete(tmp_path):
         read_runs([tmp_path])
     (tmp_path / "trials.json").write_text("{")
     assert tuning_blocks([tmp_path]) == []
+
+
+def test_the_lock_empties_and_follows_nothing(tmp_path):
+    foreign = tmp_path / "foreign"
+    foreign.write_text("somebody's")
+    root = tmp_path / "t"
+    with (
+        locked(root),
+        pytest.raises(ValueError, match="is being searched by another"),
+        locked(root),
+    ):
+        pass
+    (root / "tune.lock").write_text("somebody's")
+    with locked(root):
+        assert (root / "tune.lock").read_text() == "somebody's"
+    (root / "tune.lock").unlink()
+    (root / "tune.lock").symlink_to(foreign)
+    with pytest.raises(ValueError, match="is not a file of its own"), locked(root):
+        pass
+    assert foreign.read_text() == "somebody's"
