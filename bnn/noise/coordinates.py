@@ -14,6 +14,7 @@ from bnn.noise.generator import fold, halves, threefry, words
 from bnn.noise.transforms import (
     identity,
     identity_compiled,
+    root_compiled,
     signs,
     standard_normal,
     standard_normal_compiled,
@@ -115,7 +116,7 @@ class Noise:
             _word(getattr(self, name), name)
         known = self._root
         if known is None or known[0] is not self.seed or known[1] is not self.step:
-            root = threefry(_seed_words(self.seed), _step_words(self.step))
+            root = _root(_seed_words(self.seed), _step_words(self.step))
             object.__setattr__(self, "_root", (self.seed, self.step, root))
 
     def at(self, **changes: Any) -> Noise:
@@ -164,18 +165,21 @@ class Noise:
 
     def key(self, stream: int = 0) -> tuple[Any, Any]:
         """The generator's two key words for one stream; ValueError for one out of range."""
+        return threefry(self._root[2], self._place(stream))
+
+    def _place(self, stream: int) -> tuple[Any, Any]:
+        """What a key is made of, beside the root: two words."""
         place = (
             _word(self.site, "site") << np.uint32(16)
             | _word(self.purpose, "purpose") << np.uint32(8)
             | _word(self.part, "part") << np.uint32(4)
             | _word(stream, "stream")
         )
-        return threefry(self._root[2], (np.array(place, np.uint32), _word(self.replica, "replica")))
+        return np.array(place, np.uint32), _word(self.replica, "replica")
 
     def _transform(
         self, shape: Any, stream: int, per_example: bool, transform: Any, compiled: Any
     ) -> tf.Tensor:
-        key = tuple(tf.convert_to_tensor(word) for word in self.key(stream))
         sample = _word(self.sample // 2 if self.antithetic else self.sample, "sample")
         sample = tf.convert_to_tensor(sample)
         size = _static_size(shape)
@@ -187,8 +191,9 @@ class Noise:
             first = offset * tf.cast(per_row, tf.uint64)
         if size is not None and (size >= _COMPILE_FROM or tf.inside_function()):
             # One kernel for a hundred operations; inlined where XLA compiles the caller.
-            return tf.reshape(compiled(key, first, size, sample), shape)
-        return tf.reshape(transform(words(key, first, count, sample)), shape)
+            root, place = _tensors(self._root[2]), _tensors(self._place(stream))
+            return tf.reshape(compiled(root, place, first, size, sample), shape)
+        return tf.reshape(transform(words(_tensors(self.key(stream)), first, count, sample)), shape)
 
 
 def as_noise(noise: Any, **coordinates: Any) -> Noise:
@@ -206,6 +211,18 @@ def as_noise(noise: Any, **coordinates: Any) -> Noise:
             f"own; use noise.at({', '.join(f'{name}=…' for name in given)})."
         )
     return noise
+
+
+def _root(seed: tuple[Any, Any], step: tuple[Any, Any]) -> tuple[Any, Any]:
+    """threefry(seed; step): one kernel in a graph that makes it at every run."""
+    tensors = [word for word in (*seed, *step) if tf.is_tensor(word)]
+    if tensors and tf.inside_function() and all(word.shape.rank == 0 for word in tensors):
+        return root_compiled(_tensors(seed), _tensors(step))
+    return threefry(seed, step)
+
+
+def _tensors(words: tuple[Any, Any]) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.convert_to_tensor(words[0]), tf.convert_to_tensor(words[1])
 
 
 def _is_zero(value: Any) -> bool:

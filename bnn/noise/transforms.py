@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bnn.noise.generator import words
+from bnn.noise.generator import threefry, words
 
 # Minimax fits for the inverse normal CDF, see `standard_normal`.
 _NUMERATOR = (1.25331414, 1.73406696, 1.34835649, 0.702863634, 0.233114302, 0.0352067463)
@@ -76,13 +76,31 @@ def uniform(bits: tf.Tensor) -> tf.Tensor:
 
 
 def _compiled(transform: Any) -> Any:
-    """The generator as one XLA kernel, for large tensors outside XLA: 20 rounds, one pass."""
+    """The generator as one XLA kernel, for large tensors outside XLA: 20 rounds, one pass.
+
+    Its key is made inside, from the root and the rest of the coordinates: as operations of a graph
+    the rounds of one scalar take longer than a small tensor's numbers.
+    """
 
     @tf.function(jit_compile=True, autograph=False)
-    def generate(key, first, count, sample):
-        return transform(words(key, first, count, sample))
+    def generate(root, place, first, count, sample):
+        return transform(words(threefry(root, place), first, count, sample))
 
     return generate
+
+
+@tf.function(jit_compile=True, autograph=False)
+def root_compiled(
+    seed: tuple[tf.Tensor, tf.Tensor], step: tuple[tf.Tensor, tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """threefry(seed; step), to be made once and shared.
+
+    XLA repeats cheap producers in every consumer, however long their chain, but stores sums: this
+    is one of two terms, the second times zero.
+    """
+    first = 1 - tf.range(2, dtype=tf.int32)
+    pair = threefry(seed, tuple(tf.broadcast_to(word, [2]) for word in step))
+    return tuple(tf.reduce_sum(word * tf.bitcast(first, tf.uint32)) for word in pair)
 
 
 def identity(bits: tf.Tensor) -> tf.Tensor:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Sample:
 class Worker:
     """A worker process; stopped by a signal whenever it is not its turn."""
 
-    def __init__(self, peer: str, case: str, *options: str) -> None:
+    def __init__(self, peer: str, case: str, *options: str, root: Path = ROOT) -> None:
         self.peer, self.case = peer, case
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed in `close`
         self._process = subprocess.Popen(
@@ -47,7 +48,8 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            cwd=ROOT,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
         )
         self.peak, self.processor_seconds = 0, 0.0
 
@@ -102,10 +104,12 @@ def measure(
     *,
     options: Sequence[str] = (),
     round_seconds: float = ROUND_SECONDS,
+    revisions: Mapping[str, Path] | None = None,
 ) -> tuple[list[Sample], dict[str, str]]:
     """All variants of all peers in interleaved rounds.
 
     A peer's forms of one estimator are first compared; those far from its best are not run again.
+    `revisions` are further trees of ours, by the name that their samples have as peer.
 
     Returns:
       The samples, and what failed: `peer, variant` to the reason.
@@ -115,6 +119,8 @@ def measure(
     steps: dict[tuple[str, str], int] = {}
     try:
         workers |= {peer: Worker(peer, case, *options) for peer in peers}
+        for name, root in (revisions or {}).items():
+            workers[name] = Worker(OURS, case, *options, root=root)
         ready: dict[str, dict[str, Any]] = {}
         for worker in workers.values():
             worker.suspend()
@@ -127,7 +133,8 @@ def measure(
                     failed[peer] = found
         for peer, found in ready.items():
             failed |= {f"{peer}, {name}": why for name, why in found["failed"].items()}
-            steps |= _calibrate(workers[peer], found["variants"], round_seconds)
+            counts = _calibrate(workers[peer], found["variants"], round_seconds)
+            steps |= {(peer, name): k for name, k in counts.items()}
             print(f"  {peer}: {', '.join(name for p, name in steps if p == peer)}", flush=True)
         samples = []
         for number in range(rounds):
@@ -149,10 +156,8 @@ def _ready(worker: Worker) -> dict[str, Any] | str:
         return str(error).splitlines()[-1]
 
 
-def _calibrate(
-    worker: Worker, names: Sequence[str], round_seconds: float
-) -> dict[tuple[str, str], int]:
-    """Steps per round of the variants worth running, by (peer, variant)."""
+def _calibrate(worker: Worker, names: Sequence[str], round_seconds: float) -> dict[str, int]:
+    """Steps per round of the variants worth running, by variant."""
     counts: dict[str, int] = {}
     times: dict[str, float] = {}
     for name in names:
@@ -168,7 +173,7 @@ def _calibrate(
         estimator = name.split("/")[0]
         best[estimator] = min(seconds, best.get(estimator, seconds))
     return {
-        (worker.peer, name): max(1, round(round_seconds / seconds))
+        name: max(1, round(round_seconds / seconds))
         for name, seconds in times.items()
         if seconds <= KEEP_WITHIN * best[name.split("/")[0]]
     }

@@ -6,6 +6,7 @@ from experiments.records import read_rows, replace_rows
 from experiments.speed import run
 from experiments.speed.cases import CASES, FAST, forward
 from experiments.speed.peers import PEERS
+from experiments.speed.revisions import _pairs, revisions_table
 from experiments.speed.session import Sample
 from experiments.speed.summary import Bound, Quartiles, best_forms, verdicts
 
@@ -71,6 +72,22 @@ def test_verdicts_choose_the_other_side():
     assert found("Q", 0.2) == [("Q", 0.25, False)]
     assert found("deterministic", 2.0) == [("our deterministic step", 1.25, True)]
     assert found("R", 1.0) == []
+
+
+def test_revisions_are_compared_form_by_form_and_round_by_round():
+    ours = samples("bnn", "lrt", "XLA", [1.0, 2.0, 4.04]) + samples("bnn", "lrt", "graph", [9.0])
+    earlier = samples("abc", "lrt", "XLA", [1.0, 2.0, 4.0]) + samples("abc", "mean", "XLA", [1.0])
+    pairs = _pairs([*ours, *earlier], {}, "abc")
+    assert [(p.form, p.seconds, p.earlier_seconds) for p in pairs] == [
+        ("XLA", 1.0, 1.0),
+        ("XLA", 2.0, 2.0),
+        ("XLA", 4.04, 4.0),
+    ]
+    assert "| 1.00 (1.00–1.00) | 1.00 | yes |" in revisions_table(pairs)
+    slower = _pairs([*samples("bnn", "lrt", "XLA", [1.04]), *earlier], {}, "abc")
+    assert "| **no** |" in revisions_table(slower)
+    with pytest.raises(RuntimeError, match="no such form"):
+        _pairs([], {"abc, lrt/XLA": "no such form"}, "abc")
 
 
 def test_rows_measured_anew_replace_their_own(tmp_path):

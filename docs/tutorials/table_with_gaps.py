@@ -1,0 +1,71 @@
+# %% [markdown]
+# # A table with missing values and two targets
+#
+# A CSV file of flats: areas are missing here and there, the town is a text, and two columns are to
+# be predicted: the price, a number, and whether the flat was sold within a month, a class. Needs
+# the extra `tables`.
+
+# %%
+import csv
+
+import keras
+import numpy as np
+
+import bnn
+
+rng = np.random.default_rng(0)
+count = 600
+area = rng.uniform(30, 150, count)
+town = rng.choice(["north", "south", "west"], count)
+factor = np.select([town == "north", town == "south"], [1.0, 1.5], 1.2)
+price = 2000 * area * factor + rng.normal(0, 10_000, count)
+sold = np.where(rng.uniform(size=count) < 1 / (1 + np.exp(price / 40_000 - 5)), "fast", "slow")
+with open("flats.csv", "w", newline="") as file:
+    table = csv.writer(file)
+    table.writerow(["area", "town", "price", "sold"])
+    for row in range(count):
+        shown = "" if rng.uniform() < 0.1 else round(area[row], 1)
+        table.writerow([shown, town[row], round(price[row]), sold[row]])
+
+# %% [markdown]
+# `missing="impute"` puts the training rows' mean into a gap and adds a feature that says so. The
+# kinds of the targets are read from the columns.
+
+# %%
+data = bnn.data.csv("flats.csv", targets=["price", "sold"], missing="impute", test_fraction=0.25)
+print(data)
+print(data.feature_names)
+
+# %%
+inputs = keras.Input(data.input_shape)
+hidden = bnn.layers.Dense(32, activation="relu")(inputs)
+outputs = {
+    "price": bnn.layers.Dense(1, name="price")(hidden),
+    "sold": bnn.layers.Dense(2, name="sold")(hidden),
+}
+network = keras.Model(inputs, outputs)
+heads = bnn.likelihoods.Heads(
+    {
+        "price": bnn.likelihoods.Normal(scale=0.5, trainable=True),
+        "sold": bnn.likelihoods.Categorical(),
+    }
+)
+model = bnn.BayesianModel(network, heads)
+model.compile(optimizer=keras.optimizers.Adam(1e-2))
+model.fit(data.x_train, data.y_train, epochs=150, verbose=0)
+
+# %% [markdown]
+# Predictions by target, the price in its own unit. Without an area the price is less sure.
+
+
+# %%
+def predict(rows):
+    samples = bnn.predict(network, data.prepare_inputs(rows), num_samples=64)
+    units = data.scaling.targets["price"]
+    return heads.predictive(samples, price={"loc": units.loc, "scale": units.scale})
+
+
+said = predict([{"area": 60, "town": "south"}, {"area": None, "town": "south"}])
+for row, name in enumerate(("60 m²", "area unknown")):
+    mean, deviation = said["price"].mean()[row, 0], said["price"].stddev()[row, 0]
+    print(f"{name}: {mean:,.0f} ± {deviation:,.0f}; sold: {said['sold'].probs[row]}")
