@@ -71,7 +71,7 @@ class Noise:
 
     Attributes:
       seed: int or scalar integer tensor; 64 bits.
-      step: training step, int or scalar integer tensor.
+      step: training step, int or scalar integer tensor; a vector of steps only for `of_step`.
       sample: number of the weight sample, int or scalar integer tensor.
       replica: number of the replica, int or scalar integer tensor; equal on all that share a draw.
       purpose: what the noise is for, below 2⁸; numbers from 16 on are free for other packages.
@@ -122,6 +122,15 @@ class Noise:
     def at(self, **changes: Any) -> Noise:
         """A copy with other coordinates: `noise.at(sample=3)`."""
         return dataclasses.replace(self, **changes)
+
+    def of_step(self, i: Any) -> Noise:
+        """The noise of one of several steps, where `step` is a vector.
+
+        In a loop over the steps this is less work than a new noise at each: all roots are made
+        before it, together.
+        """
+        step, root = self.step[i], tuple(word[i] for word in self._root[2])
+        return self.at(step=step, _root=(self.seed, step, root))
 
     def bits(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
         """Uniform random words, uint32, of the given shape.

@@ -93,14 +93,8 @@ def _compiled(transform: Any) -> Any:
 def root_compiled(
     seed: tuple[tf.Tensor, tf.Tensor], step: tuple[tf.Tensor, tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """threefry(seed; step), to be made once and shared.
-
-    XLA repeats cheap producers in every consumer, however long their chain, but stores sums: this
-    is one of two terms, the second times zero.
-    """
-    first = 1 - tf.range(2, dtype=tf.int32)
-    pair = threefry(seed, tuple(tf.broadcast_to(word, [2]) for word in step))
-    return tuple(tf.reduce_sum(word * tf.bitcast(first, tf.uint32)) for word in pair)
+    """threefry(seed; step) as one kernel: twenty rounds of scalars are a hundred operations."""
+    return threefry(seed, step)
 
 
 def identity(bits: tf.Tensor) -> tf.Tensor:

@@ -81,12 +81,12 @@ class ReplicatedSteps(TrainingSteps):
 
         return look(tf.constant(step, tf.int64), rows, self._resident)
 
-    def _one(self, position: tf.Tensor, row: Any, resident: Any) -> tf.Tensor:
+    def _one(self, noise: Noise, row: Any, resident: Any) -> tf.Tensor:
         def one(position: tf.Tensor, row: Any, resident: Any) -> tf.Tensor:
             batch, noise = self._share(position, row, resident)
             return self._said(self.stepper.step(batch, noise, self._pass))
 
-        return self._first(self._strategy.run(one, args=(position, row, resident)))
+        return self._first(self._strategy.run(one, args=(noise.step, row, resident)))
 
     def _first(self, value: Any) -> Any:
         return None if value is None else self._strategy.experimental_local_results(value)[0]

@@ -81,9 +81,9 @@ class StackedSteps(TrainingSteps):
         self._require_finite(history.loss, first_step)
         return history
 
-    def _one(self, position: tf.Tensor, row: Any, resident: Any) -> tf.Tensor:
+    def _one(self, noise: Noise, row: Any, resident: Any) -> tf.Tensor:
         batch = Batch(row, None, member=resident)  # of all members, which `_reduce` takes apart
-        return self._said(self.stepper.step(batch, Noise(self._seed, position), self._reduce))
+        return self._said(self.stepper.step(batch, noise, self._reduce))
 
     def _reduce(self, function: Function) -> Function:
         """The function of one member as that of all: results `[K, …]`."""

@@ -101,18 +101,19 @@ class TrainingSteps:
     ) -> tf.Tensor:
         """Loss and metrics, `[K, 1 + metrics, …]`; rows from `num_steps` on stay zero."""
         history = tf.TensorArray(tf.float32, self.steps_per_call)
+        noise = Noise(self._seed, positions)
 
         def body(i: tf.Tensor, history: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             row = tf.nest.map_structure(lambda part: part[i], rows)
-            return i + 1, history.write(i, self._one(positions[i], row, resident))
+            return i + 1, history.write(i, self._one(noise.of_step(i), row, resident))
 
         _, history = tf.while_loop(lambda i, _: i < num_steps, body, (tf.constant(0), history))
         return history.stack()
 
-    def _one(self, position: tf.Tensor, row: Any, resident: Any) -> tf.Tensor:
+    def _one(self, noise: Noise, row: Any, resident: Any) -> tf.Tensor:
         """Takes one step: its loss and metrics, `[1 + metrics]`."""
         batch: Batch = self.batches.holding(resident).batch(row)
-        return self._said(self.stepper.step(batch, Noise(self._seed, position), identity))
+        return self._said(self.stepper.step(batch, noise, identity))
 
     def _said(self, info: Info) -> tf.Tensor:
         self._names = tuple(info.metrics)
