@@ -41,8 +41,7 @@ def _num_targets(likelihood: Likelihood, shape: Any) -> Any:
         return None if None in each.values() else each
     if not isinstance(shape, tuple) or not all(n is None or isinstance(n, int) for n in shape):
         return None
-    width = int(shape[-1] or 1)
-    return next((d for d in range(1, width + 1) if likelihood.num_outputs(d) == width), 1)
+    return likelihood.num_targets(int(shape[-1] or 1))
 
 
 def predictive_mean(likelihood: Likelihood, samples: Any) -> Any:

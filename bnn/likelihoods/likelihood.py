@@ -45,6 +45,11 @@ class Likelihood(abc.ABC):
     def num_outputs(self, num_targets: int) -> int:
         """Number of model outputs for so many classes, or target columns."""
 
+    def num_targets(self, num_outputs: int) -> int:
+        """D, or the number of classes, that so many model outputs are for; 1 where none fits."""
+        fitting = (d for d in range(1, num_outputs + 1) if self.num_outputs(d) == num_outputs)
+        return next(fitting, 1)
+
     @abc.abstractmethod
     def log_prob(self, outputs: Any, targets: Any) -> tf.Tensor:
         """Log p(y | outputs) in nats, `[B]`, float32 (float64 for outputs in float64).

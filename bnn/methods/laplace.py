@@ -198,7 +198,8 @@ class Laplace(MAP):
 
         Args:
           model: built and trained; it is not changed.
-          likelihood: p(y | outputs); its noise is set where `choose_noise`.
+          likelihood: p(y | outputs), built here unless it is; its noise is set where
+            `choose_noise`.
           data: (inputs, targets) of the training, `bnn.data.Dataset` or `Batches`.
           batch_size: examples a pass.
           seed: of the predictions where none is given.
@@ -211,6 +212,8 @@ class Laplace(MAP):
             raise ValueError("this Laplace has a model already; make a new one for another.")
         batches = batches_of(data, batch_size, seed)
         check_points(model, type(self).__name__)
+        first = tf.nest.map_structure(lambda x: x[:1], next(iter(batches.full())).inputs)
+        likelihood.build(likelihood.num_targets(outputs_of(model, first).shape[1]))
         self.problem = Problem(
             model, likelihood, batches.num_train, 0, seed, jit_compile=jit_compile
         )

@@ -36,23 +36,27 @@ data = bnn.data.csv("flats.csv", targets=["price", "sold"], missing="impute", te
 print(data)
 print(data.feature_names)
 
+# %% [markdown]
+# One network with two heads. How far a price may be from its mean depends on the flat, and most of
+# all on whether its area is known: the network says mean and noise for each.
+
 # %%
 inputs = keras.Input(data.input_shape)
 hidden = bnn.layers.Dense(32, activation="relu")(inputs)
 outputs = {
-    "price": bnn.layers.Dense(1, name="price")(hidden),
+    "price": bnn.layers.Dense(2, name="price")(hidden),  # mean and noise
     "sold": bnn.layers.Dense(2, name="sold")(hidden),
 }
 network = keras.Model(inputs, outputs)
 heads = bnn.likelihoods.Heads(
     {
-        "price": bnn.likelihoods.Normal(scale=0.5, trainable=True),
+        "price": bnn.likelihoods.HeteroscedasticNormal(),
         "sold": bnn.likelihoods.Categorical(),
     }
 )
 model = bnn.BayesianModel(network, heads)
 model.compile(optimizer=keras.optimizers.Adam(1e-2))
-model.fit(data.x_train, data.y_train, epochs=150, verbose=0)
+model.fit(data.x_train, data.y_train, epochs=200, verbose=0)
 
 # %% [markdown]
 # Predictions by target, the price in its own unit. Without an area the price is less sure.
@@ -69,3 +73,7 @@ said = predict([{"area": 60, "town": "south"}, {"area": None, "town": "south"}])
 for row, name in enumerate(("60 m²", "area unknown")):
     mean, deviation = said["price"].mean()[row, 0], said["price"].stddev()[row, 0]
     print(f"{name}: {mean:,.0f} ± {deviation:,.0f}; sold: {said['sold'].probs[row]}")
+
+# %%
+known, unknown = said["price"].stddev()[:, 0]
+assert unknown > 1.5 * known

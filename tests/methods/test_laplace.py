@@ -94,6 +94,17 @@ def test_iterated_choice_of_prior_and_noise_maximises_the_evidence():
     assert float(again) == pytest.approx(-best.fun, abs=1e-4)
 
 
+def test_a_fit_builds_the_likelihood_for_the_models_outputs():
+    x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    likelihood = Normal(scale=0.5, trainable=True)
+    Laplace("full", prior_precision=1.0).fit(model, likelihood, (x, y))
+    assert likelihood.variables[0].shape == (2,)
+    with pytest.raises(ValueError, match="built for 2 target columns"):
+        one = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        Laplace("full", prior_precision=1.0).fit(one, likelihood, (x, y[:, :1]))
+
+
 @SLOW
 def test_the_marginal_likelihood_is_differentiable_by_layer():
     network = Network()
