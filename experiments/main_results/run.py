@@ -88,7 +88,8 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
     held = [record for _, record in shown]
     foot = (
         f"\n`python -m experiments.main_results.run`, seed 0, {made(held)}, "
-        f"{built_with(held[-1])}, 2 CPU cores. A row alone: "
+        f"{built_with(held[-1])}, 2 CPU cores that may have had other work to do, "
+        "which is in the seconds. A row alone: "
         "`python -m bnn.run --gin_file=gin_configs/FILE --gin_bindings=BINDING --workdir=DIR`.\n"
     )
     return markdown(head, [_cells(row, record) for row, record in shown], compact=True) + foot

@@ -100,8 +100,8 @@ def test_a_fit_builds_the_likelihood_for_the_models_outputs():
     likelihood = Normal(scale=0.5, trainable=True)
     Laplace("full", prior_precision=1.0).fit(model, likelihood, (x, y))
     assert likelihood.variables[0].shape == (2,)
+    one = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="built for 2 target columns"):
-        one = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
         Laplace("full", prior_precision=1.0).fit(one, likelihood, (x, y[:, :1]))
 
 
