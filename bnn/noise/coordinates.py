@@ -226,12 +226,7 @@ class Noise:
         """Numbers coupled over the samples."""
         sobol = self.sobol
         assert sobol is not None
-        if sobol.scope == "model" and (per_example or stream or self.part or sobol.first is None):
-            raise ValueError(
-                "sobol='model' numbers the weights of a model: it serves posteriors and estimators "
-                "that draw one number for every weight, inside of a bnn.Draw, such as "
-                "MeanFieldNormal with Reparameterization; use sobol='tensor' for others."
-            )
+        sobol.require_weights(bool(per_example or stream or self.part))
         key, sample = _tensors(self.key(stream)), tf.convert_to_tensor(_word(self.sample, "sample"))
         size, count, first = self._extent(shape, per_example)
         if size is not None and (size >= _COMPILE_FROM or tf.inside_function()):

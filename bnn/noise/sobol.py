@@ -74,6 +74,22 @@ class Sobol:
             )
         return dataclasses.replace(self, first=first)
 
+    def require_weights(self, others: bool) -> None:
+        """Refuses what is not numbered under the scope "model".
+
+        Args:
+          others: whether the numbers are other than one for every weight.
+
+        Raises:
+          ValueError: they are, or the tensor has no place in a model.
+        """
+        if self.scope == "model" and (others or self.first is None):
+            raise ValueError(
+                "sobol='model' numbers the weights of a model: it serves posteriors and estimators "
+                "that draw one number for every weight, inside of a bnn.Draw, such as "
+                "MeanFieldNormal with Reparameterization; use sobol='tensor' for others."
+            )
+
     def words(
         self, key: tuple[Any, Any], first: tf.Tensor, count: Any, sample: tf.Tensor
     ) -> tf.Tensor:
