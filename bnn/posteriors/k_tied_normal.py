@@ -57,12 +57,8 @@ class KTiedNormal(Posterior):
     def scale(self) -> tf.Tensor:
         """Σ_k u_k v_kᵀ, float32, of the tensor's shape."""
         self.shape  # noqa: B018
-        rows, columns = (
-            tf.unstack(tf.exp(tf.convert_to_tensor(v)), axis=1) for v in self._log_factors
-        )
-        # As products and sums of elements, which fuse with what consumes them; matmul does not.
-        products = [u[:, tf.newaxis] * v for u, v in zip(rows, columns, strict=True)]
-        return tf.reshape(tf.add_n(products), self.shape)
+        rows, columns = (tf.exp(tf.convert_to_tensor(v)) for v in self._log_factors)
+        return tf.reshape(tf.matmul(rows, columns, transpose_b=True), self.shape)
 
     @property
     def log_scale(self) -> tf.Tensor:
