@@ -116,6 +116,9 @@ def linear_table(kl: dict[str, list[float]]) -> str:
 def table(results: Results, sets: list[str], column: str) -> str:
     """Means over the splits with their standard errors; the best of a column in bold."""
     digits = 1 if column == "seconds" else 3
+    sets = [name for name in sets if any(held == name for held, _ in results)]
+    if not sets:
+        return "Not measured yet.\n"
     families = [c.family for c in CANDIDATES]
     if column == "elbo":
         families = [f for f in families if not f.startswith(NO_BOUND)]
@@ -145,6 +148,8 @@ def table(results: Results, sets: list[str], column: str) -> str:
 
 def mnist_table(images: dict[str, dict[str, Any]]) -> str:
     """Error, NLL and −ELBO per example, and what was trained."""
+    if not images:
+        return "Not measured yet.\n"
     lines = [
         [
             f"`{family}`",
@@ -163,7 +168,7 @@ def provenance(results: Results, settings: Settings) -> str:
     """Command, sizes, dates and versions."""
     held = list(results.values())
     if not held:
-        return "\n"
+        return "Not measured yet.\n"
     seconds = sum(row["seconds"] for record in held for row in record["rows"])
     return (
         f"`python -m experiments.families.run`, {settings.steps} steps, {settings.splits} splits, "
