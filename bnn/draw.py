@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from typing import Any
 
@@ -15,7 +16,7 @@ from bnn.compat import (
     vectorized_depth,
 )
 from bnn.estimators import Estimator, Mean, Realisation
-from bnn.noise import as_noise
+from bnn.noise import Sobol, as_noise
 
 Site = Any  # `bnn.sites.Site`, which calls draws
 _ACTIVE = threading.local()
@@ -132,6 +133,8 @@ class Draw:
             estimator.check(site.posterior, site.operator)
             self._require_pathwise_pairs(estimator)
         noise = self.noise.at(site=self._number(site))
+        if noise.sobol is not None:
+            noise = noise.at(sobol=self._coupling(noise.sobol, site))
         with self._outside_of_loops(site, like) as like:
             return estimator.realise(site.operator, site.posterior, noise, like)
 
@@ -142,6 +145,16 @@ class Draw:
             for other in () if model is None else site.in_order(model):
                 self._numbers.setdefault(other, len(self._numbers))
         return self._numbers.setdefault(site, len(self._numbers))
+
+    def _coupling(self, coupling: Sobol, site: Site) -> Sobol:
+        """Sobol points of a site, after those of the sites before it."""
+        place = self._numbers[site]
+        first = sum(
+            math.prod(other.posterior.shape)
+            for other, number in self._numbers.items()
+            if number < place and not other.posterior.deterministic
+        )
+        return coupling.for_tensor(first, math.prod(site.posterior.shape), site.label)
 
     def _inside_loop(self) -> bool:
         return _graph() is not self._graph or vectorized_depth() > self._depth
@@ -202,6 +215,12 @@ class Draw:
                 f"antithetic pairs need a pathwise estimator, got {type(estimator).__name__}: the "
                 "two samples of a pair are dependent, which a baseline made of the other samples "
                 "does not allow; set antithetic=False or use Reparameterization."
+            )
+        if self.noise.sobol is not None and not estimator.pathwise:
+            raise ValueError(
+                f"Sobol points need a pathwise estimator, got {type(estimator).__name__}: the "
+                "samples of a step are dependent, which a baseline made of the other samples does "
+                "not allow; set sobol=None or use Reparameterization."
             )
 
     def _require_open_graph(self, site: Site) -> None:

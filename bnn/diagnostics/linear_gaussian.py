@@ -89,10 +89,10 @@ class LinearGaussian:
                 continue
             own = m.jacobian @ weight_covariance(m.site.posterior).numpy() @ m.jacobian.T
             estimator = self.subject.site_estimator(m.site)
+            if not estimator.couples_positions:
+                own = np.where(np.equal.outer(m.position, m.position), own, _shared_by_positions(m))
             if not estimator.couples_examples:
                 own = own * np.equal.outer(m.example, m.example)
-            if not estimator.couples_positions:
-                own = own * np.equal.outer(m.position, m.position)
             total += own[np.ix_(m.spread, m.spread)]
         return total
 
@@ -117,6 +117,14 @@ class LinearGaussian:
         if len(parts) < len(self.maps):
             return None
         return self.nll() + tf.add_n(parts) / self.subject.num_train
+
+
+def _shared_by_positions(m: SiteMap) -> np.ndarray:
+    """Covariance of a site's outputs by what the local form shares among positions."""
+    shared = m.site.posterior.shared_covariance()
+    if shared is None:
+        return np.zeros([len(m.jacobian)] * 2)
+    return m.jacobian @ shared.numpy().astype(np.float64) @ m.jacobian.T
 
 
 def operator_jacobian(site: Site, inputs: tf.Tensor) -> tuple[np.ndarray, tuple[int, ...]]:

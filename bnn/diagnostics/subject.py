@@ -87,7 +87,8 @@ class Subject:
     ) -> Draw:
         """The draw that the objective makes for a weight sample."""
         antithetic = getattr(self.objective, "antithetic", False)
-        noise = Noise(seed, step, sample=sample, antithetic=antithetic)
+        sobol = getattr(self.objective, "coupling", None)
+        noise = Noise(seed, step, sample=sample, antithetic=antithetic, sobol=sobol)
         return Draw(noise, self.estimator if estimator is None else estimator)
 
     def with_samples(self, num_samples: int) -> Subject:

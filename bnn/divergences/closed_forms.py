@@ -22,7 +22,9 @@ _FACTORISED = (q.MeanFieldNormal, q.KTiedNormal, q.VariationalDropout)
 _JOINT = (q.LowRankNormal, q.FullCovarianceNormal, q.MatrixNormal)
 # Registered in `bnn.divergences.divergence`.
 _ELSEWHERE = {(q.MeanFieldNormal, p.Normal), (q.MeanFieldNormal, p.Around)}
-_NORMAL_PRIORS = (p.Normal, p.Around, p.ArrayNormal, p.FanInNormal, p.ARD)
+_NORMAL_PRIORS = (
+    p.Normal, p.Around, p.ArrayNormal, p.FanInNormal, p.ARD, p.FunctionSpaceNormal,
+)  # fmt: skip
 
 
 def _normal_cross_entropy(posterior: Any, prior: Any) -> tf.Tensor:
@@ -52,6 +54,29 @@ for _prior in _NORMAL_PRIORS:
             register_kl(_posterior, _prior)(_factorised_to_normal)
     for _posterior in (*_JOINT, q.Radial):
         register_kl(_posterior, _prior)(_joint_to_normal)
+
+
+def _slab_to_normal(posterior: Any, prior: Any) -> tf.Tensor:
+    """KL(N(μ, σ²) ‖ N(m, s²)) of the slab alone, by element."""
+    scale, log_scale = prior.current_scale(), posterior.log_scale
+    squares = tf.exp(2 * log_scale) + tf.square(posterior.slab_mean - prior.loc)
+    return 0.5 * (squares / tf.square(scale) - 1.0) - log_scale + tf.math.log(scale)
+
+
+def _spike_and_slab_to_normal(posterior: q.SpikeAndSlabNormal, prior: Any) -> tf.Tensor:
+    """KL of the switches, and π times that of the slab, by element."""
+    kept = tf.sigmoid(posterior.inclusion_logit)
+    return posterior.switch_kl() + kept * _slab_to_normal(posterior, prior)
+
+
+def _group_horseshoe_to_normal(posterior: q.GroupHorseshoe, prior: Any) -> tf.Tensor:
+    """KL of the factors, and of the weights before they are scaled."""
+    return tf.reduce_sum(_slab_to_normal(posterior, prior)) + posterior.factor_kl()
+
+
+for _prior in _NORMAL_PRIORS:
+    register_kl(q.SpikeAndSlabNormal, _prior)(_spike_and_slab_to_normal)
+    register_kl(q.GroupHorseshoe, _prior)(_group_horseshoe_to_normal)
 
 
 def _factorised_to_hierarchical(posterior: Any, prior: p.HierarchicalNormal) -> tf.Tensor:
@@ -120,6 +145,22 @@ def _to_matrix_normal(posterior: Any, prior: p.MatrixNormal) -> tf.Tensor:
 
 for _posterior in (*_FACTORISED, q.MatrixNormal):
     register_kl(_posterior, p.MatrixNormal)(_to_matrix_normal)
+
+
+def _to_correlated_convolution(posterior: Any, prior: p.CorrelatedConvolution) -> tf.Tensor:
+    """−H[q] + ½ Σ_f [m_fᵀ P m_f + Σ_p P_pp Var w_pf] + ½ ln det 2πΣ_p, P = K⁻¹ / s²."""
+    precision = prior.precision()
+    mean, variance = (
+        tf.reshape(part, prior.shape) for part in (posterior.mean, posterior.variance)
+    )
+    total = tf.reduce_sum(mean * tf.matmul(tf.constant(precision, tf.float32), mean))
+    diagonal = tf.constant(precision.diagonal()[:, None], tf.float32)
+    total += tf.reduce_sum(diagonal * variance)
+    return 0.5 * total + prior.half_log_det() - tf.reduce_sum(posterior.entropy())
+
+
+for _posterior in _FACTORISED:
+    register_kl(_posterior, p.CorrelatedConvolution)(_to_correlated_convolution)
 
 
 def _to_log_uniform(posterior: Any, prior: p.LogUniform) -> tf.Tensor:

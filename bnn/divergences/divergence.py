@@ -81,7 +81,7 @@ class MonteCarlo(KLEstimate):
 
     def samples(self, posterior: Posterior, noise: Noise) -> list[tf.Tensor]:
         """W₁ … w_K, in streams of their own: they must not reuse the noise of the outputs."""
-        noise = noise.at(purpose=Purpose.KL, antithetic=self.antithetic)
+        noise = noise.at(purpose=Purpose.KL, antithetic=self.antithetic, sobol=None)
         return [posterior.sample(noise.at(sample=k)) for k in range(self.num_samples)]
 
     def negative_expected_log_prior(

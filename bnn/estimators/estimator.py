@@ -61,7 +61,8 @@ class Estimator(Described, abc.ABC):
       couples_examples: outputs of different examples covary as those of one w; where False they
         are uncorrelated.
       couples_positions: outputs of one example at different positions covary as those of one w;
-        where False they are uncorrelated.
+        where False they covary by what the posterior's terms share among them
+        (`bnn.posteriors.Posterior.shared_covariance`), and are uncorrelated for most families.
     """
 
     pathwise = True

@@ -20,9 +20,10 @@ class LocalReparameterization(Estimator):
     Exact for each output of a factorised normal posterior; other terms of a posterior have their
     own local form (`bnn.posteriors.Term.local`). Independent noise across examples makes the
     gradient's variance fall as 1/B. Limits: outputs at several positions that share weights
-    (convolutions) are exact only marginally, their covariance is ignored; a layer that is called
-    twice in a draw is refused, for both calls would need the same weights; and the outputs of a
-    batch are not one function of the inputs, so joint predictions need coherent draws.
+    (convolutions) are exact only marginally, their covariance is ignored but for that of low-rank
+    factors and of factors by channel, which all positions of an example share; a layer that is
+    called twice in a draw is refused, for both calls would need the same weights; and the outputs
+    of a batch are not one function of the inputs, so joint predictions need coherent draws.
     """
 
     realises_weights = False
@@ -46,8 +47,11 @@ class LocalReparameterization(Estimator):
         mean = posterior.mean
 
         def apply(inputs: tf.Tensor) -> tf.Tensor:
-            outputs = operator(inputs, mean)
-            for i, term in enumerate(posterior.terms or ()):
+            first, *others = posterior.terms or (None,)
+            if first is None:
+                return operator(inputs, mean)
+            outputs = first.local_with_mean(operator, inputs, mean, noise.at(part=0))
+            for i, term in enumerate(others, 1):
                 outputs = outputs + term.local(operator, inputs, noise.at(part=i))
             return outputs
 

@@ -2,5 +2,6 @@
 
 from bnn.noise.coordinates import Noise, Purpose, as_noise
 from bnn.noise.generator import threefry
+from bnn.noise.sobol import Sobol
 
-__all__ = ["Noise", "Purpose", "as_noise", "threefry"]
+__all__ = ["Noise", "Purpose", "Sobol", "as_noise", "threefry"]

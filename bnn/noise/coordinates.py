@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.noise.generator import fold, halves, threefry, words
+from bnn.noise.sobol import Sobol, compiled_words
 from bnn.noise.transforms import (
     identity,
     identity_compiled,
@@ -79,6 +80,8 @@ class Noise:
       part: tells the terms of one posterior apart, below 2⁴.
       antithetic: couple samples 2k and 2k + 1: the second has the negated normal numbers of the
         first and the same signs and uniforms (Hammersley & Morton 1956).
+      sobol: couple samples as points of a scrambled Sobol net, see `bnn.noise.Sobol`: their normal
+        and uniform numbers, not signs and bits. Not beside antithetic pairs.
       example_offset: position of the batch's first example in the global batch. Noise drawn with
         `per_example=True` depends on the example's global position only, so that replicas which
         share a draw see the same noise as one device would.
@@ -92,6 +95,7 @@ class Noise:
     site: int = dataclasses.field(default=0, kw_only=True)
     part: int = dataclasses.field(default=0, kw_only=True)
     antithetic: bool = dataclasses.field(default=False, kw_only=True)
+    sobol: Sobol | None = dataclasses.field(default=None, kw_only=True)
     example_offset: Any = dataclasses.field(default=0, kw_only=True)
     # (seed, step, their root): copies of a noise that keep both share one.
     _root: Any = dataclasses.field(default=None, kw_only=True, repr=False, compare=False)
@@ -118,6 +122,11 @@ class Noise:
         if known is None or known[0] is not self.seed or known[1] is not self.step:
             root = _root(_seed_words(self.seed), _step_words(self.step))
             object.__setattr__(self, "_root", (self.seed, self.step, root))
+        if self.sobol is not None and self.antithetic:
+            raise ValueError(
+                "samples are coupled in one way, got antithetic=True and sobol="
+                f"{self.sobol.scope!r}; set antithetic=False or sobol=None."
+            )
 
     def at(self, **changes: Any) -> Noise:
         """A copy with other coordinates: `noise.at(sample=3)`."""
@@ -144,6 +153,8 @@ class Noise:
 
     def normal(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
         """Standard normal numbers, float32, of the given shape; arguments as in `bits`."""
+        if self.sobol is not None:
+            return self._points(shape, stream, per_example, standard_normal)
         normal = self._transform(
             shape, stream, per_example, standard_normal, standard_normal_compiled
         )
@@ -153,6 +164,8 @@ class Noise:
 
     def uniform(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
         """Uniform numbers in the open interval (0, 1), float32; arguments as in `bits`."""
+        if self.sobol is not None:
+            return self._points(shape, stream, per_example, uniform)
         return self._transform(shape, stream, per_example, uniform, uniform_compiled)
 
     def signs(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
@@ -191,6 +204,15 @@ class Noise:
     ) -> tf.Tensor:
         sample = _word(self.sample // 2 if self.antithetic else self.sample, "sample")
         sample = tf.convert_to_tensor(sample)
+        size, count, first = self._extent(shape, per_example)
+        if size is not None and (size >= _COMPILE_FROM or tf.inside_function()):
+            # One kernel for a hundred operations; inlined where XLA compiles the caller.
+            root, place = _tensors(self._root[2]), _tensors(self._place(stream))
+            return tf.reshape(compiled(root, place, first, size, sample), shape)
+        return tf.reshape(transform(words(_tensors(self.key(stream)), first, count, sample)), shape)
+
+    def _extent(self, shape: Any, per_example: bool) -> tuple[int | None, Any, tf.Tensor]:
+        """Number of elements where it is known, as it is known in a graph, and the first one."""
         size = _static_size(shape)
         count = tf.reduce_prod(tf.cast(shape, tf.int32)) if size is None else size
         first = tf.constant(0, tf.uint32)
@@ -198,11 +220,18 @@ class Noise:
             per_row = count // tf.maximum(tf.cast(shape[0], tf.int32), 1)
             offset = tf.cast(tf.cast(self.example_offset, tf.int64), tf.uint64)
             first = offset * tf.cast(per_row, tf.uint64)
+        return size, count, first
+
+    def _points(self, shape: Any, stream: int, per_example: bool, transform: Any) -> tf.Tensor:
+        """Numbers coupled over the samples."""
+        sobol = self.sobol
+        assert sobol is not None
+        sobol.require_weights(bool(per_example or stream or self.part))
+        key, sample = _tensors(self.key(stream)), tf.convert_to_tensor(_word(self.sample, "sample"))
+        size, count, first = self._extent(shape, per_example)
         if size is not None and (size >= _COMPILE_FROM or tf.inside_function()):
-            # One kernel for a hundred operations; inlined where XLA compiles the caller.
-            root, place = _tensors(self._root[2]), _tensors(self._place(stream))
-            return tf.reshape(compiled(root, place, first, size, sample), shape)
-        return tf.reshape(transform(words(_tensors(self.key(stream)), first, count, sample)), shape)
+            return tf.reshape(compiled_words(sobol, transform)(key, first, size, sample), shape)
+        return tf.reshape(transform(sobol.words(key, first, count, sample)), shape)
 
 
 def as_noise(noise: Any, **coordinates: Any) -> Noise:

@@ -16,7 +16,7 @@ from bnn.draw import Draw
 from bnn.estimators import Estimator
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
-from bnn.noise import Noise, as_noise
+from bnn.noise import Noise, Sobol, as_noise
 from bnn.objectives.checks import require_tracked, require_weights
 from bnn.objectives.surrogate import surrogate
 
@@ -76,6 +76,8 @@ class NegativeELBO(Described):
         (of a member of a `bnn.training.Stack`).
       num_samples: S, weight samples per evaluation.
       antithetic: draw the samples in antithetic pairs, see `bnn.Draw`; S must be even.
+      sobol: couple the samples as points of a scrambled Sobol net, "tensor" or "model", see
+        `bnn.noise.Sobol`; S must be a power of 2. Independent where None.
       kl: how a KL without closed form is estimated, see `bnn.ledger`.
     """
 
@@ -86,6 +88,7 @@ class NegativeELBO(Described):
         num_samples: int = 1,
         antithetic: bool = False,
         kl: KLChoice = None,
+        sobol: str | None = None,
     ) -> None:
         if not isinstance(num_samples, int | np.integer) or num_samples < 1:
             raise ValueError(
@@ -99,6 +102,13 @@ class NegativeELBO(Described):
             )
         self.num_samples = int(num_samples)
         self.antithetic = bool(antithetic)
+        if sobol is not None and antithetic:
+            raise ValueError(
+                f"samples are coupled in one way, got antithetic=True and sobol={sobol!r}; set "
+                "antithetic=False or sobol=None."
+            )
+        self.sobol = sobol
+        self._coupling = None if sobol is None else Sobol(self.num_samples, sobol)
         self.kl = kl
         self._likelihood: Likelihood | None = None
         self._num_train: Any = None
@@ -134,6 +144,11 @@ class NegativeELBO(Described):
                 "call bind(likelihood, num_train)."
             )
         return self._likelihood
+
+    @property
+    def coupling(self) -> Sobol | None:
+        """How the samples are coupled as Sobol points; None where they are not."""
+        return self._coupling
 
     @property
     def num_train(self) -> Any:
@@ -222,7 +237,7 @@ class NegativeELBO(Described):
         given = (
             as_noise(seed, step=step) if noise is None else as_noise(noise, seed=seed, step=step)
         )
-        return given.at(antithetic=self.antithetic)
+        return given.at(antithetic=self.antithetic, sobol=self._coupling)
 
     def sample(
         self,
@@ -271,6 +286,8 @@ class NegativeELBO(Described):
     def describe(self) -> dict[str, Any]:
         """What results must say about the objective; JSON values."""
         own: dict[str, Any] = {"objective": type(self).__name__, "train_samples": self.num_samples}
+        if self.sobol is not None:
+            own["sobol"] = self.sobol
         return {**own, "antithetic": True} if self.antithetic else own
 
 

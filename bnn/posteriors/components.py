@@ -22,6 +22,6 @@ def stratified_component(noise: Noise, count: int) -> tf.Tensor:
       count: K.
     """
     place = tf.cast(noise.sample // 2 if noise.antithetic else noise.sample, tf.int32)
-    common = noise.at(sample=0, antithetic=False).uniform([], _STREAM)
+    common = noise.at(sample=0, antithetic=False, sobol=None).uniform([], _STREAM)
     offset = tf.minimum(tf.cast(common * count, tf.int32), count - 1)
     return tf.math.floormod(tf.math.floormod(place, count) + offset, count)

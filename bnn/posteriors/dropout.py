@@ -54,6 +54,10 @@ class _Dropout(Posterior):
         spread = self.factor_variance() if len(self.shape) > 1 else 0.0
         return spread * tf.matmul(rows, rows, transpose_b=True)
 
+    def shared_covariance(self) -> tf.Tensor:
+        """All of it: an example has one mask at all its positions."""
+        return self.covariance()
+
     @property
     def _num_rows(self) -> int:
         return self.shape[-2] if len(self.shape) > 1 else 0

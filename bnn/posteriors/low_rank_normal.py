@@ -97,6 +97,11 @@ class LowRankNormal(JointNormal):
         independent = tf.linalg.diag(tf.reshape(tf.square(self.scale), [-1]))
         return independent + tf.matmul(factors, factors, transpose_a=True)
 
+    def shared_covariance(self) -> tf.Tensor:
+        """Σ_k u_k u_kᵀ, `[D, D]`: an example has one z."""
+        factors = self._flat_factors()
+        return tf.matmul(factors, factors, transpose_a=True)
+
     def _flat_factors(self) -> tf.Tensor:
         return tf.reshape(self.factors, [self.rank, -1])
 

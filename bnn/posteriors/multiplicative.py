@@ -10,7 +10,7 @@ import tensorflow as tf
 from bnn.noise import Noise
 from bnn.operators import Operator
 from bnn.operators.operator import batch_size
-from bnn.posteriors.terms import Term
+from bnn.posteriors.terms import Elementwise, Term
 
 
 class Factors(NamedTuple):
@@ -38,6 +38,9 @@ class Multiplicative(Term):
       mean: E[w], of the tensor's shape.
       variance: Var[w], called when it is needed.
       factors: draws r and s: of the noise, for one tensor, or for `[B]` examples where B is given.
+      spread: Var[W] where W is N(W, Var[W]) by element and independent of r and s; None where W is
+        fixed. The local form then adds s ∘ √op((r ∘ x)², Var[W]) ε: exact across an example's
+        channels, and across its positions as far as r and s go.
     """
 
     has_flipped_form = False
@@ -48,9 +51,10 @@ class Multiplicative(Term):
         mean: tf.Tensor,
         variance: Callable[[], tf.Tensor],
         factors: Callable[[Noise, int | tf.Tensor | None], Factors],
+        spread: tf.Tensor | None = None,
     ) -> None:
         self._weights, self._mean, self._variance = weights, mean, variance
-        self._factors = factors
+        self._factors, self._spread = factors, spread
 
     @property
     def has_local_form(self) -> bool:
@@ -59,7 +63,14 @@ class Multiplicative(Term):
 
     def sample(self, noise: Noise) -> tf.Tensor:
         """W ∘ (r sᵀ) − E[w]."""
-        return multiply(self._weights, self._factors(noise, None)) - self._mean
+        return self.weights(noise) - self._mean
+
+    def weights(self, noise: Noise) -> tf.Tensor:
+        """W ∘ (r sᵀ)."""
+        weights = self._weights
+        if self._spread is not None:
+            weights += tf.sqrt(self._spread) * noise.normal(weights.shape)
+        return multiply(weights, self._factors(noise, None))
 
     def variance(self) -> tf.Tensor:
         """Var[w]."""
@@ -67,14 +78,24 @@ class Multiplicative(Term):
 
     def local(self, operator: Operator, inputs: tf.Tensor, noise: Noise) -> tf.Tensor:
         """S ∘ op(r ∘ x, W) − op(x, E[w])."""
+        mean = self._mean
+        return self.local_with_mean(operator, inputs, mean, noise) - operator(inputs, mean)
+
+    def local_with_mean(
+        self, operator: Operator, inputs: tf.Tensor, mean: tf.Tensor, noise: Noise
+    ) -> tf.Tensor:
+        """S ∘ op(r ∘ x, W): the mean is in it."""
         rows, columns = self._factors(noise, batch_size(inputs))
         scaled = inputs
         if rows is not None:
             scaled = inputs * operator.per_channel(self._by_channel(operator, rows), inputs)
         outputs = operator(scaled, self._weights)
+        if self._spread is not None:
+            slab = Elementwise(lambda _: self._weights, lambda: self._spread)
+            outputs += slab.local(operator, scaled, noise)
         if columns is not None:
             outputs = outputs * operator.per_channel(columns, outputs)
-        return outputs - operator(inputs, self._mean)
+        return outputs
 
     def _by_channel(self, operator: Operator, rows: tf.Tensor) -> tf.Tensor:
         """R of every input channel, `[B, channels]`: the groups of a convolution share r."""

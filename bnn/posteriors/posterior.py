@@ -33,6 +33,7 @@ class Posterior(abc.ABC):
       symmetric: q(mean + d) = q(mean − d).
       normal: the elements are jointly normal.
       has_density: q has a density over the weights, so that `log_prob` is defined.
+      vanishing: with `initial_scale` → 0 nothing is left of q's spread.
       independent_samples: samples of one step are independent of one another.
     """
 
@@ -41,6 +42,7 @@ class Posterior(abc.ABC):
     symmetric = False
     normal = False
     has_density = True
+    vanishing = True
     independent_samples = True
 
     _shape: tuple[int, ...] | None = None
@@ -186,6 +188,13 @@ class Posterior(abc.ABC):
         if not self.factorized:
             raise NotImplementedError(f"{type(self).__name__} has no covariance in closed form.")
         return tf.linalg.diag(tf.reshape(self.variance, [-1]))
+
+    def shared_covariance(self) -> tf.Tensor | None:
+        """The part of `covariance` whose local form all positions of an example share, `[D, D]`.
+
+        None where they share nothing, as of independent elements.
+        """
+        return None
 
     def distribution(self) -> tfd.Distribution:
         """The family as a TFP distribution whose event and batch shapes join to the tensor's.

@@ -16,6 +16,8 @@ from bnn.posteriors.mean_field_normal import MeanFieldNormal
 from bnn.posteriors.terms import Elementwise, Term
 
 _RADIUS = 1
+# The density is infinite at μ, where weights of a vanishing scale are rounded to: it is cut off.
+_NEAREST = 1e-30
 # E[ln |ε|] for ε ~ N(0, 1): −(γ + ln 2) / 2.
 _LOG_RADIUS = -0.5 * (0.5772156649015329 + math.log(2))
 
@@ -91,6 +93,7 @@ class Radial(MeanFieldNormal):
     def log_prob(self, weights: tf.Tensor) -> tf.Tensor:
         """In polar coordinates."""
         squares = tf.reduce_sum(tf.square((weights - self.mean) / self.scale))
+        squares = tf.maximum(squares, _NEAREST)
         radial = 0.5 * math.log(2 / math.pi) - 0.5 * squares
         angular = -self._log_area - 0.5 * (self.size - 1) * tf.math.log(squares)
         return radial + angular - tf.reduce_sum(self.log_scale)

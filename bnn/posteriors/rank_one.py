@@ -137,9 +137,18 @@ class RankOne(Posterior):
         products = tf.reshape(joint, [size, size]) - factor * tf.transpose(factor)
         return weights * tf.transpose(weights) * products
 
+    def shared_covariance(self) -> tf.Tensor:
+        """All of it: an example has one r and one s at all its positions."""
+        return self.covariance()
+
     @property
     def independent_samples(self) -> bool:  # type: ignore[override]
         """Components are stratified."""
+        return self.num_components == 1
+
+    @property
+    def vanishing(self) -> bool:  # type: ignore[override]
+        """Components differ whatever their scales."""
         return self.num_components == 1
 
     @property

@@ -48,6 +48,19 @@ class Term(abc.ABC):
     def local(self, operator: Operator, inputs: tf.Tensor, noise: Noise) -> tf.Tensor:
         """op(x, term) with noise of its own for every example: of the outputs' law, `[B, …]`."""
 
+    def local_with_mean(
+        self, operator: Operator, inputs: tf.Tensor, mean: tf.Tensor, noise: Noise
+    ) -> tf.Tensor:
+        """op(x, mean + term) with noise of its own for every example, `[B, …]`.
+
+        Args:
+          operator: that the tensor enters.
+          inputs: `[B, …]`.
+          mean: E[w] of the posterior.
+          noise: of this term in this draw.
+        """
+        return operator(inputs, mean) + self.local(operator, inputs, noise)
+
     @abc.abstractmethod
     def flipped(
         self, operator: Operator, like: tf.Tensor, shape: Sequence[int], noise: Noise
@@ -122,7 +135,7 @@ class LowRank(Term):
 
     Both forms are exact for all outputs of an example together, since an example's z serves them
     all: local y = Σ_k z_k op(x, U_k) with z per example; flipped, the same z for all examples with
-    signs per example and k.
+    a sign per example.
 
     Args:
       factors: U, `[K, *shape]`.
@@ -134,8 +147,11 @@ class LowRank(Term):
         self._factors = factors
 
     def sample(self, noise: Noise) -> tf.Tensor:
-        """Σ_k z_k U_k."""
-        return tf.tensordot(noise.normal([self._factors.shape[0]]), self._factors, 1)
+        """Σ_k z_k U_k, as one pass that fuses with what consumes it, its gradient too."""
+        z = tf.reshape(
+            noise.normal([self._factors.shape[0]]), [-1] + [1] * (self._factors.shape.rank - 1)
+        )
+        return tf.reduce_sum(z * self._factors, axis=0)
 
     def variance(self) -> tf.Tensor:
         """Σ_k U_k²."""
@@ -149,11 +165,17 @@ class LowRank(Term):
     def flipped(
         self, operator: Operator, like: tf.Tensor, shape: Sequence[int], noise: Noise
     ) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Σ_k s_k z_k op(x, U_k), z `[K]`, signs s `[B, K]`."""
-        rank = self._factors.shape[0]
-        signs = noise.signs([batch_size(like), rank], _OUTPUT_SIGNS, per_example=True)
-        weights = noise.normal([rank]) * signs
-        return lambda inputs: self._weighted(operator, inputs, weights)
+        """S op(x, Σ_k z_k U_k), z `[K]`, a sign s per example: one map, whatever K is."""
+        del shape
+        delta = self.sample(noise)
+        signs = noise.signs([batch_size(like), 1], _OUTPUT_SIGNS, per_example=True)
+
+        def apply(inputs: tf.Tensor) -> tf.Tensor:
+            outputs = operator(inputs, delta)
+            per_example = tf.reshape(signs, [-1] + [1] * (outputs.shape.rank - 1))
+            return tf.cast(per_example, outputs.dtype) * outputs
+
+        return apply
 
     def _weighted(self, operator: Operator, inputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """Σ_k weights[:, k] op(x, U_k)."""

@@ -3,8 +3,10 @@
 from bnn.priors.ard import ARD
 from bnn.priors.around import Around
 from bnn.priors.array_normal import ArrayNormal
+from bnn.priors.correlated_convolution import CorrelatedConvolution
 from bnn.priors.elementwise_normal import ElementwiseNormal
 from bnn.priors.fan_in_normal import FanInNormal
+from bnn.priors.function_space_normal import FunctionSpaceNormal
 from bnn.priors.hierarchical_normal import HierarchicalNormal
 from bnn.priors.horseshoe import Horseshoe
 from bnn.priors.laplace import Laplace
@@ -13,6 +15,7 @@ from bnn.priors.log_uniform import LogUniform
 from bnn.priors.matrix_normal import MatrixNormal
 from bnn.priors.normal import Normal
 from bnn.priors.prior import Prior
+from bnn.priors.processes import Process, SquaredExponential
 from bnn.priors.scale_mixture import ScaleMixture
 from bnn.priors.spike_and_slab import SpikeAndSlab
 from bnn.priors.student_t import Cauchy, StudentT
@@ -22,8 +25,10 @@ __all__ = [
     "Around",
     "ArrayNormal",
     "Cauchy",
+    "CorrelatedConvolution",
     "ElementwiseNormal",
     "FanInNormal",
+    "FunctionSpaceNormal",
     "HierarchicalNormal",
     "Horseshoe",
     "Laplace",
@@ -32,7 +37,9 @@ __all__ = [
     "MatrixNormal",
     "Normal",
     "Prior",
+    "Process",
     "ScaleMixture",
     "SpikeAndSlab",
+    "SquaredExponential",
     "StudentT",
 ]

@@ -18,8 +18,8 @@ class MatrixNormal(Prior):
     """p(W) = MN(W; 0, s² R(ρ_n), R(ρ_m)), R(ρ)_ij = ρ^|i − j| (Louizos & Welling 2016).
 
     Neighbouring rows have the correlation ρ_n and neighbouring columns ρ_m. All axes of the tensor
-    but the last are rows, in the tensor's order: correlated convolution filters after Fortuin et
-    al. (2022) along their last spatial axis. With the Cholesky factor L of R(ρ), whose inverse
+    but the last are rows, in the tensor's order; for filters whose neighbouring places are
+    correlated see `CorrelatedConvolution`. With the Cholesky factor L of R(ρ), whose inverse
     takes (1, −ρ) / √(1 − ρ²) between neighbours and whose determinant is (1 − ρ²)^{(n − 1)/2},
 
         ln p(W) = −½ ‖L_n⁻¹ W L_m⁻ᵀ‖² / s² − m ln det L_n − n ln det L_m − n m ln(s √2π).

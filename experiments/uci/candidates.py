@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from bnn.likelihoods import HeteroscedasticNormal, Normal, NormalRegression
+from bnn.posteriors import MeanFieldNormal, Posterior
 from bnn.priors import Normal as NormalPrior
 from bnn.priors import Prior, ScaleMixture
 
@@ -41,6 +42,14 @@ class Candidate:
         )
         made.build(1)
         return made
+
+    def make_posteriors(self, initial_scale: float) -> tuple[Posterior, Posterior]:
+        """Of a kernel and of a bias."""
+        return MeanFieldNormal(initial_scale), MeanFieldNormal(initial_scale)
+
+    def make_priors(self) -> tuple[Prior, Prior]:
+        """Of a kernel and of a bias."""
+        return self.make_prior(), self.make_prior()
 
     def make_prior(self) -> Prior:
         """The prior of one tensor."""

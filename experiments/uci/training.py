@@ -19,7 +19,6 @@ from bnn.metrics.regression import log_densities
 from bnn.models import mlp
 from bnn.noise import Noise, Purpose
 from bnn.objectives import NegativeELBO
-from bnn.posteriors import MeanFieldNormal
 from bnn.schedules import Cosine, LinearWarmup
 from bnn.training import Info, Stack, StackedSteps, padded, stacked_values
 from experiments.uci.candidates import Candidate, Settings
@@ -61,17 +60,17 @@ def _build(
     made = {}
     for split in sorted({m.split for m in members}):
         keras.utils.set_random_seed(settings.seed + split)
-        posterior = MeanFieldNormal(settings.initial_scale)
-        prior = candidate.make_prior()
+        kernel, bias = candidate.make_posteriors(settings.initial_scale)
+        kernel_prior, bias_prior = candidate.make_priors()
         likelihood = candidate.make_likelihood()
         model = mlp(
             members[0].data.input_shape,
             likelihood.num_outputs(1),
             hidden=(settings.hidden,),
-            kernel_posterior=posterior,
-            bias_posterior=posterior,
-            kernel_prior=prior,
-            bias_prior=prior,
+            kernel_posterior=kernel,
+            bias_posterior=bias,
+            kernel_prior=kernel_prior,
+            bias_prior=bias_prior,
         )
         made[split] = model, likelihood
     model, likelihood = made[members[0].split]

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.records import read_rows, replace_rows
-from experiments.speed import run
+from experiments.speed import families, run
 from experiments.speed.cases import CASES, FAST, forward
 from experiments.speed.peers import PEERS
 from experiments.speed.revisions import _pairs, revisions_table
@@ -128,3 +128,22 @@ def test_a_tiny_session_of_ours(tmp_path, monkeypatch):
     assert "| 6-5-1 | flipout | bnn | XLA |" in tables
     assert "Gflop/s" in tables
     assert "Could not be measured: absent (no_such_package not installed)" in tables
+
+
+def test_families_are_set_beside_the_mean_field():
+    turns = [
+        families.Turn("Radial", "Flipout", i, ms, 1e-3, 12)
+        for i, ms in enumerate([1.1e-3, 1.15e-3, 1.3e-3])
+    ]
+    text = families.table(turns)
+    assert "| `Radial` | `Flipout` | 1.15 | 1.150 (1.125–1.225) | ≤ 1.2 reached | 12 |" in text
+    slow = [families.Turn("RankOne", "Reparameterization", 0, 1.2e-3, 1e-3, 12)]
+    assert "≤ 1.1 **not reached**" in families.table(slow)
+
+
+@pytest.mark.slow
+def test_a_family_takes_turns_with_the_mean_field():
+    turns = families.measure("RankOne", families.LOCAL, 2, fast=True)
+    assert [t.round for t in turns] == [0, 1]
+    assert all(t.seconds > 0 and t.reference > 0 for t in turns)
+    assert turns[0].parameters == 52 + 31 + 15 + 9  # kernels and biases with their factors

@@ -60,6 +60,21 @@ POSTERIORS = {
     "KTiedNormal rank 1": Descriptor(lambda: q.KTiedNormal(1, 0.5), ALL, 11),
     "Radial": Descriptor(lambda: q.Radial(1.0), ANY_DENSITY | {"Flipout"}, 12),
     "VariationalDropout": Descriptor(lambda: q.VariationalDropout(0.5), ALL, 12),
+    "SpikeAndSlabNormal": Descriptor(
+        lambda: q.SpikeAndSlabNormal(0.7, 0.4, 0.3, 1.0), WEIGHT_SPACE, 18, entropy=False
+    ),
+    "GroupHorseshoe": Descriptor(
+        lambda: q.GroupHorseshoe(0.3, 0.5, 0.5),
+        WEIGHT_SPACE | {"LocalReparameterization"},
+        12 + 4 * 3 + 4,
+        entropy=False,
+    ),
+    "BatchEnsemble": Descriptor(
+        lambda: q.BatchEnsemble(3, 0.4),
+        WEIGHT_SPACE | {"LocalReparameterization"},
+        6 + 3 * (3 + 2),
+        entropy=False,
+    ),
     "MCDropout": Descriptor(
         lambda: q.MCDropout(0.3), WEIGHT_SPACE | {"LocalReparameterization"}, 6, entropy=False
     ),

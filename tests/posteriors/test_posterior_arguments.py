@@ -17,7 +17,7 @@ from tests.posteriors.descriptors import POSTERIORS, build
 @pytest.mark.parametrize(
     "kind",
     [q.LowRankNormal, q.FullCovarianceNormal, q.MatrixNormal, q.Mixture, q.RankOne, q.KTiedNormal,
-     q.Radial, q.VariationalDropout, q.CouplingFlow],
+     q.Radial, q.VariationalDropout, q.CouplingFlow, q.SpikeAndSlabNormal, q.GroupHorseshoe],
 )  # fmt: skip
 def test_unusable_initial_scale(kind, scale):
     refusal = rf"initial_scale must be a positive number, got {scale}; .*Point\(\)"
@@ -33,6 +33,7 @@ def test_unusable_initial_scale(kind, scale):
         (q.KTiedNormal, "rank"),
         (q.Mixture, "num_components"),
         (q.RankOne, "num_components"),
+        (q.BatchEnsemble, "num_members"),
         (q.CouplingFlow, "num_couplings"),
         (q.CouplingFlow, "hidden_units"),
         (q.FullCovarianceNormal, "max_size"),
@@ -46,12 +47,18 @@ def test_unusable_count(kind, argument, count):
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan")])
 @pytest.mark.parametrize(
-    ("kind", "argument"), [(q.MCDropout, "rate"), (q.ConcreteDropout, "initial_rate")]
+    ("kind", "argument"),
+    [
+        (q.MCDropout, "rate"),
+        (q.ConcreteDropout, "initial_rate"),
+        (q.SpikeAndSlabNormal, "inclusion"),
+        (q.SpikeAndSlabNormal, "prior_inclusion"),
+    ],
 )
 def test_unusable_rate(kind, argument, rate):
     refusal = rf"{argument} must lie strictly between 0 and 1, got {rate}; .*Point\(\)"
     with pytest.raises(ValueError, match=refusal):
-        kind(rate)
+        kind(**{argument: rate})
 
 
 def test_other_unusable_scales():
@@ -59,6 +66,12 @@ def test_other_unusable_scales():
         q.ConcreteDropout(temperature=0)
     with pytest.raises(ValueError, match="separation must be a positive number, got -1"):
         q.Mixture(separation=-1)
+    with pytest.raises(ValueError, match=r"temperature must be at most 1, got 1\.5: a warmer"):
+        q.SpikeAndSlabNormal(temperature=1.5)
+    with pytest.raises(ValueError, match="global_scale must be a positive number, got 0"):
+        q.GroupHorseshoe(global_scale=0)
+    with pytest.raises(ValueError, match="separation must be a positive number, got 0"):
+        q.BatchEnsemble(separation=0)
     with pytest.raises(ValueError, match="factor_prior_scale must be a positive number, got 0"):
         q.RankOne(factor_prior_scale=0)
 
@@ -70,7 +83,9 @@ def test_a_large_covariance_is_refused():
         posterior.build(keras.layers.Layer(), "kernel", (20, 10), "zeros")
 
 
-@pytest.mark.parametrize("name", ["RankOne", "MCDropout", "ConcreteDropout"])
+@pytest.mark.parametrize(
+    "name", ["RankOne", "MCDropout", "ConcreteDropout", "BatchEnsemble", "GroupHorseshoe"]
+)
 def test_families_without_a_density(name):
     posterior = build(name)
     refusal = f"{type(posterior).__name__} has no density over the weights; use an objective"

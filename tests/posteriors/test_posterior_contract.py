@@ -1,15 +1,15 @@
 """The estimators' contract on every family of the table that has a covariance in closed form.
 
-Under the false-alarm rate of `tests/conformance`. Local forms of terms that an example's positions
-share, such as low rank, couple positions, which local reparameterization declares uncorrelated:
-the rows of this table have no positions under it.
+Under the false-alarm rate of `tests/conformance`.
 """
 
 import pytest
+import tensorflow as tf
 
 from bnn import estimators as e
 from bnn import layers
-from bnn.diagnostics import CHECKS, check_estimator
+from bnn import posteriors as q
+from bnn.diagnostics import CHECKS, Verdict, check_estimator
 from tests.posteriors.descriptors import POSTERIORS
 
 CHEAP = tuple(check for check in CHECKS if check not in ("modes", "ledger"))
@@ -29,8 +29,18 @@ CELLS = [
 EVERYDAY = [("LowRankNormal", "LocalReparameterization"), ("MatrixNormal", "Flipout")]
 
 
+SHARED = q.GroupHorseshoe.shared_covariance
+
+
+def _full_covariance(posterior):
+    second = posterior._per_weight(posterior._scale_moments()[1])
+    own = tf.reshape(tf.exp(2 * posterior.log_scale) * second, [-1])
+    return SHARED(posterior) + tf.linalg.diag(own)
+
+
 def report_on(name, estimator, checks=CHEAP, layer=None, shape=(3, 3)):
-    layer = layers.Dense(2) if layer is None else layer
+    # Members are common to all sites, which the contract takes to be independent: one site alone.
+    layer = layers.Dense(2, use_bias=name != "BatchEnsemble") if layer is None else layer
     return check_estimator(
         MAKE[estimator](), layer, POSTERIORS[name].make(), input_shape=shape, checks=checks
     )
@@ -47,6 +57,30 @@ def test_contract(name, estimator):
 def test_contract_in_the_long_table(name, estimator):
     report = report_on(name, estimator)
     assert report.ok, report
+
+
+# Families whose local form shares noise among an example's positions, and one that does not.
+POSITIONS = ["LowRankNormal", "MCDropout", "RankOne", "GroupHorseshoe", "MatrixNormal"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", POSITIONS)
+def test_local_forms_at_positions(name):
+    report = report_on(name, "LocalReparameterization", ("moments",), shape=(2, 2, 3))
+    assert report.ok, report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "forgotten", [None, lambda self: self.covariance()], ids=["none", "all of it"]
+)
+def test_what_positions_share_is_seen(forgotten, monkeypatch):
+    """Neither nothing nor everything: what z adds, and no more."""
+    wrong = (lambda self: None) if forgotten is None else forgotten
+    monkeypatch.setattr(q.GroupHorseshoe, "shared_covariance", wrong)
+    monkeypatch.setattr(q.GroupHorseshoe, "covariance", _full_covariance)
+    report = report_on("GroupHorseshoe", "LocalReparameterization", ("moments",), shape=(2, 2, 3))
+    assert report["covariance across positions"].verdict is Verdict.FAIL, report
 
 
 @pytest.mark.exhaustive

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bnn import posteriors as q
 from bnn.noise import Noise
-from bnn.posteriors import components, coupling_flow, dropout
+from bnn.posteriors import components, coupling_flow, dropout, multiplicative
 from tests.posteriors import laws
 from tests.posteriors.descriptors import build
 
@@ -76,7 +76,51 @@ class RankOneWithoutTheSecondMoments(q.RankOne):
         return tf.square(self.mean) * tf.einsum("kn,km->nm", *sides)
 
 
+class SpikesOfTheDiscreteMean(q.SpikeAndSlabNormal):
+    """π for E[s], which holds for t → 0 alone."""
+
+    def _switch_moments(self):
+        return tf.sigmoid(self.inclusion_logit), super()._switch_moments()[1]
+
+
+class SpikesOfTheDiscreteSecondMoment(q.SpikeAndSlabNormal):
+    def _switch_moments(self):
+        first = super()._switch_moments()[0]
+        return first, first
+
+
+class HorseshoeWithoutTheCommonScale(q.GroupHorseshoe):
+    """A scale of the tensor for every row."""
+
+    def _draw(self, noise, batch):
+        (own_loc, own), (loc, common) = self._log_z("rows"), self._log_z("tensor")
+        epsilon = noise.normal([2, *own_loc.shape], 1)
+        logs = own_loc + loc + tf.sqrt(own) * epsilon[0] + tf.sqrt(common) * epsilon[1]
+        return multiplicative.Factors(tf.exp(logs), None)
+
+
+class HorseshoeOfMedians(q.GroupHorseshoe):
+    """exp(m) for E[z], that of a log-normal number without its spread."""
+
+    def _scale_moments(self):
+        return tf.exp(self._log_group()[0]), super()._scale_moments()[1]
+
+
+class EnsembleOfMixedMembers(q.BatchEnsemble):
+    """The rows of one member with the columns of the next."""
+
+    def _draw(self, noise, batch):
+        factors = super()._draw(noise, batch)
+        shifted = super()._draw(noise.at(sample=noise.sample + 1), batch)
+        return multiplicative.Factors(factors.rows, shifted.columns)
+
+
 DEFECTS = [
+    ("SpikeAndSlabNormal", SpikesOfTheDiscreteMean, laws.check_moments),
+    ("SpikeAndSlabNormal", SpikesOfTheDiscreteSecondMoment, laws.check_moments),
+    ("GroupHorseshoe", HorseshoeWithoutTheCommonScale, laws.check_moments),
+    ("GroupHorseshoe", HorseshoeOfMedians, laws.check_moments),
+    ("BatchEnsemble", EnsembleOfMixedMembers, laws.check_moments),
     ("CouplingFlow", FlowWithAnInvertedJacobian, laws.check_density),
     ("CouplingFlow", FlowWithoutTheScalesDeterminant, laws.check_density),
     ("LowRankNormal", LowRankWithoutTheDeterminant, laws.check_density),

@@ -125,6 +125,12 @@ PRIORS = {
         closed=True,
         num_variables=2,
     ),
+    "FunctionSpaceNormal": Descriptor(
+        lambda: p.FunctionSpaceNormal(0.8),
+        lambda q, w: normal(w, 0, np.exp(value(q.variables[0]))),
+        closed=True,
+        num_variables=1,
+    ),
     "HierarchicalNormal": Descriptor(
         lambda: p.HierarchicalNormal(3.0, 2.0, 0.8), hierarchical, closed=True, num_variables=1
     ),
@@ -159,14 +165,17 @@ PRIORS = {
         normalised=False,
         closed=0.01,
     ),
+    "CorrelatedConvolution": Descriptor(
+        lambda: p.CorrelatedConvolution(0.8, 1.5), lambda q, w: normal(w, 0, 0.8).sum(), closed=True
+    ),
     "MatrixNormal": Descriptor(
         lambda: p.MatrixNormal(0.8, 0.6, -0.3),
         lambda q, w: matrix_normal(w, 0.8, 0.6, -0.3),
         closed=True,
     ),
 }
-DEPENDENT = ("HierarchicalNormal", "MatrixNormal")
-ABSTRACT = {"Prior", "ElementwiseNormal"}
+DEPENDENT = ("CorrelatedConvolution", "HierarchicalNormal", "MatrixNormal")
+ABSTRACT = {"Prior", "ElementwiseNormal", "Process", "SquaredExponential"}
 
 
 def build(name, shape=SHAPE, spread=0.3):

@@ -169,7 +169,8 @@ def test_kl_against_a_long_run(name, kind, assert_mean):
 
 
 CLOSED = {
-    "Normal", "Around", "ArrayNormal", "FanInNormal", "ARD", "HierarchicalNormal", "Laplace",
+    "Normal", "Around", "ArrayNormal", "FanInNormal", "ARD", "FunctionSpaceNormal",
+    "HierarchicalNormal", "Laplace",
 }  # fmt: skip
 
 

@@ -363,16 +363,33 @@ BAD_VALUES = {
         "gradient": ["'name'", "@Flipout"],
     },
     "NegativeELBO": {
+        "sobol": ["7", "'half'"],
         "likelihood": ["'name'", "@Flipout"],
         "num_samples": ["0", "5000000000000"],
         "antithetic": ["'yes'", "None"],
         "kl": ["'name'", "@Flipout"],
     },
     "StickingTheLanding": {
+        "sobol": ["7", "'half'"],
         "likelihood": ["'name'", "@Flipout"],
         "num_samples": ["0", "5000000000000"],
         "antithetic": ["'yes'", "None"],
         "kl": ["'name'", "@Flipout"],
+    },
+    "BatchEnsemble": {
+        "num_members": ["0", "5000000000000"],
+        "separation": ["-0.5", "1e999"],
+    },
+    "GroupHorseshoe": {
+        "initial_scale": ["-0.5", "1e999"],
+        "global_scale": ["-0.5", "1e999"],
+        "initial_spread": ["-0.5", "1e999"],
+    },
+    "SpikeAndSlabNormal": {
+        "inclusion": ["1.5", "-0.5"],
+        "prior_inclusion": ["1.5", "-0.5"],
+        "initial_scale": ["-0.5", "1e999"],
+        "temperature": ["1.5", "-0.5"],
     },
     "ConcreteDropout": {
         "initial_rate": ["-0.5", "1e999"],
@@ -437,8 +454,19 @@ BAD_VALUES = {
         "loc": ["'half'", "1e999"],
         "scale": ["-0.5", "1e999"],
     },
+    "CorrelatedConvolution": {
+        "scale": ["-0.5", "1e999"],
+        "length_scale": ["-0.5", "1e999"],
+    },
     "FanInNormal": {
         "gain": ["-0.5", "1e999"],
+    },
+    "FunctionSpaceNormal": {
+        "scale": ["-0.5", "1e999"],
+    },
+    "SquaredExponential": {
+        "scale": ["-0.5", "1e999"],
+        "length_scale": ["-0.5", "1e999"],
     },
     "HierarchicalNormal": {
         "shape": ["-0.5", "1e999"],

@@ -1,0 +1,1 @@
+"""Which variational family comes how near, and what it costs."""
