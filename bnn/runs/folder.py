@@ -230,6 +230,12 @@ def _expanded(path: str | Path) -> Path:
         ) from error
     if "\0" in str(expanded):
         raise ValueError(f"workdir must have no zero byte, got {str(path)!r}; choose another name.")
+    try:
+        str(expanded).encode()
+    except UnicodeEncodeError as error:  # TensorFlow takes no path whose bytes are not UTF-8
+        raise ValueError(
+            f"workdir must be text in UTF-8, got {str(path)!r}; choose another name."
+        ) from error
     return expanded
 
 
