@@ -236,6 +236,11 @@ def _expanded(path: str | Path) -> Path:
         raise ValueError(
             f"workdir must be text in UTF-8, got {str(path)!r}; choose another name."
         ) from error
+    if set(str(expanded.absolute())) & set("[]\\"):  # TensorFlow looks for checkpoints by it
+        raise ValueError(
+            f"workdir must have no brackets and no backslash in its path, which TensorFlow takes "
+            f"for a pattern, got {str(path)!r}; choose another name."
+        )
     return expanded
 
 

@@ -1,4 +1,4 @@
-"""Names of a run's folder: every one that the system takes, but for what is no text."""
+"""Names of a run's folder: any that the system takes, but for what TensorFlow cannot read."""
 
 import functools
 import os
@@ -76,3 +76,19 @@ def test_a_name_that_is_no_text_is_refused_before_anything_is_written(tmp_path, 
     with pytest.raises(ValueError, match=r"^workdir must be text in UTF-8, got .*gr\\udcfcn'; cho"):
         run(name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a[1-3]b", "[x]/run", "a\\b"])
+def test_what_tensorflow_takes_for_a_pattern_is_refused_before_anything_is_written(
+    tmp_path, clean_gin, monkeypatch, name
+):
+    """A run could not read its own checkpoints."""
+    with pytest.raises(ValueError, match=r"^workdir must have no brackets and no backslash in its"):
+        run(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    inside = tmp_path / "[here]"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    with pytest.raises(ValueError, match=r"for a pattern, got 'run'; choose another name\.$"):
+        run("run")
+    assert list(inside.iterdir()) == []
