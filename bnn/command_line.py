@@ -34,6 +34,8 @@ _REMEDIES = {
 }
 # What Python makes of an error of the system: number, words, and mostly a file.
 _SYSTEM = re.compile(r"\[Errno (\d+)\] ([^:\n]*)(?:: ['\"](.*?)['\"])?")
+# Keras sets a layer's message in bold, among the name of the layer and what it was called with.
+_OF_KERAS = re.compile(r"Exception encountered when calling .*?\x1b\[1m(.*?)\x1b\[0m", re.DOTALL)
 _MEMORY = (
     "lower the sizes of the model, run.batch_size, the objective's num_samples or "
     "run.num_predict_samples"
@@ -87,6 +89,8 @@ def _of_the_system(text: str) -> str | None:
 def _in_words(error: BaseException) -> str:
     """The message, with a remedy where it comes from the system or from TensorFlow."""
     text = re.sub(r" \(<(function|class) .*>\)", "", str(error))  # gin's addition
+    if (said := _OF_KERAS.search(text)) is not None:
+        text = said[1]
     first = re.sub(r"^(\{\{.*?\}\} ?)*", "", text.partition("\n")[0])
     if isinstance(error, MemoryError):
         return f"the machine's memory does not suffice ({first or 'no more is free'}); {_MEMORY}."

@@ -6,6 +6,8 @@ public interfaces only; a test holds the rest of the package to it.
 
 from __future__ import annotations
 
+import functools
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,9 +35,12 @@ __all__ = [
     "recording_is_stopped",
     "register_bitcast",
     "replace_child",
+    "spare_from_weight_decay",
     "substituted",
     "vectorized_depth",
 ]
+# What no optimizer's weight decay moves, by the identity of the variable.
+_SPARED: weakref.WeakValueDictionary[int, keras.Variable] = weakref.WeakValueDictionary()
 _CONTROL_FLOW = ("WhileBodyFuncGraph", "WhileCondFuncGraph", "CondBranchFuncGraph")
 
 
@@ -138,6 +143,37 @@ def vectorized_depth() -> int:
 def decays_weight(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
     """Whether an optimizer's decoupled weight decay, where it has any, moves this variable."""
     return bool(optimizer._use_weight_decay(variable))
+
+
+def spare_from_weight_decay(variables: Iterable[keras.Variable]) -> None:
+    """Has the decoupled weight decay of Keras's optimizers leave these variables as they are.
+
+    Whoever makes the optimizer, and whenever: Keras asks an optimizer for each variable whether it
+    decays, and from the first call of this function on the answer is no for these, and for all
+    others what it was.
+
+    Args:
+      variables: that are no weights, such as ln σ, which decay would pull to σ = 1.
+    """
+    _SPARED.update((id(variable), variable) for variable in variables)
+    _ask_before_decay()
+
+
+@functools.cache
+def _ask_before_decay() -> None:
+    asked = keras.optimizers.Optimizer._use_weight_decay
+
+    @functools.wraps(asked)
+    def use_weight_decay(self: keras.optimizers.Optimizer, variable: Any) -> bool:
+        if not asked(self, variable):
+            return False
+        answers, key = self._exclude_from_weight_decay_cache, self._var_key(variable)
+        if ("spared", key) not in answers:
+            made = (one for one in list(_SPARED.values()) if one._value is not None)
+            answers["spared", key] = any(self._var_key(one) == key for one in made)
+        return not answers["spared", key]
+
+    keras.optimizers.Optimizer._use_weight_decay = use_weight_decay
 
 
 def innermost_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

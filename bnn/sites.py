@@ -7,7 +7,12 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from bnn.compat import call_is_training, child_layers, in_symbolic_scope
+from bnn.compat import (
+    call_is_training,
+    child_layers,
+    in_symbolic_scope,
+    spare_from_weight_decay,
+)
 from bnn.draw import Draw, current_draw
 from bnn.operators import Operator
 from bnn.posteriors import Posterior
@@ -38,6 +43,8 @@ class Site:
     ) -> None:
         self.layer, self.name = layer, name
         self.operator, self.posterior, self.prior = operator, posterior, prior
+        # They are no weights: decay to 0 would be one to σ = 1, without any gradient.
+        spare_from_weight_decay([*posterior.scale_variables, *prior.variables])
 
     @property
     def label(self) -> str:

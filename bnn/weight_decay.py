@@ -6,43 +6,38 @@ from typing import Any
 
 import keras
 
-from bnn.compat import decays_weight, innermost_optimizer
+from bnn.compat import decays_weight, innermost_optimizer, spare_from_weight_decay
 from bnn.sites import sites
 
 
-def spare_scales(
+def check_decay(
     optimizer: keras.optimizers.Optimizer, model: keras.Model, likelihood: Any = None
 ) -> None:
-    """Excludes from the optimizer's weight decay what is no weight, before it is built.
+    """Makes sure that the optimizer's weight decay is for weights alone.
 
     Decay pulls every variable to 0, and ln σ = 0 is σ = 1: without any gradient σ would grow from
-    0.02 to 0.6 in 2,000 steps of AdamW(0.01, weight_decay=0.1). What the user has excluded stays
-    excluded.
+    0.02 to 0.6 in 2,000 steps of AdamW(0.01, weight_decay=0.1). Keras's optimizers spare the scales
+    of every site since it was made, in loops of the user's own, too.
 
     Args:
-      optimizer: with weight decay or without, not built.
+      optimizer: with weight decay or without.
       model: built, with random sites or without.
       likelihood: whose learned noise is spared, too.
 
     Raises:
-      ValueError: an optimizer that is built and would decay a scale.
+      ValueError: an optimizer that decays a scale by a rule of its own.
     """
     inner = innermost_optimizer(optimizer)
-    if not inner.weight_decay:
-        return
-    spared = _no_weights(model, likelihood)
-    if inner.built:
-        decayed = decayed_scales(inner, model, likelihood)
-        if decayed:
-            raise ValueError(
-                f"optimizer {type(inner).__name__} must not decay the scales of posteriors "
-                f"(weight_decay = {inner.weight_decay:g} would pull {len(decayed)} variables such "
-                f"as {decayed[0].path} to ln σ = 0), but it is built already and cannot leave them "
-                "out any more; pass a new one, or weight_decay=None: the prior decays the weights."
-            )
-        return
-    own = [v for v in model.trainable_variables if not decays_weight(inner, v)]
-    inner.exclude_from_weight_decay(var_list=[*spared, *own])
+    if likelihood is not None and inner.weight_decay:
+        spare_from_weight_decay(likelihood.variables)
+    decayed = decayed_scales(inner, model, likelihood)
+    if decayed:
+        raise ValueError(
+            f"optimizer {type(inner).__name__} must not decay the scales of posteriors "
+            f"(weight_decay = {inner.weight_decay:g} would pull {len(decayed)} variables such as "
+            f"{decayed[0].path} to ln σ = 0); use one of Keras's, or weight_decay=None: the prior "
+            "decays the weights."
+        )
 
 
 def decayed_scales(

@@ -37,6 +37,13 @@ def open_log(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, flags, 0o666), "ab")
 
 
+def in_words(error: BaseException) -> str:
+    """The message; that of the system with what to do about it."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename} cannot be used ({error.strerror}); name another --root."
+    return str(error)
+
+
 def check_text(what: str, value: str) -> str:
     """The value itself, of an option that ends up in scripts, tables and messages.
 

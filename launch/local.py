@@ -11,7 +11,10 @@ of the first that failed (42: the state is saved, start again).
 
 The workers speak over 127.0.0.1, but TensorFlow's servers (seen with 2.21) listen on all interfaces
 whatever address TF_CONFIG names, without encryption or password, and who reaches one can have it
-run operations: start several workers only where a firewall or a trusted network keeps others out.
+run operations. --private_network puts the group into a network of its own, in which there is no
+interface but loopback: it needs nobody's rights, and cuts the workers off from the internet, so
+that Weights & Biases is offline. Without it start several workers only where a firewall or a
+trusted network keeps others out.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from launch.command import (
     run_command,
 )
 from launch.group import Group, Worker, say
+from launch.private_network import enter_private_network
 
 _USAGE = "python -m launch.local [--workers=N] [options] -- <arguments of bnn.run>"
 _USAGE_ERROR = 2  # what Python's own parsers exit with
@@ -73,10 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_arguments(options.module, arguments)
         check_data_dir(arguments)
         check_workers(options.workers)
+        if options.private_network:
+            enter_private_network()
         workers = make_workers(command, options.workers, options.gpus_per_worker)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _USAGE_ERROR
+    if options.workers > 1 and not options.private_network:
+        say("the workers' servers listen on all interfaces; --private_network keeps others out")
     with Signals() as signals:
         for restart in range(options.restarts + 1):
             group = Group(
@@ -111,6 +119,11 @@ def _parser() -> Parser:
         "--gpus_per_worker",
         type=at_least(0),
         help="divide the visible GPUs; 0: use none (default: every worker sees all)",
+    )
+    parser.add_argument(
+        "--private_network",
+        action="store_true",
+        help="loopback alone, in a network of the group's own; Linux (default: all interfaces)",
     )
     add_group_options(parser)
     add_module_option(parser)

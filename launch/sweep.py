@@ -28,7 +28,7 @@ from launch.command import (
     check_data_dir,
     run_command,
 )
-from launch.files import folder
+from launch.files import folder, in_words
 from launch.points import Point
 from launch.pool import Pool, Slot, Task, make_slots, stop_code
 from launch.records import FAILED, FINISHED, WAITING, Records, last_line
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_data_dir(points[0].arguments)
         code = _run(options, records, points)
     except (ValueError, OSError, SubmissionError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_words(error)}", file=sys.stderr)
         return 2
     return code
 

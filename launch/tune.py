@@ -27,7 +27,7 @@ from launch.command import (
     check_data_dir,
     run_command,
 )
-from launch.files import folder, write_text
+from launch.files import folder, in_words, write_text
 from launch.points import Point
 from launch.pool import Pool, Task, make_slots, stop_code
 from launch.records import last_line
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise ValueError(tuning.fault)
             return code if signals.stop is None else stop_code(signals)
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_words(error)}", file=sys.stderr)
         return 2
 
 

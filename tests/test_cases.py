@@ -8,11 +8,7 @@ here. Number 22 is no fault but a property of the bound, of which training and r
 import ast
 import pathlib
 
-import keras
-import numpy as np
 import pytest
-
-import bnn
 
 ROOT = pathlib.Path(__file__).parent
 CALLS = "objectives/test_objective_calls.py"
@@ -53,7 +49,8 @@ CASES = {
     ),
     "09": (
         "weight decay leaves the scales of posteriors alone",
-        "test_cases.py::test_weight_decay_leaves_scales_alone",
+        "test_weight_decay.py::test_the_scales_stay_in_a_loop_of_the_users_own",
+        "test_weight_decay.py::test_the_scales_of_a_bayesian_model_stay",
     ),
     "10": (
         "a learned noise level is one for each target, or refused before its width is known",
@@ -114,18 +111,3 @@ def test_a_case_has_its_tests(case):
         path, _, function = name.partition("::")
         tree = ast.parse((ROOT / path).read_text())
         assert function in {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}, name
-
-
-@pytest.mark.parametrize("optimizer", [keras.optimizers.AdamW, keras.optimizers.Lion])
-def test_weight_decay_leaves_scales_alone(optimizer):
-    """Without any gradient means decay, and scales stay, whose parameters would go to 0."""
-    network = keras.Sequential([keras.Input((3,)), bnn.layers.Dense(2)])
-    model = bnn.BayesianModel(network, bnn.likelihoods.Categorical())
-    model.compile(optimizer(0.01, weight_decay=0.5))
-    variables = network.trainable_variables
-    posterior = network.layers[0].kernel_posterior
-    mean, variance = posterior.mean.numpy(), posterior.variance.numpy()
-    for _ in range(20):
-        model.optimizer.apply([0 * v.value for v in variables], variables)
-    np.testing.assert_array_equal(posterior.variance.numpy(), variance)
-    assert np.abs(posterior.mean.numpy()).sum() < 0.95 * np.abs(mean).sum()

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 import bnn
+from bnn import compat
 from bnn.methods import MAP, Problem, VariationalInference
-from bnn.weight_decay import decayed_scales, spare_scales
+from bnn.weight_decay import check_decay, decayed_scales
 
 DECAYING = {
     "AdamW": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
@@ -59,10 +60,26 @@ def test_the_scales_of_a_method_stay_and_its_learned_noise_and_prior(name):
         np.testing.assert_array_equal(old, new)
 
 
-def test_without_care_they_move():
-    """The defect that the tests above are for."""
+def test_the_scales_stay_in_a_loop_of_the_users_own():
+    """The optimizer is Keras's, and nobody but Keras sees it."""
+    model = network(kernel_prior=bnn.priors.Normal(scale=0.5, trainable=True))
+    noise = bnn.likelihoods.Normal(scale=0.3, trainable=True)
+    noise.build(3)
+    variables = [*model.trainable_variables, *noise.variables]
+    before = [v.numpy() for v in variables]
+    for built_first in (True, False):
+        optimizer = DECAYING["AdamW"]()
+        if built_first:
+            optimizer.build(variables)
+        without_gradients(optimizer, variables, 100)
+    moved = {v.name for v, old in zip(variables, before, strict=True) if (v.numpy() != old).any()}
+    assert moved == {"kernel_loc"}  # a bias of zeros stays by itself
+
+
+def test_the_defect_is_seen(monkeypatch):
+    """Where nobody asks, as Keras alone does not: σ grows by half."""
     model, optimizer = network(), DECAYING["AdamW"]()
-    optimizer.build(model.trainable_variables)
+    monkeypatch.setattr(compat, "_SPARED", {})
     before = sigma(model).mean()
     without_gradients(optimizer, model.trainable_variables)
     assert sigma(model).mean() > 1.5 * before
@@ -71,7 +88,7 @@ def test_without_care_they_move():
 def test_what_the_user_excluded_stays_excluded():
     model, optimizer = network(), DECAYING["AdamW"]()
     optimizer.exclude_from_weight_decay(var_names=["bias_loc"])
-    spare_scales(optimizer, model)
+    check_decay(optimizer, model)
     before = [v.numpy() for v in model.trainable_variables]
     model.layers[0].bias_loc.assign(np.ones(3))
     without_gradients(optimizer, model.trainable_variables, 3)
@@ -80,11 +97,21 @@ def test_what_the_user_excluded_stays_excluded():
     assert decayed_scales(optimizer, model) == []
 
 
-def test_an_optimizer_that_is_built_is_refused():
-    model, optimizer = network(), DECAYING["AdamW"]()
-    optimizer.build(model.trainable_variables)
+def test_other_variables_decay_as_ever():
+    network()  # from now on Keras asks
+    variable, optimizer = keras.Variable([1.0, 2.0]), DECAYING["AdamW"]()
+    without_gradients(optimizer, [variable], 50)
+    np.testing.assert_allclose(variable.numpy(), [0.999**50, 2 * 0.999**50], rtol=1e-5)
+
+
+def test_an_optimizer_with_a_rule_of_its_own_is_refused():
+    class Own(keras.optimizers.AdamW):
+        def _use_weight_decay(self, variable):
+            return True
+
+    model, optimizer = network(), Own(weight_decay=0.1)
     assert len(decayed_scales(optimizer, model)) == 2
-    with pytest.raises(ValueError, match=r"AdamW must not decay the scales.*weight_decay = 0\.1.*"):
+    with pytest.raises(ValueError, match=r"Own must not decay the scales.*weight_decay = 0\.1.*"):
         bnn.BayesianModel(model, bnn.likelihoods.Categorical()).compile(optimizer)
 
 
@@ -92,7 +119,7 @@ def test_without_decay_or_scales_nothing_is_done():
     built = keras.optimizers.Adam()
     model = network()
     built.build(model.trainable_variables)
-    spare_scales(built, model)
+    check_decay(built, model)
     assert decayed_scales(built, model) == []
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     optimizer = DECAYING["AdamW"]()

@@ -269,10 +269,8 @@ def _decay(loop: Loop, optimizer: keras.optimizers.Optimizer | None) -> Finding:
         return Finding(name, Verdict.PASS, "no scale is decayed.")
     words = (
         f"{type(optimizer).__name__}'s weight decay moves {len(decayed)} scales, such as "
-        f"{decayed[0].path}, towards ln σ = 0, that is σ = 1, without any gradient. Before the "
-        "optimizer is built: optimizer.exclude_from_weight_decay(var_list=[v for s in "
-        "bnn.sites(model).values() for v in s.posterior.scale_variables]); or no weight decay: the "
-        "prior is one."
+        f"{decayed[0].path}, towards ln σ = 0, that is σ = 1, without any gradient. Use an "
+        "optimizer of Keras, whose decay leaves them alone, or no weight decay: the prior is one."
     )
     return Finding(name, Verdict.FAIL, words)
 

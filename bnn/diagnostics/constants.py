@@ -30,10 +30,12 @@ _NOISE_KL = 1.0
 # From this share of either on the bound has chosen, and not the training failed.
 _CHOSEN = 0.5
 _MONTE_CARLO = MonteCarlo(32)
+# How the words of a warning begin, by which reports find them.
+NO_BETTER = "The model predicts no better than a constant"
 REMEDIES = (
     "a tempered bound (`kl_weight` below 1, named as tempered), posteriors with dependent weights "
-    "(`FullCovarianceNormal`, `LowRankNormal`), fewer weights, or MAP (`Point` posteriors), which "
-    "shows what the architecture can do"
+    "(`FullCovarianceNormal`, `LowRankNormal`), fewer weights, a method that has no such bound "
+    "(`Laplace`, `NUTS`), or MAP (`Point` posteriors), which shows what the architecture can do"
 )
 
 
@@ -117,7 +119,7 @@ def constant_warning(
     if versus is None or versus.is_better:
         return ""
     found = None if train is None else neighbour_error(task, *train)
-    said = f"The model predicts no better than a constant: {versus.numbers}."
+    said = f"{NO_BETTER}: {versus.numbers}."
     if train is None or found is None:
         return f"{said} Whether there is more to learn was not looked at. Remedies: {REMEDIES}."
     if not found.is_better:

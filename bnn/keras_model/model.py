@@ -22,7 +22,7 @@ from bnn.prediction import predict
 from bnn.predictive import Predictive, predictive
 from bnn.schedules import Constant, Schedule
 from bnn.sites import sites
-from bnn.weight_decay import spare_scales
+from bnn.weight_decay import check_decay
 
 
 @keras.saving.register_keras_serializable(package="bnn")
@@ -138,7 +138,7 @@ class BayesianModel(keras.Model):
                     f"{type(self.likelihood).__name__}(), and the KL; choose another likelihood."
                 )
         optimizer = keras.optimizers.get(optimizer)
-        spare_scales(optimizer, self.network, self.likelihood)
+        check_decay(optimizer, self.network, self.likelihood)
         self._estimator = serving_estimator(self.network, estimator)
         self._objective = unbound_objective(objective)
         self._kl_weight = as_schedule(kl_weight)

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bnn.compat import spare_from_weight_decay
+
 
 def check_positive(argument: str, value: Any) -> float:
     """The value as a float; ValueError unless it is a positive finite number."""
@@ -54,6 +56,7 @@ class PerColumn:
                 autocast=False,
                 name=self._name,
             )
+            spare_from_weight_decay([self._variable])
         elif self._variable.shape != (int(num_targets),):
             raise ValueError(
                 f"{self._owner} was built for {self._variable.shape[0]} target columns, got "

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.compat import spare_from_weight_decay
 from bnn.likelihoods.categorical import no_units
 from bnn.likelihoods.class_mixture import ClassMixture
 from bnn.likelihoods.columns import as_samples
@@ -42,6 +43,7 @@ class Ordinal(Classification):
             self._cutpoints = keras.Variable(
                 values.astype(np.float32), dtype="float32", autocast=False, name="cutpoints"
             )
+            spare_from_weight_decay([self._cutpoints])
         elif self._cutpoints.shape[0] != num_targets - 1:
             raise ValueError(
                 f"Ordinal was built for {self._cutpoints.shape[0] + 1} classes, got {num_targets}; "

@@ -14,7 +14,7 @@ from bnn.methods.problem import Problem
 from bnn.noise import Noise
 from bnn.prediction import Draws, Functions, predict
 from bnn.training import Archive, Stepper
-from bnn.weight_decay import spare_scales
+from bnn.weight_decay import check_decay
 
 # Inputs per pass: bounds the memory of convolutional activations; the samples do not depend on it.
 _PREDICT_BATCH = 1000
@@ -70,7 +70,7 @@ class Method(Stepper, abc.ABC):
             )
         self.problem = problem
         if problem.optimizer is not None:
-            spare_scales(problem.optimizer, problem.model, problem.likelihood)
+            check_decay(problem.optimizer, problem.model, problem.likelihood)
             problem.optimizer.build(list(self.trained))
 
     @property

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.compat import all_layers
 from bnn.described import Described
 from bnn.divergences import KLChoice
 from bnn.draw import Draw
@@ -251,13 +252,17 @@ class NegativeELBO(Described):
     ) -> Sampled:
         """Calls the model in S draws; arguments as in `__call__`.
 
-        State that the model changes when it is called, such as moving averages, keeps the change of
-        the first draw: with all of them a momentum m would act as m^S.
+        Every draw begins with the state that the first began with, as that of a stateful recurrent
+        layer. State that the model changes when it is called, such as moving averages, keeps the
+        change of the first draw: with all of them a momentum m would act as m^S.
         """
         draws, structures, log_likelihoods, penalties = [], [], [], []
-        state = _call_state(model) if training and self.num_samples > 1 else []
+        state = _call_state(model) if self.num_samples > 1 else []
+        before = [tf.identity(v) for v in state]
         after_first: list[tf.Tensor] = []
         for sample in range(self.num_samples):
+            if sample:
+                _assign(state, before)
             draw = Draw(noise.at(sample=sample), estimator)
             with draw:
                 outputs = model(inputs, training=training)
@@ -270,8 +275,7 @@ class NegativeELBO(Described):
             penalties.append(tf.add_n(model.losses) if model.losses else tf.constant(0.0))
             if sample == 0:
                 after_first = [tf.identity(v) for v in state]
-        for variable, value in zip(state, after_first, strict=True):
-            variable.assign(value)
+        _assign(state, after_first)
         require_tracked(model, draws[0])
         penalty = tf.add_n(penalties) / self.num_samples
         return Sampled(draws, structures, tf.stack(log_likelihoods), penalty)
@@ -292,5 +296,15 @@ class NegativeELBO(Described):
 
 
 def _call_state(model: keras.Model) -> list[keras.Variable]:
-    """What a call changes, but for the states of seed generators, which have to move on."""
-    return [v for v in model.non_trainable_variables if "float" in v.dtype]
+    """What a call changes, but for the states of seed generators, which have to move on.
+
+    Keras does not count the states of stateful recurrent layers among a model's variables.
+    """
+    states = [getattr(layer, "states", None) or [] for layer in all_layers(model)]
+    recurrent = [v for v in keras.tree.flatten(states) if isinstance(v, keras.Variable)]
+    return [v for v in [*model.non_trainable_variables, *recurrent] if "float" in v.dtype]
+
+
+def _assign(variables: list[keras.Variable], values: list[tf.Tensor]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -32,6 +32,12 @@ _OTHERS = flags.DEFINE_multi_string(
     "Image set in the layout of MNIST that runs which classify are tested against, such as kmnist; "
     "repeatable.",
 )
+_IMPORT = flags.DEFINE_multi_string(
+    "import",
+    [],
+    "Module whose code --out_of_distribution may run where a run's configuration names it; "
+    "repeatable.",
+)
 _TITLE = flags.DEFINE_string("title", "Report", "Title of the report.")
 flags.adopt_module_key_flags(command_line)
 
@@ -49,6 +55,7 @@ def main(argv: Sequence[str]) -> int:
         baseline=_BASELINE.value,
         skip_unfinished=_SKIP.value,
         out_of_distribution=_OTHERS.value,
+        imports=_IMPORT.value,
         title=_TITLE.value,
     )
 

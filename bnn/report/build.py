@@ -24,6 +24,7 @@ def build_report(
     baseline: str | None = None,
     skip_unfinished: bool = False,
     out_of_distribution: Sequence[str] = (),
+    imports: Sequence[str] = (),
     title: str = "Report",
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
@@ -40,6 +41,7 @@ def build_report(
       skip_unfinished: leave out unfinished runs instead of refusing.
       out_of_distribution: image sets that runs which classify are to predict first, where they
         have not; see `bnn.report.out_of_distribution`.
+      imports: modules whose code the runs' recorded configurations may run for that.
       title: of the report.
       say: told of progress and of every fault, a line each.
 
@@ -60,7 +62,7 @@ def build_report(
     if out_of_distribution:
         from bnn.report.out_of_distribution import predict_other_sets
 
-        faults += predict_other_sets(found.runs, out_of_distribution, say)
+        faults += predict_other_sets(found.runs, out_of_distribution, say, imports)
     with tempfile.TemporaryDirectory(prefix="bnn-report-") as temporary:
         folder = Path(temporary)
         blocks: list[Block] = []

@@ -14,7 +14,10 @@ from bnn.runs.restore import restore
 
 
 def predict_other_sets(
-    runs: Sequence[Run], names: Sequence[str], say: Callable[[str], None] = lambda line: None
+    runs: Sequence[Run],
+    names: Sequence[str],
+    say: Callable[[str], None] = lambda line: None,
+    imports: Sequence[str] = (),
 ) -> list[str]:
     """Leaves the predictions for other image sets in the folders of the runs that classify.
 
@@ -25,10 +28,12 @@ def predict_other_sets(
       runs: finished ones, with their checkpoints.
       names: of folders of `BNN_DATA_DIR` in the layout of MNIST, such as "kmnist".
       say: told of every run before it predicts.
+      imports: modules that a recorded configuration may import.
 
     Returns:
       A line for each run that cannot take a set, with the reason: images of another size, a
-      checkpoint that is missing or cannot be restored, a folder that cannot be written.
+      checkpoint that is missing or cannot be restored, code that is not allowed, a folder that
+      cannot be written.
 
     Raises:
       FileNotFoundError: a set is missing.
@@ -49,7 +54,7 @@ def predict_other_sets(
         }
         if missing:
             say(f"{run.path}: predicting {', '.join(missing)}")
-            skipped += _predict(run.path, missing)
+            skipped += _predict(run.path, missing, imports)
     return skipped
 
 
@@ -58,10 +63,10 @@ def out_of_distribution_file(folder: Path, name: str) -> Path:
     return folder / "predictions" / "out_of_distribution" / f"{name}.npz"
 
 
-def _predict(folder: Path, images: Mapping[str, np.ndarray]) -> list[str]:
+def _predict(folder: Path, images: Mapping[str, np.ndarray], imports: Sequence[str]) -> list[str]:
     """Predicts the sets that the run can take; a line for each of the others."""
     try:
-        trained = restore(folder)
+        trained = restore(folder, imports=imports)
     except (ValueError, OSError, RuntimeError) as damage:
         return [f"{folder} is not tested against {', '.join(images)}: {_one_line(damage)}"]
     skipped = []

@@ -53,7 +53,7 @@ def check_bindings(complete: bool = True) -> None:
         for parameter, value in values.items():
             if parameter not in known and selector.startswith("keras.optimizers."):
                 raise ValueError(
-                    f"{name}.{parameter} must be a parameter of {name}, got an unknown name; use "
+                    f"{name}.{parameter} must be a parameter of {name}, got {value!r}; use "
                     f"one of {', '.join(known)}."
                 )
             if parameter in known:
@@ -113,7 +113,7 @@ class _Parameter(NamedTuple):
 
     def check(self, value: Any) -> None:
         """Raises ValueError for a value, as gin has it, that the parameter cannot have."""
-        seen = _seen(value)
+        seen = as_known(value)
         if seen is self.default or (type(seen) is type(self.default) and seen == self.default):
             return
         requirement, numbers = words(self.kind), list(_numbers(seen))
@@ -158,20 +158,20 @@ class _Parameter(NamedTuple):
         return "None" if "None" in text else repr(self.default)
 
 
-def _seen(value: Any) -> Any:
+def as_known(value: Any) -> Any:
     """The value as the kinds know it: references say what they give, macros what they stand for."""
     if isinstance(value, gin.config.ConfigurableReference):
         target = value.configurable.wrapped
         if value.configurable.selector == "gin.macro":
             held = gin.config._CONFIG.get(value.config_key, {})
-            return _seen(held["value"]) if "value" in held else Made(None, repr(value))
+            return as_known(held["value"]) if "value" in held else Made(None, repr(value))
         if value.configurable.selector.startswith("gin."):
             return Made(None, repr(value))
         return Made(result(target), repr(value)) if value.evaluate else Named(target, repr(value))
     if isinstance(value, collections.abc.Mapping):
-        return {key: _seen(one) for key, one in value.items()}
+        return {key: as_known(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_seen(one) for one in value)
+        return type(value)(as_known(one) for one in value)
     return value
 
 

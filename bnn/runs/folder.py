@@ -230,6 +230,17 @@ def _expanded(path: str | Path) -> Path:
         ) from error
     if "\0" in str(expanded):
         raise ValueError(f"workdir must have no zero byte, got {str(path)!r}; choose another name.")
+    try:
+        str(expanded).encode()
+    except UnicodeEncodeError as error:  # TensorFlow takes no path whose bytes are not UTF-8
+        raise ValueError(
+            f"workdir must be text in UTF-8, got {str(path)!r}; choose another name."
+        ) from error
+    if set(str(expanded.absolute())) & set("[]\\"):  # TensorFlow looks for checkpoints by it
+        raise ValueError(
+            f"workdir must have no brackets and no backslash in its path, which TensorFlow takes "
+            f"for a pattern, got {str(path)!r}; choose another name."
+        )
     return expanded
 
 

@@ -22,6 +22,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.data import memory
+
 _PLAIN = (bool, int, str, type(None))
 # State that training changes, or caches: the same object is the same description before and after.
 _STATE = (keras.Variable, tf.Variable, keras.Model, types.ModuleType)
@@ -129,7 +131,10 @@ def _described(name: str, value: Any, depth: int) -> Any:
 def _array(name: str, array: np.ndarray) -> Any:
     if array.dtype == object:
         raise _undescribable(name, array, "an array of objects has no bytes of its own")
-    digest = hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
+    rows = array if array.ndim else array[np.newaxis]
+    for part in memory.blocks(rows):  # the bytes of all of it would be the data once more
+        digest.update(np.ascontiguousarray(rows[part]).tobytes())
     return {"array": str(array.dtype), "shape": list(array.shape), "digest": digest.hexdigest()}
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import tensorflow as tf
-
 from bnn.runs.calibration_file import NAME as CALIBRATION
 from bnn.runs.folder import RunFolder
+from bnn.training.checkpoints import newest_checkpoint
 
 
 def model_files(folder: RunFolder) -> dict[str, Path]:
@@ -18,7 +17,7 @@ def model_files(folder: RunFolder) -> dict[str, Path]:
     Raises:
       FileNotFoundError: the folder has no checkpoint.
     """
-    newest = tf.train.latest_checkpoint(str(folder.checkpoints))
+    newest = newest_checkpoint(folder.checkpoints)
     if newest is None:
         raise FileNotFoundError(
             f"workdir {folder.path} must hold a checkpoint in {folder.checkpoints.name}/, but has "
@@ -26,8 +25,8 @@ def model_files(folder: RunFolder) -> dict[str, Path]:
         )
     parts = [
         folder.checkpoints / "checkpoint",  # which one is the newest
-        *sorted(folder.checkpoints.glob(f"{Path(newest).name}.*")),
-        *sorted(folder.checkpoints.glob(f"finished/{Path(newest).name}.*")),
+        *sorted(folder.checkpoints.glob(f"{newest.name}.*")),
+        *sorted(folder.checkpoints.glob(f"finished/{newest.name}.*")),
         folder.config,
         folder.arguments,
         folder.data,

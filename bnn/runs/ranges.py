@@ -96,7 +96,7 @@ _OWN = {
     **dict.fromkeys(("num_workers", "split"), Range(0, _MOST_COUNT)),
     "Crop.padding": _COUNT,
     "GroupNormalization.groups": Range(-1, _MOST_COUNT),
-    **dict.fromkeys(("kl_weight", "save_seconds"), _AT_LEAST_ZERO),
+    **dict.fromkeys(("kl_weight", "save_seconds", "start_timeout"), _AT_LEAST_ZERO),
     **dict.fromkeys(("SGLD.temperature", "SGHMC.temperature"), _AT_LEAST_ZERO),  # 0: a descent
     **dict.fromkeys(("rate", "initial_rate", "weight", "level", "test_fraction"), _INSIDE),
     **dict.fromkeys(

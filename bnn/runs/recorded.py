@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gin
 
-from bnn.runs.bindings import check_bindings
+from bnn.runs.bindings import as_known, check_bindings, require_root
 from bnn.runs.configuration import OF_GIN, check_recorded, start_devices
 from bnn.runs.folder import Identity, RunFolder, read_config
 from bnn.runs.gin_errors import in_words
@@ -18,6 +18,7 @@ from bnn.runs.prepare import prepare, run_folder
 from bnn.runs.session import Session
 
 _ROOT = "bnn.experiment"
+_LONGEST = 500  # characters of what gin says of a file that it cannot read
 
 
 def recorded_folder(folder: str | Path) -> RunFolder:
@@ -66,8 +67,11 @@ def prepare_recorded(
     check_recorded(text, imports, files.config)
     held = files.identity()
     _require_arguments(files, held, arguments)
-    with _configuration(files.config, [f"import {_ROOT}\n{text}", *bindings]):
+    with _configuration(files.config, text):
+        _require_allowed_functions(files.config, imports)
+        _parse("--gin_bindings", bindings)
         check_bindings()
+        _require_root(files.config, arguments)
         gin.bind_parameter(f"{_ROOT}.run.tracker", None)
         if one_device:
             gin.bind_parameter(f"{_ROOT}.run.strategy", None)
@@ -125,18 +129,67 @@ def _require_same_data(files: RunFolder, held: Identity, session: Session) -> No
 
 
 @contextlib.contextmanager
-def _configuration(path: Path, texts: Sequence[str]) -> Iterator[None]:
+def _configuration(path: Path, text: str) -> Iterator[None]:
     """Gin with this configuration alone; with its own again afterwards."""
     with gin.unlock_config():
         held = gin.config_str()
         gin.clear_config()
         try:
-            for text in texts:
-                try:
-                    gin.parse_config(text)
-                except OF_GIN as error:
-                    raise ValueError(in_words(error, [str(path)], texts[1:])) from error
+            _parse(str(path), [f"import {_ROOT}\n{text}"])
             yield
         finally:
             gin.clear_config()
             gin.parse_config(held)
+
+
+def _parse(place: str, texts: Sequence[str]) -> None:
+    for text in texts:
+        try:
+            gin.parse_config(text)
+        except OF_GIN as error:
+            said = in_words(error, [place], texts)
+            said = said if len(said) < _LONGEST else f"{said[:_LONGEST]} …; restore the file."
+            raise ValueError(f"{place} cannot be read as a configuration: {said}") from error
+
+
+def _require_root(path: Path, arguments: Collection[str]) -> None:
+    try:
+        require_root(arguments)
+    except ValueError as missing:
+        raise ValueError(
+            f"{path} does not describe a whole run: {missing} Restore the file, or start the run "
+            "in a new folder."
+        ) from missing
+
+
+def _require_allowed_functions(path: Path, imports: Sequence[str]) -> None:
+    """Raises ValueError for a function or class that a recorded text, and no name, would call.
+
+    A module that is imported already is not enough: that would be any function of Python's own.
+    """
+    for (scope, selector), values in gin.config._CONFIG.items():
+        for parameter, value in values.items():
+            place = f"{scope}/" * bool(scope) + f"{selector.rpartition('.')[2]}.{parameter}"
+            if _is_described(value):
+                raise ValueError(
+                    f"{path} must name what it builds, as @zeros(), but {place} describes an "
+                    f"object of another module by a dict, got {value!r:.200}; correct the line if "
+                    "you trust the folder."
+                )
+            if (selector, parameter) != ("bnn.data.from_function", "function"):
+                continue
+            named = as_known(value)  # a macro stands for its value
+            module = named.replace(":", ".").rpartition(".")[0] if isinstance(named, str) else ""
+            if not any(module == one or module.startswith(f"{one}.") for one in imports):
+                raise ValueError(
+                    f"{path} has the data made by a function, {place} = {value!r}, which would run "
+                    f"the code of its module; if you trust it, allow it with --import={module}, or "
+                    f"imports=[{module!r}] in Python."
+                )
+
+
+def _is_described(value: Any) -> bool:
+    """Whether Keras would import a class by what a value says, or one inside of it."""
+    if isinstance(value, Mapping):
+        return "class_name" in value or any(map(_is_described, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_is_described, value))

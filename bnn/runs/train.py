@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 import zlib
 from typing import Any
@@ -12,6 +13,7 @@ from bnn.runs.finished import Run
 from bnn.runs.folder import Identity
 from bnn.runs.progress import probe_metrics, progress_metrics, score
 from bnn.runs.recorded import load
+from bnn.runs.rehearsal import rehearse
 from bnn.runs.results import show_finished, summary, write_results
 from bnn.runs.session import Session
 from bnn.runs.tracked import flat_config
@@ -25,6 +27,8 @@ def train(session: Session, trackers: Tracker) -> Run:
     A run that has ended with another `num_predict_samples` is evaluated again, and not trained.
     """
     folder, workers = session.folder, session.strategy.workers
+    if not os.path.exists(folder.config):  # which is False, too, of a name that cannot be
+        rehearse(session)
     finished: dict[str, Any] | None = None
     refused: Exception | None = None
     try:

@@ -241,6 +241,15 @@ class Checkpoints:
         return prefix
 
 
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The path prefix of the newest checkpoint in a folder, which may have any name.
+
+    `tf.train.latest_checkpoint` takes brackets in the folder's name for a pattern.
+    """
+    found = _steps(folder)
+    return found[max(found)] if found else None
+
+
 def _steps(folder: Path) -> dict[int, Path]:
     """The checkpoints of a folder: step to path prefix."""
     matches = (_NAME.fullmatch(p.name) for p in folder.glob("ckpt-*.index"))

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from bnn.compat import adopt_reduced_gradients
+from bnn.training.peers import check_addresses, meet
 from bnn.training.workers import Workers
 
 # TensorFlow fixes devices and collectives when it starts: one strategy serves a whole process,
@@ -133,15 +134,22 @@ class MultiWorker(Strategy):
 
     Args:
       shared_noise: see `Strategy`.
+      start_timeout: seconds in which every other worker must listen at its address; 0: it waits
+        for ever.
+
+    Raises:
+      ValueError: TF_CONFIG is missing, or its addresses cannot be right.
+      TimeoutError: a worker did not come.
     """
 
-    def __init__(self, shared_noise: bool = False) -> None:
+    def __init__(self, shared_noise: bool = False, start_timeout: float = 600.0) -> None:
         super().__init__(shared_noise)
         addresses, index = _cluster(os.environ.get("TF_CONFIG"))
-        strategy = _start(
-            f"MultiWorker over {len(addresses)} workers",
-            tf.distribute.MultiWorkerMirroredStrategy,
-        )
+        check_addresses(addresses)
+        key = f"MultiWorker over {len(addresses)} workers"
+        if key not in _STARTED:
+            meet(addresses, index, start_timeout)
+        strategy = _start(key, tf.distribute.MultiWorkerMirroredStrategy)
         self.distributed = strategy if strategy.num_replicas_in_sync > 1 else None
         self.workers = Workers(self.distributed, index, addresses)
 

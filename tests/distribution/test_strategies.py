@@ -125,6 +125,14 @@ def test_layers_that_would_go_wrong_silently_are_refused(kind):
     assert "@OneDevice()" in str(caught.value)
 
 
+def test_a_stateful_layer_is_refused_by_runs():
+    layer = bnn.layers.GRU(3, stateful=True)
+    inputs = keras.Input(batch_shape=(4, 5, 2))
+    model = keras.Model(inputs, keras.layers.Dense(2)(layer(inputs)))
+    with pytest.raises(ValueError, match=r"must not be stateful.* random order.*stateful=False"):
+        check_layers(model, 1)
+
+
 def test_other_layers_are_not_refused():
     layers = [keras.layers.LayerNormalization(), bnn.layers.Dense(2), keras.layers.ReLU()]
     check_layers(keras.Sequential([keras.Input((4,)), *layers]), 4)

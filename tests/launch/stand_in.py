@@ -29,6 +29,8 @@ def main():
         listener = socket.create_server((host, int(port)))
     keys = ("TF_CONFIG", "CUDA_VISIBLE_DEVICES", "SLURMD_NODENAME", "SLURM_RESTART_COUNT")
     facts = {key: os.environ.get(key) for key in keys}
+    facts["interfaces"] = [name for _, name in socket.if_nameindex()]
+    facts["user"] = os.getuid()
     print("facts", json.dumps({"pid": os.getpid(), "arguments": sys.argv[1:], **facts}), flush=True)
     if options.attempts and index == 0:
         attempt(*options.attempts.rsplit(":", 1))

@@ -164,6 +164,18 @@ def test_a_sweep_on_slurm_is_one_array(sweep, fake_program, tmp_path):
     assert "#SBATCH --array=0-0%2\n" in (tmp_path / "script").read_text()
 
 
+def test_a_dry_run_on_slurm_prints_the_script_and_the_elements(sweep, fake_program, tmp_path):
+    fake_program("sbatch", f"touch {tmp_path}/submitted_it")
+    code, out, err = sweep(FILE, "--backend=slurm", "--time=60", "--max_running=2", "--dry_run")
+    assert code == 0, err
+    assert out.startswith("#!")
+    assert "#SBATCH --array=0-3%2\n" in out
+    assert "-m launch.slurm_task" in out
+    assert out.count("python -m tests.launch.stub_trainer --gin_file=") == 4
+    assert not (tmp_path / "s").exists()
+    assert not (tmp_path / "submitted_it").exists()
+
+
 def test_slurm_that_is_not_there_is_said(sweep, tmp_path):
     code, _, err = sweep(FILE, "--backend=slurm")
     assert code == 2

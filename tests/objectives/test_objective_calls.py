@@ -297,6 +297,34 @@ def test_moving_averages_move_once_a_step(kind, wrap, data):
         np.testing.assert_allclose(four, one, rtol=1e-4, atol=1e-6)
 
 
+@KINDS
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])
+def test_a_stateful_layer_begins_every_sample_where_the_first_began(kind, training, wrap, rng):
+    """Planted, the state of sample after sample: of equal weights the samples would differ."""
+    x, y = rng.normal(size=(4, 3, 2)).astype(np.float32), np.array([0, 1, 1, 0])
+    seen = {}
+    for num_samples in (1, 3):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input(batch_shape=(4, 3, 2))
+        recurrent = keras.layers.GRU(3, stateful=True)
+        # All but without randomness, in which S weight samples are one.
+        posterior = bnn.posteriors.MeanFieldNormal(1e-7)
+        dense = bnn.layers.Dense(2, kernel_posterior=posterior, bias_posterior=posterior)
+        model = keras.Model(inputs, dense(recurrent(inputs)))
+        objective = kind(Categorical(), 10**9, num_samples)
+
+        def run(objective=objective, model=model):
+            arguments = {"estimator": Reparameterization(), "seed": 0, "step": 0}
+            return objective(model, x, y, training=training, **arguments).loss
+
+        losses = [float(wrap(run)()) for _ in range(2)]
+        assert abs(losses[1] - losses[0]) > 1e-3  # the state does go on from step to step
+        seen[num_samples] = losses, recurrent.states[0].numpy()
+    np.testing.assert_allclose(seen[3][0], seen[1][0], atol=1e-5)
+    np.testing.assert_allclose(seen[3][1], seen[1][1], atol=1e-6)
+
+
 def test_moving_averages_stand_still_outside_of_training(data):
     model = with_batch_norm()
     call(NegativeELBO(Categorical(), 10, 3), model, data, training=False)

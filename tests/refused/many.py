@@ -35,7 +35,8 @@ def entry_of(module):
         return importlib.import_module(module).main
     from absl import app, flags
 
-    loaded = importlib.import_module("bnn.report.__main__" if module == "bnn.report" else module)
+    package = module in ("bnn.report", "bnn.replay")
+    loaded = importlib.import_module(f"{module}.__main__" if package else module)
 
     def entry(argv):
         import gin

@@ -195,6 +195,8 @@ WORKDIRS = [
     ("~nobody-here/x", "workdir", "nobody-here"),
     ("x" * 300, "workdir", "xxxx"),
     ("a\0b", "workdir", "a\\x00b"),
+    ("a[1-3]b", "workdir", "a[1-3]b"),
+    ("a\udcffb", "workdir", "a\\udcffb"),  # a byte that is no UTF-8, as Python reads it
     ("/dev/null", "workdir", "/dev/null"),
     ("/dev/null/x", "workdir", "/dev/null/x"),
     ("/dev/full", "workdir", "/dev/full"),

@@ -43,6 +43,8 @@ _REMEDY = re.compile(
     re.IGNORECASE,
 )
 
+PARTS = 8  # of the long test: each of them is minutes
+
 
 def literal(text):
     """A value of a gin file as a message shows it."""
@@ -229,8 +231,9 @@ def test_a_value_of_another_kind_is_refused_for_every_parameter(clean_gin):
 
 
 @pytest.mark.slow
-def test_every_row_of_run_is_refused_by_name(place):
-    asked = command_rows(place.parent)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_row_of_run_is_refused_by_name(place, part):
+    asked = command_rows(place.parent)[part::PARTS]
     before = files(place)
     answers = ask("bnn.run", asked, place)
     found = faults(asked, answers)

@@ -69,6 +69,21 @@ def test_on_pure_noise_the_constant_may_be_right(write_line):
     assert "Either the inputs say nothing of the targets, and the constant is right, or" in text
 
 
+def test_the_runs_own_words_stand_in_the_report(write_line):
+    """They know from the training data whether there was something to learn."""
+    words = "The model predicts no better than a constant: RMSE 1. The constant seems right here."
+    folder = write_line("a", "noise")
+    results = json.loads((folder / "results.json").read_text())
+    for damaged in ([], {"warnings": None}, {"warnings": [3, "another"]}):
+        (folder / "results.json").write_text(json.dumps({**results, "ledger": damaged}))
+        assert "Either the inputs say nothing" in constant_in_words(grouped(folder))
+    results["ledger"] = {"warnings": ["another", words]}
+    (folder / "results.json").write_text(json.dumps(results))
+    assert constant_in_words(grouped(folder)) == f"`VariationalInference, Flipout`: {words}"
+    better = write_line("b", "fitted", estimator="Mean", seed=1)
+    assert "Another model here is better" in constant_in_words(grouped(folder, better))
+
+
 def test_classes_no_better_than_the_most_frequent(write_run):
     folder = write_run("a")
     path = folder / "predictions" / "test.npz"

@@ -81,6 +81,30 @@ def test_a_checkpoint_of_another_model_is_refused(finished, tmp_path, clean_gin)
             restore(folder)
 
 
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_it(tmp_path, clean_gin, caplog):
+    folder = tmp_path / "run"
+    with gin.unlock_config():
+        _parse([str(CONFIG)], [*BINDINGS, "run.save_seconds = 0.0", "run.steps_per_call = 4"])
+        experiment.run(folder)
+    newest = max(
+        (folder / "checkpoints").glob("ckpt-*.index"), key=lambda path: path.stat().st_mtime
+    )
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    newest.write_bytes(content)
+    gin.clear_config()
+    with caplog.at_level("WARNING"):
+        run = restore(folder)
+    assert newest.stem in caplog.text
+    assert "damaged" in caplog.text
+    assert 0 < run.step < run.results["steps"]
+    assert np.isfinite(run.predict(run.data.x_test[:3])).all()
+    for index in (folder / "checkpoints").rglob("ckpt-*.index"):
+        index.write_bytes(b"")
+    with pytest.raises(RuntimeError, match=r"ckpt-.*delete"):
+        restore(folder)
+
+
 def test_an_artifact_of_the_run_restores_elsewhere(finished, tmp_path, clean_gin):
     from bnn.runs.folder import RunFolder
     from bnn.runs.model_files import model_files
