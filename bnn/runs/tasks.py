@@ -10,6 +10,7 @@ import numpy as np
 
 from bnn.compat import keras_mask
 from bnn.data import Dataset
+from bnn.data.recorded import is_recorded
 from bnn.data.scaling import TargetScaling
 from bnn.likelihoods import Beta, Gamma, Heads, Likelihood, LogNormal, Positions, Weibull
 
@@ -30,7 +31,7 @@ _POSITIVE = (LogNormal, Gamma, Weibull, Beta)
 
 def check_task(data: Dataset, likelihood: Likelihood) -> None:
     """Raises ValueError for a likelihood of another task, other heads or other units."""
-    if data.num_test == 0:
+    if data.num_test == 0 and not is_recorded(data):
         raise ValueError(
             f"data set {data.name!r} has no test part to evaluate on; hold out some examples."
         )
