@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -34,6 +35,12 @@ def check_task(data: Dataset, likelihood: Likelihood) -> None:
     if data.num_test == 0 and not is_recorded(data):
         raise ValueError(
             f"data set {data.name!r} has no test part to evaluate on; hold out some examples."
+        )
+    if data.weights_test is not None:
+        logging.getLogger("absl").warning(
+            "the test examples of data set %r have weights, which metrics leave aside: every "
+            "example counts 1. bnn.load_predictions has the losses of each.",
+            data.name,
         )
     _check_served(f"data set {data.name!r}", data.task, likelihood)
     if not isinstance(likelihood, Heads):

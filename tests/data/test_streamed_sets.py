@@ -97,3 +97,21 @@ def test_array_record(tmp_path):
     batch = data.batches(6, 0).at(2)
     np.testing.assert_array_equal(batch.inputs, x[rows])
     np.testing.assert_array_equal(batch.targets, rows % 2)
+
+
+def test_a_data_source_of_tensorflow_datasets(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets", reason="needs TensorFlow Datasets")
+    builder = tfds.testing.DummyMnist(data_dir=tmp_path, file_format="array_record")
+    builder.download_and_prepare()
+    train, test = (builder.as_data_source(split=split) for split in ("train", "test"))
+
+    def convert(item):
+        return item["image"], item["label"]
+
+    data = streamed_dataset("mnist", train, test, convert=convert, num_classes=10)
+    assert data.num_train == len(train) == 20
+    rows = batch_rows(1, batch_size=8, num_train=20, seed=0)
+    batch = data.batches(8, 0).at(1)
+    expected = np.stack([train[int(row)]["image"] for row in rows]).astype(np.float32) / 255
+    np.testing.assert_array_equal(batch.inputs, expected)
+    np.testing.assert_array_equal(batch.targets, [train[int(row)]["label"] for row in rows])
