@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from bnn.data import Batch, ResidentBatches
+from bnn.data import Batch, Batches, ResidentBatches
 from bnn.estimators import Estimator
 from bnn.noise import Noise
 from bnn.objectives import NegativeELBO
@@ -24,6 +24,7 @@ def training_steps(
     batch_size: int,
     seed: Any = 0,
     trained: list[keras.Variable] | None = None,
+    batches: Batches | None = None,
     **options: Any,
 ) -> TrainingSteps:
     """The steps of a run.
@@ -37,6 +38,7 @@ def training_steps(
       batch_size: examples of a step.
       seed: of noise and data order; an integer, or a variable that changes between calls.
       trained: variables; the model's where None.
+      batches: of the examples; of `data`, on the device, where None.
       **options: `steps_per_call` and `jit_compile`.
     """
 
@@ -45,6 +47,7 @@ def training_steps(
         return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl})
 
     variables = model.trainable_variables if trained is None else trained
-    batches = ResidentBatches(*data, batch_size=batch_size, seed=seed)
+    if batches is None:
+        batches = ResidentBatches(*data, batch_size=batch_size, seed=seed)
     descent = Descent(loss, optimizer, variables)
     return TrainingSteps(descent, batches, seed, **options)

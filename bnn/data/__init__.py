@@ -6,6 +6,7 @@ from bnn.data.assemble import classification_dataset, regression_dataset
 from bnn.data.augmentation import augmented
 from bnn.data.batches import Batch, Batches, ResidentBatches, StackedBatches
 from bnn.data.batching import batch_indices
+from bnn.data.class_weights import class_weighted
 from bnn.data.dataset import Dataset
 from bnn.data.examples import ArrayExamples, ExampleError, Examples, ItemExamples
 from bnn.data.functions import from_function
@@ -41,6 +42,7 @@ __all__ = [
     "augmentation",
     "augmented",
     "batch_indices",
+    "class_weighted",
     "classification_dataset",
     "csv",
     "diabetes",

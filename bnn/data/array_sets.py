@@ -18,12 +18,12 @@ import gin
 import numpy as np
 
 from bnn.data import memory, nests, scales
-from bnn.data.array_streams import stream_scales, train_stream
+from bnn.data.array_streams import file_stream, stream_scales
 from bnn.data.build import build
 from bnn.data.dataset import Dataset
-from bnn.data.examples import Examples
 from bnn.data.nests import Nest
 from bnn.data.npy_files import NpyArray, npy_arrays
+from bnn.data.preparation import ArrayPreparation, NestPreparation, Preparation
 from bnn.data.splits import PARTS, Rows, split_by_fraction
 from bnn.data.targets import Targets, prepared_targets
 
@@ -46,6 +46,7 @@ def arrays(
     class_names: Any = None,
     target_names: tuple[str, ...] | None = None,
     feature_names: tuple[str, ...] | None = None,
+    stream_test: bool = False,
 ) -> Dataset:
     """Returns the set of arrays named `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test`.
 
@@ -62,11 +63,12 @@ def arrays(
       standardize: "columns": subtract the training part's mean of every column of `[N, F]` and
         divide by its standard deviation; "all": one number each of all training values.
       stream: read training inputs when they are needed, for sets larger than memory; only from
-        `.npy` files. Targets, validation and test part stay in memory.
+        `.npy` files. Targets and validation part stay in memory.
       num_workers: processes that read, where it is streamed; 0: a thread.
       class_names: as in `Dataset`.
       target_names: as in `Dataset`.
       feature_names: as in `Dataset`.
+      stream_test: read test inputs when they are needed, too.
 
     Raises:
       FileNotFoundError: no such file or folder.
@@ -80,23 +82,15 @@ def arrays(
     y = _read_parts(sources, rows, "y", "targets")
     targets = prepared_targets(name, y, num_classes, target_kinds)
     weights = _read_parts(sources, rows, "weights", None)
-    source = None
-    if stream:
-        x = sources["train"]["x"]
-        source, loc, scale = _stream(name, x, rows["train"], targets, weights, standardize)
-        rows = {**rows, "train": rows["train"][:0]}
-    x = _read_parts(sources, rows, "x", standardize)
-    if not stream:
-        loc, scale = _scales(name, x["train"], standardize)
+    streamed = [part for part, wanted in (("train", stream), ("test", stream_test)) if wanted]
+    inputs, fields = _inputs(name, sources, rows, targets, weights, standardize, streamed)
     return build(
         name,
-        {part: _standardized(x[part], loc, scale) for part in PARTS},
+        inputs,
         targets,
-        rows=rows if one_table and not stream else None,
+        rows=rows if one_table and not streamed else None,
         weights=weights,
-        input_loc=loc,
-        input_scale=scale,
-        train_source=source,
+        **fields,
         num_workers=num_workers,
         class_names=class_names,
         target_names=target_names,
@@ -104,23 +98,48 @@ def arrays(
     )
 
 
-def _stream(
+def _inputs(
     name: str,
-    x: Nest,
-    rows: np.ndarray,
+    sources: dict[str, dict[str, Nest]],
+    rows: Rows,
     targets: Targets,
     weights: dict[str, Any],
     standardize: Standardize,
-) -> tuple[Examples, Nest, Nest]:
-    """The training examples, which take targets and weights of theirs with them; loc and scale."""
-    loc = scale = None
-    if standardize is not None:
-        loc, scale = stream_scales(x, rows, standardize)
-    y = targets.parts["train"]
-    source = train_stream(name, x, y, weights["train"], rows, loc, scale)
-    targets.parts["train"] = nests.mapped(lambda values: values[:0], y)
-    weights["train"] = None
-    return source, loc, scale
+    streamed: list[str],
+) -> tuple[dict[str, Nest], dict[str, Any]]:
+    """Inputs by part, and the fields of a Dataset that say where they come from.
+
+    Parts that are streamed take their targets and weights out of what is given.
+    """
+    left = {part: rows[part][:0] if part in streamed else rows[part] for part in PARTS}
+    x, files = _read_parts(sources, left, "x", standardize), sources["train"]["x"]
+    if "train" in streamed:
+        loc, scale = stream_scales(files, rows["train"], standardize)
+    else:
+        loc, scale = _scales(name, x["train"], standardize)
+    fields = {
+        "input_loc": loc,
+        "input_scale": scale,
+        "preparation": _preparation(files, x["train"], loc, scale),
+    }
+    for part in streamed:
+        y, own = targets.parts[part], sources[part]["x"]
+        source = file_stream(name, own, y, weights[part], rows[part], loc, scale)
+        fields[f"{part}_source"] = source
+        targets.parts[part] = nests.mapped(lambda values: values[:0], y)
+        weights[part] = None
+    return {part: _standardized(x[part], loc, scale) for part in PARTS}, fields
+
+
+def _preparation(files: Nest, x: Nest, loc: Nest, scale: Nest) -> Preparation:
+    """Raw inputs as the files hold them to the model's: bytes are pixels."""
+
+    def of(file: NpyArray, values: np.ndarray, loc: Any, scale: Any) -> Preparation:
+        integer, pixels = values.dtype == np.int32, file.dtype == np.uint8
+        return ArrayPreparation(values.shape[1:], loc, scale, integer, pixels)
+
+    parts = nests.mapped(of, files, x, loc, scale)
+    return parts if isinstance(parts, Preparation) else NestPreparation(parts)
 
 
 def _nest(found: dict[str, NpyArray], role: str) -> Nest:

@@ -1,4 +1,4 @@
-"""The training part of arrays in files, streamed: nothing but targets and row numbers in memory."""
+"""A part of arrays in files, streamed: nothing but targets and row numbers in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bnn.data.npy_rows import NpyRows
 _CHUNK = 2**22  # values at a time
 
 
-def train_stream(
+def file_stream(
     name: str, x: Nest, y: Nest, weights: Any, rows: np.ndarray, loc: Nest, scale: Nest
 ) -> ArrayExamples:
     """Returns the examples `rows` of the files x, standardised; y and weights in memory, by part.
@@ -25,7 +25,7 @@ def train_stream(
       x: nest of `NpyArray`.
       y: targets of these rows.
       weights: of these rows, or None.
-      rows: which of the files' rows are training examples, int64 `[N]`.
+      rows: which of the files' rows the examples are, int64 `[N]`.
       loc: nest of arrays, or None.
       scale: nest of arrays, or None.
     """
@@ -33,8 +33,10 @@ def train_stream(
     return ArrayExamples(name, inputs, y, weights)
 
 
-def stream_scales(x: Nest, rows: np.ndarray, mode: str) -> tuple[Nest, Nest]:
+def stream_scales(x: Nest, rows: np.ndarray, mode: str | None) -> tuple[Nest, Nest]:
     """Returns mean and standard deviation, as `bnn.data.scales` defines them, in two passes."""
+    if mode is None:
+        return None, None
     both = nests.mapped(lambda array: _fitted(array, rows, mode), x)
     return tuple(nests.mapped(lambda _, pair, i=i: pair[i], x, both) for i in (0, 1))
 

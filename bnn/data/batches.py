@@ -40,11 +40,14 @@ class Batches(abc.ABC):
       num_train: N, what the KL is divided by.
       batch_size: B, examples per step.
       ahead: rows that no step reads cost nothing, so that all calls may have one length.
+      share: `(index, count)`: batches are the index-th of count equal shares of the global ones,
+        of `batch_size` examples; a worker process then reads no more than its replicas need.
     """
 
     num_train: int
     batch_size: int
     ahead: bool = False
+    share: tuple[int, int] = (0, 1)
 
     @abc.abstractmethod
     def take(self, first_step: int, count: int) -> Any:
@@ -53,6 +56,11 @@ class Batches(abc.ABC):
     @abc.abstractmethod
     def batch(self, row: Any) -> Batch:
         """The batch of one row of `take`, or of a slice of its examples."""
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of one `take` whose examples are not too large to be in memory at once."""
+        return 2**31
 
     @property
     def resident(self) -> Any:

@@ -45,7 +45,8 @@ class Dataset:
       input_loc, input_scale: what the loader subtracted from and divided the raw inputs by;
         broadcast to an example, a nest as the inputs; None where inputs were not standardised.
       weights_train, weights_valid, weights_test: float32 `[N]`, how much an example counts; None: 1
-        each. The training weights' sum takes the place of N where a likelihood is weighted.
+        each. The training weights' sum takes the place of N where a likelihood is weighted; metrics
+        of the test part leave weights aside.
       rows_train, rows_valid, rows_test: int64 `[N]`, the examples' numbers in the source, by which
         splits of one table can be recognised; None: the parts one after the other.
       target_kinds: see above.
@@ -57,6 +58,8 @@ class Dataset:
         = 0 and say shapes and types.
       augmentation: maps of the training examples (`bnn.data.augmentation`), applied in order.
       num_workers: processes that read and augment; 0: a thread. See `StreamedBatches`.
+      test_source: the test examples where they are read block by block: x_test and y_test then have
+        N = 0.
 
     Raises:
       ValueError: parts that disagree, a wrong type or shape, a value that is not finite, or a
@@ -89,6 +92,7 @@ class Dataset:
     train_source: Any = None
     augmentation: tuple[Any, ...] = ()
     num_workers: int = 0
+    test_source: Any = None
 
     def __post_init__(self) -> None:
         dataset_checks.check_dataset(self)
@@ -107,11 +111,11 @@ class Dataset:
         _check_part(part)
         return getattr(self, f"weights_{part}")
 
-    def batches(self, batch_size: int, seed: Any) -> Batches:
+    def batches(self, batch_size: int, seed: Any, share: tuple[int, int] = (0, 1)) -> Batches:
         """Returns the training part's batches, resident or streamed: see `training_batches`."""
         from bnn.data.training_batches import training_batches  # which knows of this class
 
-        return training_batches(self, batch_size, seed)
+        return training_batches(self, batch_size, seed, share=share)
 
     def rows(self, part: str) -> np.ndarray:
         """Returns the numbers of a part's examples in the source, int64 `[N]`."""
@@ -141,6 +145,8 @@ class Dataset:
     @property
     def num_test(self) -> int:
         """Test examples."""
+        if self.test_source is not None:
+            return len(self.test_source)
         return len(nests.first(self.x_test))
 
     @property
@@ -205,7 +211,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """32 hexadecimal digits that tell this content of all parts, and its scaling, from others.
 
-        Of a training part that is streamed, length and scaling count, and a few examples.
+        Of a part that is streamed, length and scaling count, and a few examples.
         """
         arrays = [
             leaf
@@ -220,7 +226,11 @@ class Dataset:
         ]
         if self.train_source is not None:
             arrays += dataset_checks.probe(self.train_source)
-        return fingerprint(arrays, [self.num_train, self.scaling.to_json()])
+        about = [self.num_train, self.scaling.to_json()]
+        if self.test_source is not None:
+            arrays += [(f"test {n}", value) for n, value in dataset_checks.probe(self.test_source)]
+            about.append(self.num_test)
+        return fingerprint(arrays, about)
 
     def to_own_units(self, y: Nest) -> Nest:
         """Returns standardised targets or predictions `[..., D]` in the target's own units.

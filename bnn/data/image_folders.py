@@ -50,6 +50,10 @@ class ImageFiles(Examples):
                 raise ExampleError(f"{self.name}: row {row}: {error}") from error
         return Example(memory.filled(images, divisor=255), self._labels[rows])
 
+    def targets(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the labels of these images; the files are not read."""
+        return self._labels[rows]
+
 
 @gin.register(module="bnn.data")
 def image_folder(
@@ -63,6 +67,7 @@ def image_folder(
     stream: bool = False,
     num_workers: int = 0,
     name: str | None = None,
+    stream_test: bool = False,
 ) -> Dataset:
     """Returns the images below a folder, float32 `[N, height, width, channels]` in [0, 1].
 
@@ -78,10 +83,11 @@ def image_folder(
       seed: seed of both choices.
       standardize: subtract the mean of all training pixels and divide by their standard deviation,
         one number each; not with stream.
-      stream: read training images when they are needed, for sets larger than memory; validation and
-        test images stay in memory.
+      stream: read training images when they are needed, for sets larger than memory; validation
+        images stay in memory.
       num_workers: processes that read, where it is streamed; 0: a thread.
       name: of the set; default: the folder's.
+      stream_test: read test images when they are needed, too.
 
     Raises:
       ImportError: Pillow is not installed.
@@ -92,18 +98,17 @@ def image_folder(
     folder = Path(path).expanduser()
     name = name or folder.name
     check_channels(channels)
-    _check(name, folder, standardize and stream)
+    _check(name, folder, standardize and (stream or stream_test))
     paths, labels, classes, rows = _listed(name, folder, test_fraction, validation_fraction, seed)
     shape = _shape(name, paths, size, channels)
     files = {p: [paths[row] for row in rows[p]] for p in PARTS}
     targets = prepared_targets(
         name, {part: labels[rows[part]] for part in PARTS}, num_classes=len(classes)
     )
-    source = None
-    if stream:
-        source = ImageFiles(name, files["train"], targets.parts["train"], shape)
-        targets.parts["train"] = targets.parts["train"][:0]
-        files["train"] = []
+    sources: dict[str, Any] = {}
+    for part in [p for p, wanted in (("train", stream), ("test", stream_test)) if wanted]:
+        sources[f"{part}_source"] = ImageFiles(name, files[part], targets.parts[part], shape)
+        targets.parts[part], files[part] = targets.parts[part][:0], []
     images = {part: _pixels(files[part], shape) for part in PARTS}
     loc = scale = None
     if standardize:
@@ -113,12 +118,12 @@ def image_folder(
         name,
         images,
         targets,
-        rows=None if stream else rows,
+        rows=None if sources else rows,
         class_names=classes,
         input_loc=loc,
         input_scale=scale,
         preparation=ImagePreparation(shape, loc, scale),
-        train_source=source,
+        **sources,
         num_workers=num_workers,
     )
 

@@ -52,13 +52,14 @@ class NpyRows:
         raw = np.empty((len(rows), *self.shape[1:]), self.array.dtype)
         if self._file is None:
             self._file = os.open(self.array.path, os.O_RDONLY)
-        into = raw.reshape(len(rows), -1).view(np.uint8) if raw.size else ()
-        for row, place in zip(rows, into, strict=False):
-            start = self.array.offset + int(row) * self._row_bytes
-            if os.preadv(self._file, [place.data], start) != self._row_bytes:
+        size = self._row_bytes if raw.size else 0
+        into = raw.reshape(-1).view(np.uint8).data if size else memoryview(b"")
+        starts = (self.array.offset + np.asarray(rows, np.int64) * size).tolist() if size else []
+        for place, start in enumerate(starts):
+            if os.preadv(self._file, [into[place * size : (place + 1) * size]], start) != size:
                 raise ValueError(
-                    f"{self.array.path}: row {int(row)} cannot be read, the file is shorter than "
-                    f"its header says ({len(self)} rows); write it again."
+                    f"{self.array.path}: row {int(rows[place])} cannot be read, the file is "
+                    f"shorter than its header says ({len(self)} rows); write it again."
                 )
         if self.dtype == raw.dtype and self.divisor is None and self.loc is None:
             return raw

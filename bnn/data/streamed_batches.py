@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
+import functools
 import weakref
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from bnn.data.order import batch_rows
 
 # Steps whose order is computed at once.
 _STEPS = 64
+# Bytes of the examples of one `take`; twice as much is read ahead and still in use. The C library
+# keeps blocks below 32 MB for their next use: larger ones are new pages every time.
+_TAKEN = 30 * 2**20
 
 
 class StepSource:
@@ -78,6 +82,15 @@ class StepSource:
         return self._orders[1][step % _STEPS]
 
 
+class _Piece(NamedTuple):
+    """Steps that are read ahead, those before `start` taken already."""
+
+    start: int
+    stop: int
+    origin: int  # the step that the future's arrays begin with
+    future: concurrent.futures.Future
+
+
 class StreamedBatches(Batches):
     """Batches read when they are needed, some steps ahead, by a thread or by worker processes.
 
@@ -121,11 +134,23 @@ class StreamedBatches(Batches):
                 f"batch_size, got {share} for {batch_size}; choose another batch_size."
             )
         self.num_train, self.batch_size = len(examples), int(batch_size)
+        self.share = int(index), int(count)
         self._source = StepSource(examples, tuple(maps), self.batch_size, int(seed), share)
         self._workers = GrainWorkers(self._source, num_workers) if num_workers else None
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "bnn-stream")
-        self._ahead: tuple[tuple[int, int], concurrent.futures.Future] | None = None
+        self._pieces: list[_Piece] = []
+        self._usual = 0  # the most steps of a call: so many are read ahead
         atexit.register(_close, weakref.ref(self))
+
+    @functools.cached_property
+    def most_steps(self) -> int:
+        """Steps of one `take` whose examples hold 30 MB, at least one."""
+        one = self._thread.submit(self._source.examples.take, np.arange(1)).result()
+        arrays = [
+            values for nest in one if nest is not None for _, values in nests.leaves("", nest)
+        ]
+        size = sum(values.nbytes for values in arrays) * self.batch_size // self.share[1]
+        return max(1, _TAKEN // max(1, size))
 
     def take(self, first_step: int, count: int) -> dict[str, Any]:
         """The examples of `count` steps, `[count, B, …]`; starts to read the next as many.
@@ -134,22 +159,32 @@ class StreamedBatches(Batches):
           ExampleError: a row that cannot be read or is not finite, a source that changed.
           RuntimeError: a worker process died.
         """
-        wanted = int(first_step), int(count)
-        ready = None
-        if self._ahead is not None:
-            place, future = self._ahead
-            self._ahead = None
-            if place == wanted:
-                ready = future.result()
-            else:
-                future.cancel()
-                concurrent.futures.wait([future])
-        if ready is None:
-            ready = self._read(*wanted)
-        if self._workers is None:  # workers read ahead themselves
-            following = wanted[0] + wanted[1], wanted[1]
-            self._ahead = following, self._thread.submit(self._read, *following)
-        return ready
+        at, last = int(first_step), int(first_step) + int(count)
+        self._usual = max(self._usual, int(count))
+        pieces = self._pieces
+        if pieces and pieces[0].start != at:
+            self._drop()
+            pieces = []
+        parts = []
+        while pieces and at < last:
+            piece, stop = pieces[0], min(pieces[0].stop, last)
+            parts.append(_cut(piece.future.result(), at - piece.origin, stop - piece.origin))
+            at, pieces = stop, [piece._replace(start=stop), *pieces[1:]][stop == piece.stop :]
+        if at < last:
+            parts.append(self._read(at, last - at))
+        end, enough = pieces[-1].stop if pieces else last, last + self._usual
+        if self._workers is None and end < enough:  # workers read ahead themselves
+            future = self._thread.submit(self._read, end, enough - end)
+            pieces = [*pieces, _Piece(end, enough, end, future)]
+        self._pieces = pieces
+        return _tensors(_joined(parts))
+
+    def _drop(self) -> None:
+        """Forgets what was read ahead, when it is read."""
+        for piece in self._pieces:
+            piece.future.cancel()
+        concurrent.futures.wait([piece.future for piece in self._pieces])
+        self._pieces = []
 
     def batch(self, row: dict[str, Any]) -> Batch:
         """The batch of one row of `take`."""
@@ -172,7 +207,7 @@ class StreamedBatches(Batches):
         if self._workers is not None:
             self._workers.close()
 
-    def _read(self, first_step: int, count: int) -> dict[str, Any]:
+    def _read(self, first_step: int, count: int) -> Example:
         """Stacks steps into arrays that tensors share."""
         outs: list[Any] = [None, None, None]
         for place in range(count):
@@ -186,7 +221,30 @@ class StreamedBatches(Batches):
                         lambda a: memory.empty((count, *a.shape), a.dtype), nest
                     )
                 _store(outs[part], nest, place)
-        return _tensors(Example(*outs))
+        return Example(*outs)
+
+
+def _mapped(function: Callable[..., Any], *examples: Example) -> Example:
+    parts = zip(*examples, strict=True)
+    return Example(*(None if p[0] is None else nests.mapped(function, *p) for p in parts))
+
+
+def _cut(steps: Example, start: int, stop: int) -> Example:
+    return _mapped(lambda values: values[start:stop], steps)
+
+
+def _joined(parts: list[Example]) -> Example:
+    """The parts as one; in new arrays where there are several."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def join(*arrays: np.ndarray) -> np.ndarray:
+        size = sum(len(values) for values in arrays)
+        return np.concatenate(
+            arrays, out=memory.empty((size, *arrays[0].shape[1:]), arrays[0].dtype)
+        )
+
+    return _mapped(join, *parts)
 
 
 def _store(outs: Any, nest: Any, place: int) -> None:

@@ -24,9 +24,10 @@ def streamed_dataset(
     *,
     convert: Callable[[Any], Any] | None = None,
     num_workers: int = 0,
+    stream_test: bool = False,
     **fields: Any,
 ) -> Dataset:
-    """Returns a Dataset whose training part is streamed; validation and test part are read now.
+    """Returns a Dataset whose training part is streamed; the other parts are read now.
 
     Every source has `__len__` and `__getitem__`: `tfds.data_source("mnist", split="train")`,
     `datasets.load_dataset(…)["train"]`, `array_record.python.array_record_data_source`, a list, or
@@ -41,6 +42,7 @@ def streamed_dataset(
       convert: an item to `(inputs, targets)` or `(inputs, targets, weight)`; None: items are such.
         For worker processes a function of a module, not of a function.
       num_workers: processes that read and convert; 0: a thread.
+      stream_test: read the test part when it is needed, too, block by block.
       **fields: of Dataset, such as num_classes.
 
     Raises:
@@ -49,14 +51,16 @@ def streamed_dataset(
     """
     examples = _examples(name, train, convert)
     one = examples.take(np.arange(1))
+    tested = _examples(name, test, convert)
     read = {
-        "test": _everything(_examples(name, test, convert)),
+        "test": _empty(one) if stream_test else _everything(tested),
         "valid": _empty(one) if valid is None else _everything(_examples(name, valid, convert)),
         "train": _empty(one),
     }
     for part, found in read.items():
         fields |= {f"x_{part}": found.inputs, f"y_{part}": found.targets}
-        fields[f"weights_{part}"] = None if part == "train" else found.weights
+        fields[f"weights_{part}"] = found.weights if len(nests.first(found.targets)) else None
+    fields["test_source"] = tested if stream_test else None
     return Dataset(name=name, train_source=examples, num_workers=num_workers, **fields)
 
 

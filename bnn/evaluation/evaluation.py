@@ -104,10 +104,11 @@ def evaluation_of(likelihood: Likelihood) -> Evaluation:
 
 
 def join(blocks: list[dict[str, Any]], axis: int) -> dict[str, np.ndarray]:
-    """The blocks as one, along the axis of examples."""
+    """The blocks as one, along the axis of examples; they are emptied: nothing is held twice."""
     if len(blocks) == 1:
         return blocks[0]
-    return {name: np.concatenate([b[name] for b in blocks], axis=axis) for name in blocks[0]}
+    names = list(blocks[0])
+    return {name: np.concatenate([b.pop(name) for b in blocks], axis=axis) for name in names}
 
 
 def under(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ IntArray = NDArray[np.integer]
 
 # Far above the rounding of a float32 log-softmax (about 1e-6), far below any real mistake.
 _NORMALISATION_TOLERANCE = 1e-4
+_BLOCK = 2**20  # values
 # Distance of neighbouring means in units of scale: takes at most 0.002 nats off a log-density.
 _COARSEST = 0.2
 
@@ -52,6 +53,19 @@ def _as_finite(name: str, value: ArrayLike) -> FloatArray:
     return array
 
 
+def log_sums(values: FloatArray, axis: int) -> FloatArray:
+    """`log sum exp(values)` of `[S, B, C]` over samples or classes, some examples at a time.
+
+    SciPy holds several arrays of the size of its argument.
+    """
+    rows = max(1, _BLOCK // max(1, values.shape[0] * values.shape[2]))
+    starts = range(0, max(1, values.shape[1]), rows)
+    blocks = [logsumexp(values[:, start : start + rows], axis=axis) for start in starts]
+    if len(blocks) == 1:
+        return np.asarray(blocks[0])
+    return np.concatenate(blocks, axis=0 if axis == 0 else 1)
+
+
 def check_log_probs(log_probs: ArrayLike) -> FloatArray:
     """Normalised log-probabilities `[S, B, C]`, no axis empty; -inf is a probability of zero."""
     array = _as_floats("log_probs", log_probs)
@@ -65,7 +79,7 @@ def check_log_probs(log_probs: ArrayLike) -> FloatArray:
             "log_probs must hold at least one sample, one example and one class, got shape "
             f"{array.shape}. Draw at least one sample and pass at least one example."
         )
-    log_total = logsumexp(array, axis=-1)
+    log_total = log_sums(array, axis=2)
     wrong = ~(np.abs(log_total) <= _NORMALISATION_TOLERANCE)
     if wrong.any():
         where = _first(wrong)

@@ -2,13 +2,12 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
 
-from bnn.metrics._validation import FloatArray, IntArray, check_labels, check_log_probs
+from bnn.metrics._validation import FloatArray, IntArray, check_labels, check_log_probs, log_sums
 
 
 def _predictive(log_probs: FloatArray) -> FloatArray:
-    return np.asarray(logsumexp(log_probs, axis=0) - np.log(len(log_probs)))
+    return log_sums(log_probs, axis=0) - np.log(len(log_probs))
 
 
 def predictive_and_labels(log_probs: ArrayLike, labels: ArrayLike) -> tuple[FloatArray, IntArray]:

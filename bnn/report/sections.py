@@ -34,6 +34,7 @@ def section(
     blocks: list[Block] = [Heading(data, 2)]
     if about:
         blocks.append(Paragraph(f"{groups[0].first.task.capitalize()}, {about} examples."))
+    blocks += _augmented(groups)
     task = groups[0].first.shown
     blocks += [Heading("Quality", 3), summary_table(groups, task.quality)]
     if not all(run.is_the_model for group in groups for run in group.runs):
@@ -63,6 +64,24 @@ def section(
     blocks += _figures(data, groups, folder)
     blocks += [Heading("Runs", 3), runs_table(groups)]
     return blocks, summary(data, groups, baseline, compared.verdicts)
+
+
+def _augmented(groups: Sequence[Group]) -> list[Block]:
+    """Which runs trained on augmented examples, and by which N their KL was divided."""
+    found = {
+        (*maps, f"{group.first.results.get('num_train', 0):,}")
+        for group in groups
+        if (maps := group.first.results.get("augmentation"))
+    }
+    if not found:
+        return []
+    each = " or ".join(f"{', '.join(maps)} with N = {count}" for *maps, count in sorted(found))
+    return [
+        Paragraph(
+            f"Training examples went through {each}: the KL is divided by the number that was "
+            f"observed. Compare methods under the same augmentation."
+        )
+    ]
 
 
 _DETECTION = (

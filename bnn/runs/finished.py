@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from bnn.data import Dataset
@@ -72,25 +71,35 @@ class Run(Mapping[str, Any]):
         return self.problem.model
 
     def predict(
-        self, inputs: np.ndarray, num_samples: int | None = None, seed: int | None = None
+        self,
+        inputs: Any,
+        num_samples: int | None = None,
+        seed: int | None = None,
+        raw: bool | None = None,
     ) -> tf.Tensor:
         """Outputs of functions from the posterior, `[S, B, …]`.
 
         With the defaults these are the functions of the run's own test metrics: the same numbers.
 
         Args:
-          inputs: `[B, …]`, prepared as the run's own (`data.prepare_inputs`).
+          inputs: `[B, …]`, see `raw`.
           num_samples: S; the run's own where None.
           seed: of the functions; the run's own where None.
+          raw: as of `predictive`.
         """
         return self.method.predict(
-            inputs,
+            self._prepared(inputs, raw),
             self.num_predict_samples if num_samples is None else num_samples,
             self.problem.seed if seed is None else seed,
         )
 
     def predictive(
-        self, inputs: Any, num_samples: int | None = None, seed: int | None = None, **options: Any
+        self,
+        inputs: Any,
+        num_samples: int | None = None,
+        seed: int | None = None,
+        raw: bool | None = None,
+        **options: Any,
     ) -> Predictive:
         """What the model says of the targets of some inputs, in their own units.
 
@@ -99,9 +108,11 @@ class Run(Mapping[str, Any]):
         `calibrated_mean`, `prediction_sets()`, `conformal_interval()`. It was made of these.
 
         Args:
-          inputs: prepared as the run's own (`data.prepare_inputs`).
+          inputs: as the source takes them, or prepared as the run's own (`data.prepare_inputs`).
           num_samples: S; the run's own where None.
           seed: of the functions; the run's own where None.
+          raw: True: as the source takes them; False: prepared. None: raw where they can be nothing
+            else (a table, texts, image files or bytes), prepared where they are numbers.
           **options: of `bnn.predictive`: tolerance, batch_size …
 
         Raises:
@@ -125,7 +136,7 @@ class Run(Mapping[str, Any]):
         said = predictive(
             self.model,
             self.problem.likelihood,
-            inputs,
+            self._prepared(inputs, raw),
             count if functions is None else min(count, functions.num_samples),
             chosen,
             functions=functions,
@@ -137,6 +148,12 @@ class Run(Mapping[str, Any]):
         if own and options.get("tolerance") is None:
             said.calibration = self.calibration
         return said
+
+    def _prepared(self, inputs: Any, raw: bool | None) -> Any:
+        """The model's inputs."""
+        if raw is None:
+            raw = self.data.scaling.inputs.recognises(inputs)
+        return self.data.prepare_inputs(inputs) if raw else inputs
 
     @property
     def calibration(self) -> Calibration | None:

@@ -23,13 +23,16 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.data import memory
+from bnn.data.dataset_checks import probe
+from bnn.data.fingerprint import fingerprint as digest_of
+from bnn.data.recorded import is_recorded
 
 _PLAIN = (bool, int, str, type(None))
 # State that training changes, or caches: the same object is the same description before and after.
 _STATE = (keras.Variable, tf.Variable, keras.Model, types.ModuleType)
 _DEEPEST = 12
 # Of a data set: how it is read, and what its scaling says.
-_NOT_CONTENT = ("preparation", "train_source", "num_workers")
+_NOT_CONTENT = ("preparation", "train_source", "test_source", "num_workers")
 
 
 class UndescribableError(ValueError):
@@ -58,17 +61,21 @@ def fingerprint(data: Any) -> dict[str, Any]:
     """Name, scales and a digest of every part of a data set, JSON values.
 
     `scaling` is what `bnn.data.scaling.Scaling.from_json` takes: raw inputs can be prepared, and
-    outputs brought to the targets' own units, without the source's file. Of a training part that is
+    outputs brought to the targets' own units, without the source's file. Of a part that is
     streamed, length and a few examples are digested.
 
     A data set with a method `fingerprint` says it itself.
     """
+    if is_recorded(data):  # there is nothing but what was recorded
+        return data.train_source.described
     if callable(getattr(data, "fingerprint", None)):
         return data.fingerprint()
     names = [f.name for f in dataclasses.fields(data) if f.name not in _NOT_CONTENT]
     found = {name: _field(getattr(data, name)) for name in names}
-    if getattr(data, "train_source", None) is not None:  # read in full it would fill the memory
-        found["train_source"] = data.fingerprint
+    for name in ("train_source", "test_source"):
+        source = getattr(data, name, None)
+        if source is not None:  # read in full it would fill the memory
+            found[name] = digest_of(probe(source), [len(source)])
     if hasattr(data, "scaling"):
         found["scaling"] = json.loads(json.dumps(data.scaling.to_json()))
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 import gin
 
+from bnn.data.recorded import recorded_dataset
 from bnn.runs.bindings import as_known, check_bindings, require_root
 from bnn.runs.configuration import OF_GIN, check_recorded, start_devices
 from bnn.runs.folder import Identity, RunFolder, read_config
@@ -42,6 +43,7 @@ def prepare_recorded(
     imports: Sequence[str] = (),
     bindings: Sequence[str] = (),
     one_device: bool = True,
+    num_train: int | None = None,
     **arguments: Any,
 ) -> Session:
     """Builds what a run's folder describes, with initial values; nothing is written.
@@ -55,6 +57,9 @@ def prepare_recorded(
       imports: modules with configurables that it may import.
       bindings: that win over the recorded ones.
       one_device: in place of the run's own strategy.
+      num_train: N of a run whose data need not be there: the recorded shapes and scaling do where
+        the source's file is gone, or data that were given in Python are not given again. None: the
+        data must be there.
       **arguments: what the run was given in Python, given again.
 
     Raises:
@@ -66,6 +71,8 @@ def prepare_recorded(
     text = read_config(files.config)
     check_recorded(text, imports, files.config)
     held = files.identity()
+    if num_train and "data" in held.arguments and "data" not in arguments and held.data:
+        arguments["data"] = recorded_dataset(held.data, num_train)
     _require_arguments(files, held, arguments)
     with _configuration(files.config, text):
         _require_allowed_functions(files.config, imports)
@@ -76,11 +83,13 @@ def prepare_recorded(
         if one_device:
             gin.bind_parameter(f"{_ROOT}.run.strategy", None)
         start_devices()
-        for name in arguments:
-            # In its place: what gin would build for it could be large.
-            gin.bind_parameter(f"{_ROOT}.run.{name}", None)
-        recorded = gin.get_bindings(f"{_ROOT}.run")
-        recorded.pop("tracker", None)
+        try:
+            recorded = _bound(arguments)
+        except (FileNotFoundError, NotADirectoryError, ImportError):
+            if not num_train or "data" in arguments or "scaling" not in held.data:
+                raise
+            arguments["data"] = recorded_dataset(held.data, num_train)
+            recorded = _bound(arguments)
         session = prepare(files.path, **{**recorded, **arguments})
     _require_same_data(files, held, session)
     return session
@@ -101,6 +110,16 @@ def load(session: Session) -> int:
             "but has none; start the run's command again."
         )
     return step
+
+
+def _bound(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What gin builds of a run, without what is given."""
+    for name in arguments:
+        # In its place: what gin would build for it could be large.
+        gin.bind_parameter(f"{_ROOT}.run.{name}", None)
+    recorded = gin.get_bindings(f"{_ROOT}.run")
+    recorded.pop("tracker", None)
+    return recorded
 
 
 def _require_arguments(files: RunFolder, held: Identity, arguments: dict[str, Any]) -> None:

@@ -100,7 +100,8 @@ def _compact(scale: np.ndarray) -> np.ndarray:
 
 
 def _one_input(data: Dataset) -> bool:
-    return data.task == "regression" and data.input_shape == (1,)
+    known = data.test_source is None
+    return known and data.task == "regression" and data.input_shape == (1,)
 
 
 def _own_inputs(data: Dataset) -> np.ndarray:

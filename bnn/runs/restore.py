@@ -19,8 +19,10 @@ def restore(
 ) -> Run:
     """Builds what the run's folder describes and loads its newest readable checkpoint.
 
-    Gin's current bindings are put aside meanwhile. Nothing is written. The folder may come from
-    elsewhere: its `config.gin` is read as data, see `imports`.
+    Where the data's source is gone, or data that were given in Python are not given again, `data`
+    is what was recorded of them: no examples, but shapes, kinds and scaling, which is all that
+    `predictive` needs. Gin's current bindings are put aside meanwhile. Nothing is written. The
+    folder may come from elsewhere: its `config.gin` is read as data, see `imports`.
 
     Args:
       folder: of the run.
@@ -33,8 +35,8 @@ def restore(
     Raises:
       FileNotFoundError: the folder holds no run, or no checkpoint of it.
       ValueError: the run has not ended; the configuration imports a module that is not allowed;
-        an argument that was given in Python is missing or another; the data have changed; or the
-        checkpoint is of another model than the configuration describes.
+        an argument that was given in Python, data aside, is missing or another; the data have
+        changed; or the checkpoint is of another model than the configuration describes.
     """
     files = recorded_folder(folder)
     results = files.finished()
@@ -43,5 +45,6 @@ def restore(
             f"the run in {files.path} must have ended, but has no {files.results.name}; start its "
             "command again, or pass unfinished=True."
         )
-    session = prepare_recorded(folder, imports=imports, **arguments)
+    num_train = (results or {}).get("num_train")
+    session = prepare_recorded(folder, imports=imports, num_train=num_train, **arguments)
     return Run(session, results, load(session))

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bnn.data import Dataset
+from bnn.data.checked_examples import checked
 from bnn.diagnostics import constant_warning, ledger_report, versus_constant
 from bnn.divergences import MonteCarlo
 from bnn.evaluation import Judged, evaluation_of, judge
@@ -18,6 +20,7 @@ from bnn.ledger import ledger
 from bnn.methods import Problem
 from bnn.runs.figures import draw_figures
 from bnn.runs.model_files import model_files
+from bnn.runs.prediction_parts import PredictionParts
 from bnn.runs.provenance import git_revision, versions
 from bnn.runs.recorded_predictions import write_predictions
 from bnn.runs.session import Session
@@ -46,15 +49,18 @@ def write_results(
     """
     folder, problem, data = session.folder, session.problem, session.data
     clock = time.monotonic()
+    parts = PredictionParts(folder.path / "predictions" / "test")
     test = judge(
         lambda inputs: session.method.predict(inputs, session.num_predict_samples, problem.seed),
         problem.likelihood,
-        data.x_test,
+        data.x_test if data.test_source is None else checked(data, data.test_source),
         data.y_test,
         data,
         num_samples=session.num_predict_samples,
         num_outputs=session.num_outputs,
+        store=parts.add,
     )
+    parts.finish()
     results = final_results(session, test)
     seconds = {"train": train_seconds, "evaluate": time.monotonic() - clock}
     results["seconds"] = {name: round(value, 3) for name, value in seconds.items()}
@@ -94,6 +100,7 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
         "kl": {"total": sum(kl.values()), **kl},
         "num_train": data.num_train,
         "num_test": data.num_test,
+        **_augmentation(data),
         "num_parameters": problem.model.count_params(),
         "steps": problem.total_steps,
         "seed": problem.seed,
@@ -101,6 +108,12 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
         "versions": versions(),
         "git_revision": git_revision(),
     }
+
+
+def _augmentation(data: Dataset) -> dict[str, list[str]]:
+    """The names of the maps of the training examples, where there are some."""
+    names = [type(augment).__name__ for augment in data.augmentation]
+    return {"augmentation": names} if names else {}
 
 
 def _constant_in_words(session: Session, test: Judged, kl_weight: float) -> str:
@@ -172,6 +185,9 @@ def summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """What a person wants to see of the results."""
     names = ("data", "method", "posterior", "estimator", "num_predict_samples", "steps", "seed")
     summary: dict[str, Any] = {name: results[name] for name in names if name in results}
+    if "augmentation" in results:
+        summary["augmentation"] = ", ".join(results["augmentation"])
+        summary["N, of the KL"] = results["num_train"]
     summary |= {f"test {name}": value for name, value in results["test"].items()}
     summary["KL, nats"] = results["kl"]["total"]
     summary["seconds of training"] = results["seconds"]["train"]

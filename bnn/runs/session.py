@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from bnn.data import Batches, Dataset
+from bnn.data.training_batches import is_streamed
 from bnn.methods import GradientNoiseProbe, Method, Problem
 from bnn.runs.folder import Identity, RunFolder, arguments_text
 from bnn.sites import sites
@@ -62,14 +63,20 @@ class Session:
 
     @functools.cached_property
     def batches(self) -> Batches:
-        """Of the training part, resident or streamed."""
-        return self.data.batches(batch_size=self.plan.batch_size, seed=self.problem.seed)
+        """Of the training part, resident or streamed; of what is streamed, this worker's share."""
+        workers = self.strategy.workers
+        given: dict[str, Any] = {"batch_size": self.plan.batch_size, "seed": self.problem.seed}
+        if workers.count > 1 and is_streamed(self.data):
+            given["share"] = workers.index, workers.count
+        return self.data.batches(**given)
 
     def training_steps(self) -> TrainingSteps:
         """The compiled steps, on one device or on all replicas."""
         problem = self.problem
         calls: dict[str, Any] = {
-            "steps_per_call": min(self.steps_per_call, self.plan.longest_interval),
+            "steps_per_call": min(
+                self.steps_per_call, self.plan.longest_interval, self.batches.most_steps
+            ),
             "jit_compile": problem.jit_compile,
         }
         if self.strategy.num_replicas == 1:

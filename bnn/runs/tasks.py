@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from bnn.compat import keras_mask
 from bnn.data import Dataset
+from bnn.data.recorded import is_recorded
 from bnn.data.scaling import TargetScaling
 from bnn.likelihoods import Beta, Gamma, Heads, Likelihood, LogNormal, Positions, Weibull
 
@@ -30,9 +32,15 @@ _POSITIVE = (LogNormal, Gamma, Weibull, Beta)
 
 def check_task(data: Dataset, likelihood: Likelihood) -> None:
     """Raises ValueError for a likelihood of another task, other heads or other units."""
-    if data.num_test == 0:
+    if data.num_test == 0 and not is_recorded(data):
         raise ValueError(
             f"data set {data.name!r} has no test part to evaluate on; hold out some examples."
+        )
+    if data.weights_test is not None:
+        logging.getLogger("absl").warning(
+            "the test examples of data set %r have weights, which metrics leave aside: every "
+            "example counts 1. bnn.load_predictions has the losses of each.",
+            data.name,
         )
     _check_served(f"data set {data.name!r}", data.task, likelihood)
     if not isinstance(likelihood, Heads):

@@ -95,9 +95,11 @@ class ReplicatedSteps(TrainingSteps):
         """A replica's part of the global batch and its noise."""
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
-        size = tf.nest.flatten(row)[0].shape[0] // self._num_replicas
-        offset = replica * size
-        mine = tf.nest.map_structure(lambda part: part[offset : offset + size], row)
+        index, count = self.batches.share
+        size = tf.nest.flatten(row)[0].shape[0] * count // self._num_replicas
+        offset = replica * size  # in the global batch, of which this process may have a share
+        place = offset - index * (self._num_replicas // count) * size
+        mine = tf.nest.map_structure(lambda part: part[place : place + size], row)
         drawn = tf.zeros_like(replica) if self._shared else replica
         noise = Noise(self._seed, position, replica=drawn, example_offset=offset)
         return self.batches.holding(resident).batch(mine), noise

@@ -90,11 +90,14 @@ class TrainingSteps:
         if self.batches.ahead:
             return self.batches.take(first_step, self.steps_per_call)
         missing = self.steps_per_call - num_steps
+        rows = self.batches.take(first_step, num_steps)
+        if not missing:
+            return rows
 
         def pad(part: tf.Tensor) -> tf.Tensor:
             return tf.pad(part, [[0, missing], *[[0, 0]] * (part.shape.rank - 1)])
 
-        return tf.nest.map_structure(pad, self.batches.take(first_step, num_steps))
+        return tf.nest.map_structure(pad, rows)
 
     def _loop(
         self, positions: tf.Tensor, rows: Any, num_steps: tf.Tensor, resident: Any

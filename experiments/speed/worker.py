@@ -31,7 +31,9 @@ def main() -> None:
     parser.add_argument("peer")
     parser.add_argument("case")
     parser.add_argument("--only", default="", help="variants, with commas, that start with these")
-    parser.add_argument("--without", default="prediction", help="and do not start with this")
+    parser.add_argument(
+        "--without", default="prediction,data", help="and do not start with any of these"
+    )
     arguments = parser.parse_args()
     end_with_parent()
     # Whatever a library prints must not be taken for a reply.
@@ -47,7 +49,7 @@ def main() -> None:
         name: build
         for name, build in found.items()
         if name.startswith(wanted)
-        and not (arguments.without and name.startswith(arguments.without))
+        and not (arguments.without and name.startswith(tuple(arguments.without.split(","))))
     }
     runs: dict[str, Any] = {}
     failed, compile_seconds = {}, {}

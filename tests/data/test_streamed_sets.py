@@ -55,3 +55,63 @@ def test_what_does_not_fit_is_named():
         streamed_dataset("toy", Columns(3, 0), Columns(3, 0), num_classes=3)
     with pytest.raises(ValueError, match=r"labels in y_test must lie in \[0, 2\), got 2 in row 2"):
         streamed_dataset("toy", Columns(3, 0), Columns(3, 0), convert=_convert, num_classes=2)
+
+
+def test_hugging_face():
+    datasets = pytest.importorskip("datasets", reason="needs Hugging Face's datasets")
+    pixels = np.random.RandomState(0).randint(0, 256, (30, 2, 2, 1)).astype(np.uint8)
+    columns = {"pixels": pixels.tolist(), "label": [i % 3 for i in range(30)]}
+    source = datasets.Dataset.from_dict(columns).with_format("numpy", dtype=np.uint8)
+
+    def convert(item):
+        return item["pixels"], np.int32(item["label"])
+
+    data = streamed_dataset("hub", source, source, convert=convert, num_classes=3)
+    rows = batch_rows(3, batch_size=8, num_train=30, seed=1)
+    batch = data.batches(8, 1).at(3)
+    np.testing.assert_array_equal(batch.inputs, pixels[rows].astype(np.float32) / 255)
+    np.testing.assert_array_equal(batch.targets, rows % 3)
+
+
+def test_array_record(tmp_path):
+    module = pytest.importorskip(
+        "array_record.python.array_record_module", reason="needs array_record"
+    )
+    from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+    x = np.random.RandomState(0).normal(size=(20, 5)).astype(np.float32)
+    writer = module.ArrayRecordWriter(str(tmp_path / "x.array_record"), "group_size:1")
+    for i in range(20):
+        writer.write(np.int32(i % 2).tobytes() + x[i].tobytes())
+    writer.close()
+    source = ArrayRecordDataSource(str(tmp_path / "x.array_record"))
+
+    def convert(item):
+        return np.frombuffer(item[4:], np.float32), np.frombuffer(item[:4], np.int32)[0]
+
+    data = streamed_dataset(
+        "records", source, source, convert=convert, num_classes=2, stream_test=True
+    )
+    assert (len(data.x_test), data.num_test) == (0, 20)
+    rows = batch_rows(2, batch_size=6, num_train=20, seed=0)
+    batch = data.batches(6, 0).at(2)
+    np.testing.assert_array_equal(batch.inputs, x[rows])
+    np.testing.assert_array_equal(batch.targets, rows % 2)
+
+
+def test_a_data_source_of_tensorflow_datasets(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets", reason="needs TensorFlow Datasets")
+    builder = tfds.testing.DummyMnist(data_dir=tmp_path, file_format="array_record")
+    builder.download_and_prepare()
+    train, test = (builder.as_data_source(split=split) for split in ("train", "test"))
+
+    def convert(item):
+        return item["image"], item["label"]
+
+    data = streamed_dataset("mnist", train, test, convert=convert, num_classes=10)
+    assert data.num_train == len(train) == 20
+    rows = batch_rows(1, batch_size=8, num_train=20, seed=0)
+    batch = data.batches(8, 0).at(1)
+    expected = np.stack([train[int(row)]["image"] for row in rows]).astype(np.float32) / 255
+    np.testing.assert_array_equal(batch.inputs, expected)
+    np.testing.assert_array_equal(batch.targets, [train[int(row)]["label"] for row in rows])

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 import bnn
-from bnn.data import ResidentBatches
+from bnn.data import ArrayExamples, Batches, ResidentBatches, StreamedBatches
 from bnn.estimators import (
     BySite,
     DefensiveMixture,
@@ -61,7 +61,11 @@ COMPILED = {"Flipout", "ScoreFunction, running mean"}
 
 
 def train(
-    strategy: Strategy, estimator: Estimator, steps: int = STEPS, jit_compile: bool = True
+    strategy: Strategy,
+    estimator: Estimator,
+    steps: int = STEPS,
+    jit_compile: bool = True,
+    streamed: bool = False,
 ) -> dict[str, Any]:
     """A few steps of a small convolutional network; losses `[K, 3]` and the final weights."""
     keras.utils.set_random_seed(0)
@@ -90,7 +94,10 @@ def train(
         method = VariationalInference(estimator, NegativeELBO(num_samples=SAMPLES))
         method.build(problem)
         state = [*model.non_trainable_variables, *method.variables]
-    batches = ResidentBatches(x, y, batch_size=BATCH_SIZE, seed=5)
+    batches: Batches = ResidentBatches(x, y, batch_size=BATCH_SIZE, seed=5)
+    if streamed:
+        examples = ArrayExamples("toy", x, y.astype(np.int32))
+        batches = StreamedBatches(examples, BATCH_SIZE, seed=5)
     options = {"steps_per_call": steps, "jit_compile": jit_compile}
     if strategy.num_replicas == 1:
         run = TrainingSteps(method, batches, 5, **options)
@@ -112,6 +119,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--independent", action="store_true")
+    parser.add_argument("--streamed", action="store_true", help="of the compiled ones, on a stream")
     options = parser.parse_args()
     strategy = (
         OneDevice()
@@ -119,8 +127,9 @@ def main() -> None:
         else Mirrored(options.replicas, shared_noise=not options.independent)
     )
     results = {
-        name: train(strategy, make(), jit_compile=name in COMPILED)
+        name: train(strategy, make(), jit_compile=name in COMPILED, streamed=options.streamed)
         for name, make in ESTIMATORS.items()
+        if name in COMPILED or not options.streamed
     }
     options.output.write_text(json.dumps(results))
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from kills import ROOT, SMALL, finish, largest_difference, lines
+from streams import streamed, write_digits
 from workers import TWO
 
 pytestmark = pytest.mark.slow
@@ -75,6 +76,17 @@ def test_two_workers_have_the_numbers_of_one_and_stop_together(tmp_path):
     assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-4
     names = {path.name for path in (tmp_path / "two").iterdir()}
     assert names == {path.name for path in (tmp_path / "one").iterdir()}
+
+
+def test_two_workers_read_their_shares_of_a_stream_and_have_the_numbers_of_one(tmp_path):
+    write_digits(tmp_path / "digits")
+    options = [*streamed(tmp_path / "digits", num_workers=0), "--gin_bindings=run.epochs = 8"]
+    finish(tmp_path / "one", options)
+    processes = start(tmp_path / "two", *options)
+    first, second = outputs(processes)
+    assert [p.returncode for p in processes] == [0, 0], first + second
+    assert len(lines(tmp_path / "two")) == len(lines(tmp_path / "one"))
+    assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-4
 
 
 def test_a_worker_that_is_killed_ends_the_other_with_an_error_that_names_it(tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import sklearn.metrics
+from scipy.special import logsumexp
 
 from bnn import metrics
 
@@ -86,3 +87,15 @@ def test_single_precision_input_is_scored_in_double(classification):
     assert metrics.nll(single, labels.astype(np.uint8)) == pytest.approx(
         metrics.nll(log_probs, labels), rel=1e-6
     )
+
+
+def test_blocks_of_examples_change_no_bit(rng, monkeypatch):
+    logits = rng.normal(size=(3, 50, 4))
+    log_probs = logits - logsumexp(logits, axis=-1, keepdims=True)
+    whole = metrics.predictive_log_probs(log_probs)
+    monkeypatch.setattr("bnn.metrics._validation._BLOCK", 7 * 12)
+    np.testing.assert_array_equal(metrics.predictive_log_probs(log_probs), whole)
+    log_probs[1, 33] += 1.0
+    message = r"log-sum of 1 instead of 0 at \(sample, example\) \(1, 33\)"
+    with pytest.raises(ValueError, match=message):
+        metrics.predictive_log_probs(log_probs)

@@ -9,6 +9,7 @@ BAD_VALUES = {
         "seed": ["-3", "5000000000000"],
         "standardize": ["'nothing'", "7.5"],
         "stream": ["'yes'", "None"],
+        "stream_test": ["'yes'", "None"],
         "num_workers": ["-3", "5000000000000"],
         "target_names": ["7", "{'a': 1}"],
         "feature_names": ["7", "{'a': 1}"],
@@ -37,6 +38,10 @@ BAD_VALUES = {
         "data": ["'name'", "@Flipout"],
         "maps": ["'name'", "@Flipout"],
         "num_workers": ["-3", "5000000000000"],
+    },
+    "class_weighted": {
+        "data": ["'name'", "@Flipout"],
+        "weights": ["'nothing'", "7.5"],
     },
     "csv": {
         "path": ["7", "@Flipout"],
@@ -84,6 +89,7 @@ BAD_VALUES = {
         "seed": ["-3", "5000000000000"],
         "standardize": ["'yes'", "None"],
         "stream": ["'yes'", "None"],
+        "stream_test": ["'yes'", "None"],
         "num_workers": ["-3", "5000000000000"],
         "name": ["7", "('a', 5)"],
     },

@@ -86,3 +86,18 @@ def test_a_task_from_elsewhere_shows_its_own_metrics():
     assert [column.heading for column in shown.quality] == ["NLL, nats", "RMSE", "regret"]
     assert shown.quality[2].distance is None  # nobody knows which end is better
     assert [loss.metric for loss in shown.losses] == ["nll"]
+
+
+def test_augmentation_is_said_with_the_number_that_divides_the_kl(write_run, tmp_path):
+    folders = [
+        write_run("plain", estimator="Mean"),
+        write_run("augmented", changes={"augmentation": ["Flip", "Crop"]}),
+        write_run("damaged", seed=1, changes={"augmentation": "Flip"}),
+    ]
+    said = []
+    build_report(folders, tmp_path / "out", say=said.append)
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "went through Flip, Crop with N = 540: the KL is divided by the number that" in text
+    assert [line for line in said if "augmentation must be a list of texts" in line]
+    build_report(folders[:1], tmp_path / "other")
+    assert "went through" not in (tmp_path / "other" / "report.md").read_text()

@@ -15,6 +15,7 @@ from bnn.evaluation import evaluate
 from bnn.experiment import run
 from bnn.methods import MAP, Problem, VariationalInference
 from bnn.runs.prediction_file import load_predictions
+from bnn.runs.tasks import check_task
 from bnn.tracking import read_jsonl
 from tests.runs.task_cases import (
     HEADS,
@@ -111,6 +112,17 @@ def test_a_task_end_to_end(case, tmp_path, cheap_runs):
     assert (kept.task, kept.num_samples, kept.num_examples) == (task, 3, TEST)
     of_run = done["test"].get("joint_nll", done["test"]["nll"])
     assert kept.losses["nll"].mean() == pytest.approx(of_run, rel=1e-6)
+
+
+def test_weights_of_the_test_part_are_said_to_be_left_aside(caplog):
+    weights = np.ones(TEST, np.float32)
+    plain, weighted = of_values(), dataclasses.replace(of_values(), weights_test=weights)
+    for data, said in ((plain, False), (weighted, True)):
+        caplog.clear()
+        check_task(data, L.Normal())
+        assert (
+            "have weights, which metrics leave aside: every example counts 1" in caplog.text
+        ) is said
 
 
 def test_names_of_targets_are_those_of_metrics_and_losses(tmp_path, cheap_runs):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bnn.data import nests, scales
+from bnn.data import memory, nests, scales
 from bnn.data.nests import Nest
 from bnn.data.preparation.base import Preparation, from_json
 
@@ -20,6 +20,7 @@ class ArrayPreparation(Preparation):
       shape: of one input.
       loc, scale: float64, broadcast to one input; None: the values as they are.
       integer: the inputs are int32, such as token numbers; they are not scaled.
+      pixels: the source holds bytes, that become numbers in [0, 1] first; so do raw bytes.
     """
 
     kind: ClassVar[str] = "array"
@@ -27,6 +28,7 @@ class ArrayPreparation(Preparation):
     loc: np.ndarray | None = None
     scale: np.ndarray | None = None
     integer: bool = False
+    pixels: bool = False
 
     def prepare(self, name: str, raw: Any) -> np.ndarray:
         """Returns float32 (int32 for integers) `[N, *shape]`.
@@ -49,6 +51,8 @@ class ArrayPreparation(Preparation):
                 f"example, got shape {raw.shape}; resize the inputs first."
             )
         x = raw.reshape((len(raw), *self.shape))
+        if self.pixels and x.dtype == np.uint8:
+            x = memory.filled(x, divisor=255)
         if not self.integer:
             return scales.standardize(x, self.loc, self.scale)
         if not np.issubdtype(x.dtype, np.integer):
@@ -58,13 +62,18 @@ class ArrayPreparation(Preparation):
             )
         return x.astype(np.int32, copy=False)
 
+    def recognises(self, raw: Any) -> bool:
+        """Returns True for pixels in bytes."""
+        return self.pixels and getattr(raw, "dtype", None) == np.uint8
+
     def fields(self) -> dict[str, Any]:
-        """Returns shape, loc, scale and integer."""
+        """Returns shape, loc, scale and integer, and pixels where they are."""
         return {
             "shape": list(self.shape),
             "loc": None if self.loc is None else np.asarray(self.loc, np.float64).tolist(),
             "scale": None if self.scale is None else np.asarray(self.scale, np.float64).tolist(),
             "integer": self.integer,
+            **({"pixels": True} if self.pixels else {}),
         }
 
     @classmethod
@@ -74,7 +83,8 @@ class ArrayPreparation(Preparation):
             None if fields[key] is None else np.asarray(fields[key], np.float64)
             for key in ("loc", "scale")
         )
-        return cls(tuple(fields["shape"]), loc, scale, bool(fields["integer"]))
+        pixels = bool(fields.get("pixels", False))
+        return cls(tuple(fields["shape"]), loc, scale, bool(fields["integer"]), pixels)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,6 +121,16 @@ class NestPreparation(Preparation):
         if isinstance(self.parts, tuple):
             return tuple(prepared[f"raw[{i}]"] for i in range(len(self.parts)))
         return {key: prepared[f"raw[{key!r}]"] for key in self.parts}
+
+    def recognises(self, raw: Any) -> bool:
+        """Returns whether a part is recognised by its preparation."""
+        pairs: list[tuple[Preparation, Any]] = []
+        if isinstance(self.parts, dict):
+            if isinstance(raw, dict) and set(raw) == set(self.parts):
+                pairs = [(part, raw[key]) for key, part in self.parts.items()]
+        elif isinstance(raw, tuple) and len(raw) == len(self.parts):
+            pairs = list(zip(self.parts, raw, strict=True))
+        return any(part.recognises(value) for part, value in pairs)
 
     def fields(self) -> dict[str, Any]:
         """Returns the parts."""

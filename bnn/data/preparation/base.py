@@ -26,6 +26,11 @@ class Preparation(abc.ABC):
     def prepare(self, name: str, raw: Any) -> Nest:
         """Returns the model's inputs `[N, ...]`; `name` is the set's, for errors."""
 
+    def recognises(self, raw: Any) -> bool:
+        """Returns whether these can be nothing but raw inputs: prepared ones never look so."""
+        del raw
+        return False
+
     @abc.abstractmethod
     def fields(self) -> dict[str, Any]:
         """Returns what `from_fields` takes, in JSON's types."""

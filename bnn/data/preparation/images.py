@@ -48,6 +48,12 @@ class ImagePreparation(Preparation):
             images = memory.filled(images, divisor=255)
         return ArrayPreparation(self.shape, self.loc, self.scale).prepare(name, images)
 
+    def recognises(self, raw: Any) -> bool:
+        """Returns True for paths, and for pixels in bytes."""
+        paths = (str, os.PathLike)
+        listed = isinstance(raw, list) and bool(raw) and isinstance(raw[0], paths)
+        return listed or isinstance(raw, paths) or getattr(raw, "dtype", None) == np.uint8
+
     def fields(self) -> dict[str, Any]:
         """Returns shape, loc and scale."""
         fields = ArrayPreparation(self.shape, self.loc, self.scale).fields()

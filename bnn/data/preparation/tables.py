@@ -64,6 +64,12 @@ class TablePreparation(Preparation):
             place += width
         return out
 
+    def recognises(self, raw: Any) -> bool:
+        """Returns True for a table in any form: prepared rows are one array."""
+        if isinstance(raw, (str, os.PathLike, dict)) or hasattr(raw, "iloc"):
+            return True
+        return isinstance(raw, list) and bool(raw) and isinstance(raw[0], dict)
+
     def fields(self) -> dict[str, Any]:
         """Returns the columns."""
         return {"columns": [column.to_json() for column in self.columns]}

@@ -60,6 +60,11 @@ class TextPreparation(Preparation):
             return np.zeros((0, self.length), np.int32)
         return self._layer(np.asarray(texts, object)).numpy().astype(np.int32)
 
+    def recognises(self, raw: Any) -> bool:
+        """Returns True for texts."""
+        texts = isinstance(raw, (list, tuple)) or getattr(raw, "ndim", 0) == 1
+        return isinstance(raw, str) or (texts and len(raw) > 0 and isinstance(raw[0], str))
+
     def fields(self) -> dict[str, Any]:
         """Returns vocabulary and length."""
         return {"vocabulary": list(self.vocabulary), "length": self.length}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -34,3 +35,13 @@ def missing(peer: str) -> list[str]:
 def load(peer: str) -> Any:
     """The peer's module."""
     return importlib.import_module(f"experiments.speed.peers.{PEERS[peer][0]}")
+
+
+def keras_ops(layers: Any, relu: Callable[[Any], Any]) -> Any:
+    """What `cases.forward` needs beside its layers, of one of the two Keras."""
+    return types.SimpleNamespace(
+        relu=relu,
+        pool=lambda x: layers.MaxPooling2D(2)(x),
+        flatten=lambda x: layers.Flatten()(x),
+        average=lambda x: layers.GlobalAveragePooling2D()(x),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from typing import Any
 
 import keras
@@ -13,21 +14,8 @@ import bnn
 from bnn.posteriors.scales import Exponential, Softplus
 from experiments.speed import cases
 from experiments.speed.cases import Case, forward
-from experiments.speed.peers import Run, Variants
+from experiments.speed.peers import Run, Variants, keras_ops
 from experiments.steps import training_steps
-
-
-class _Ops:
-    relu = staticmethod(keras.ops.relu)
-    average = staticmethod(keras.layers.GlobalAveragePooling2D())
-
-    @staticmethod
-    def pool(x: Any) -> Any:
-        return keras.layers.MaxPooling2D(2)(x)
-
-    @staticmethod
-    def flatten(x: Any) -> Any:
-        return keras.layers.Flatten()(x)
 
 
 def build_model(case: Case, posterior: Any) -> keras.Model:
@@ -46,10 +34,23 @@ def build_model(case: Case, posterior: Any) -> keras.Model:
         return bnn.layers.Conv2D(of.outputs, of.size, **options)(x)
 
     inputs = keras.Input(case.input_shape)
-    return keras.Model(inputs, forward(case.network, inputs, layer, _Ops))
+    ops = keras_ops(keras.layers, keras.ops.relu)
+    return keras.Model(inputs, forward(case.network, inputs, layer, ops))
 
 
-def _train(case: Case, estimator: Any, posterior: Any, jit_compile: bool) -> Run:
+def _streamed(case: Case) -> bnn.data.Batches:
+    """Batches of as many examples as the KL is divided by, from files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, values in zip("xy", case.data(), strict=True):
+            np.save(f"{folder}/{name}.npy", np.resize(values, (case.num_train, *values.shape[1:])))
+        batches = bnn.data.arrays(folder, stream=True, test_fraction=0.1).batches(case.batch, 0)
+        batches.at(0)  # opens the file, which then needs no name
+    return batches
+
+
+def _train(
+    case: Case, estimator: Any, posterior: Any, jit_compile: bool, streamed: bool = False
+) -> Run:
     data, model = case.data(), build_model(case, posterior)
     likelihood = bnn.likelihoods.Normal() if case.regression else bnn.likelihoods.Categorical()
     likelihood.build(case.layers[-1].outputs)
@@ -61,6 +62,7 @@ def _train(case: Case, estimator: Any, posterior: Any, jit_compile: bool) -> Run
         keras.optimizers.Adam(cases.LEARNING_RATE),
         batch_size=case.batch,
         trained=[*model.trainable_variables, *likelihood.trainable_variables],
+        batches=_streamed(case) if streamed else None,
         steps_per_call=case.steps_per_call,
         jit_compile=jit_compile,
     )
@@ -119,6 +121,10 @@ def variants(case: Case) -> Variants:
             functools.partial(posterior, Softplus),
             True,
         )
+        for where, streamed in {"resident": False, "streamed": True}.items():
+            found[f"data {where}/XLA"] = functools.partial(
+                _train, case, estimators["reparameterization"], posterior, True, streamed
+            )
     found["prediction/XLA"] = functools.partial(_predict, case, posterior, True)
     found["prediction/graph"] = functools.partial(_predict, case, posterior, False)
     return found

@@ -16,7 +16,7 @@ from tensorflow_probability.python.layers import util
 
 from experiments.speed import cases
 from experiments.speed.cases import Case, forward
-from experiments.speed.peers import Run, Variants
+from experiments.speed.peers import Run, Variants, keras_ops
 
 _DENSE = {
     "reparameterization": tfp.layers.DenseReparameterization,
@@ -27,22 +27,6 @@ _CONVOLUTION = {
     "reparameterization": tfp.layers.Convolution2DReparameterization,
     "flipout": tfp.layers.Convolution2DFlipout,
 }
-
-
-class _Ops:
-    relu = staticmethod(tf.nn.relu)
-
-    @staticmethod
-    def average(x: Any) -> Any:
-        return tf_keras.layers.GlobalAveragePooling2D()(x)
-
-    @staticmethod
-    def pool(x: Any) -> Any:
-        return tf_keras.layers.MaxPooling2D(2)(x)
-
-    @staticmethod
-    def flatten(x: Any) -> Any:
-        return tf_keras.layers.Flatten()(x)
 
 
 def _model(case: Case, estimator: str) -> tf_keras.Model:
@@ -62,7 +46,8 @@ def _model(case: Case, estimator: str) -> tf_keras.Model:
         )(x)
 
     inputs = tf_keras.Input(case.input_shape)
-    return tf_keras.Model(inputs, forward(case.network, inputs, layer, _Ops))
+    ops = keras_ops(tf_keras.layers, tf.nn.relu)
+    return tf_keras.Model(inputs, forward(case.network, inputs, layer, ops))
 
 
 def _train(case: Case, estimator: str, jit_compile: bool, loop: bool) -> Run:

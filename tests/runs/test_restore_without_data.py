@@ -1,0 +1,174 @@
+"""A run restored where its source's file is not: what was recorded of the data is enough."""
+
+import gin
+import keras
+import numpy as np
+import pytest
+
+import bnn
+from bnn import experiment
+from bnn.data import ExampleError, augmented, streamed_dataset
+from bnn.data.augmentation import Flip
+from bnn.data.recorded import is_recorded, recorded_dataset
+from bnn.predictive import TemperatureScaling
+from bnn.runs.configuration import parse
+from bnn.runs.identity import fingerprint
+from tests.runs.task_cases import arguments, counted, dataset, of_values, sequences, several
+
+CONFIG = """
+import bnn.experiment
+run.data = @{source}()
+{bindings}
+run.model = @mlp
+mlp.hidden = (4,)
+run.likelihood = @likelihoods.Normal()
+run.method = @VariationalInference()
+VariationalInference.estimator = @LocalReparameterization()
+run.optimizer = @keras.optimizers.Adam()
+run.epochs = 1
+run.batch_size = 8
+run.num_predict_samples = 3
+run.tracker = None
+run.jit_compile = False
+"""
+
+
+def trained(tmp_path, source, *bindings):
+    """A run of a gin file; its parts are built anew, as a process of its own would."""
+    text = CONFIG.format(source=source, bindings="\n".join(bindings))
+    (tmp_path / "config.gin").write_text(text)
+    with gin.unlock_config():
+        parse([str(tmp_path / "config.gin")], [])
+        run = experiment.run(tmp_path / "run")
+    gin.clear_config()
+    return run
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.mean, other.mean)
+
+
+def test_raw_arrays_in_the_targets_units(tmp_path, clean_gin, cheap_runs):
+    random = np.random.RandomState(0)
+    raw = random.normal(100.0, 5.0, (60, 3))
+    targets = 7e4 + 1e3 * raw[:, :2] + random.normal(size=(60, 2))
+    np.savez(tmp_path / "flats.npz", x=raw, y=targets)
+    bindings = [f"arrays.path = '{tmp_path}/flats.npz'", "arrays.standardize = 'columns'"]
+    run = trained(tmp_path, "arrays", *bindings)
+    said = run.predictive(run.data.x_test)
+    test = run.data.rows("test")
+    (tmp_path / "flats.npz").unlink()
+    restored = bnn.restore(tmp_path / "run")
+    assert is_recorded(restored.data)
+    assert restored.results == run.results
+    assert (restored.data.num_train, restored.data.num_test) == (48, 0)
+    assert restored.data.input_shape == (3,)
+    assert restored.data.scaling.to_json() == run.data.scaling.to_json()
+    same(restored.predictive(run.data.x_test), said)
+    own = restored.predictive(raw[test], raw=True)
+    np.testing.assert_allclose(own.mean, said.mean, rtol=1e-6)
+    assert 1e5 < own.mean.mean() < 2.5e5  # no standardised values
+    lower, upper = own.interval(0.9)
+    assert ((lower < own.mean) & (own.mean < upper)).all()
+    predicted = restored.predict(raw[test], raw=True)
+    np.testing.assert_allclose(predicted, run.predict(run.data.x_test), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"must have a validation part to calibrate with, but has"):
+        restored.calibrate(TemperatureScaling())
+    with pytest.raises(
+        ExampleError, match=r"flats: the examples are not here, .* bring the source"
+    ):
+        restored.data.batches(8, 0).at(0)
+
+
+def test_a_raw_table_is_known_as_such(tmp_path, clean_gin, cheap_runs):
+    pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    random = np.random.RandomState(0)
+    frame = pandas.DataFrame({"area": random.normal(80.0, 9.0, 50), "town": ["a", "b"] * 25})
+    frame["price"] = 3e3 * frame["area"]
+    frame.to_csv(tmp_path / "flats.csv", index=False)
+    bindings = [f"csv.path = '{tmp_path}/flats.csv'", "csv.targets = ['price']"]
+    run = trained(tmp_path, "csv", *bindings)
+    said = run.predictive(run.data.x_test)
+    (tmp_path / "flats.csv").unlink()
+    restored = bnn.restore(tmp_path / "run")
+    rows = frame.iloc[run.data.rows("test")]
+    for table in (rows, rows.to_dict("list"), rows.to_dict("records")):
+        same(restored.predictive(table), said)
+    same(restored.predictive(run.data.x_test), said)  # numbers are taken as prepared
+    with pytest.raises(ValueError, match=r"flats: column 'town' must hold .* got 'c' in row 0"):
+        restored.predictive({"area": [70.0], "town": ["c"]})
+    with pytest.raises(
+        ValueError, match=r"flats: the table must have the columns .* 'town' is mis"
+    ):
+        restored.predictive({"area": [70.0]})
+
+
+def test_without_results_or_record_the_data_must_be_there(tmp_path, clean_gin, cheap_runs):
+    np.savez(
+        tmp_path / "toy.npz", x=np.random.RandomState(0).normal(size=(20, 2)), y=np.arange(20.0)
+    )
+    trained(tmp_path, "arrays", f"arrays.path = '{tmp_path}/toy.npz'")
+    (tmp_path / "toy.npz").unlink()
+    (tmp_path / "run" / "data.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"toy\.npz"):
+        bnn.restore(tmp_path / "run")
+    (tmp_path / "run" / "results.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"toy\.npz"):
+        bnn.restore(tmp_path / "run", unfinished=True)
+
+
+def test_data_of_python_need_not_be_given_again(tmp_path, clean_gin, cheap_runs):
+    data = of_values()
+    given = arguments(data, bnn.likelihoods.Normal())
+    run = experiment.run(tmp_path / "run", **given)
+    del given["data"]
+    given["likelihood"] = bnn.likelihoods.Normal()
+    given["method"] = bnn.methods.VariationalInference(bnn.estimators.Reparameterization())
+    given["optimizer"] = keras.optimizers.Adam(0.05)
+    restored = bnn.restore(tmp_path / "run", **given)
+    same(restored.predictive(data.x_test, raw=True), run.predictive(data.x_test))
+
+
+def _streamed():
+    items = [(np.full((4, 4, 1), i / 9.0, np.float32), i % 3, 1.0) for i in range(9)]
+    data = streamed_dataset("toy", items, items[:3], num_classes=3, class_names=("a", "b", "c"))
+    return augmented(data, [Flip()])
+
+
+def _pairs():
+    items = [((np.zeros(2, np.float32), np.arange(3)), np.int32(i % 2)) for i in range(9)]
+    return streamed_dataset("toy", items, items[:3], num_classes=2)
+
+
+CASES = {
+    "values": of_values,
+    "counts": counted,
+    "several labels": lambda: counted("multi_label"),
+    "label map": sequences,
+    "several inputs and targets": several,
+    "streamed": _streamed,
+    "labels": lambda: dataset((np.arange(32) % 2).astype(np.int32), num_classes=2),
+    "inputs in a tuple": _pairs,
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_record_has_all_but_the_examples(case):
+    data = CASES[case]()
+    described = fingerprint(data)
+    found = recorded_dataset(described, data.num_train)
+    for name in ("name", "num_train", "input_shape", "kinds", "task", "num_classes", "num_targets"):
+        assert getattr(found, name) == getattr(data, name), name
+    assert (found.target_names, found.class_names) == (data.target_names, data.class_names)
+    assert found.scaling.to_json() == data.scaling.to_json()
+    assert fingerprint(found) == described
+    assert (found.num_valid, found.num_test) == (0, 0)
+
+
+def test_a_damaged_record_is_named():
+    described = fingerprint(of_values())
+    del described["y_train"]
+    with pytest.raises(
+        ValueError, match=r"'toy' must hold its shapes and scaling, but 'y_train' is"
+    ):
+        recorded_dataset(described)
