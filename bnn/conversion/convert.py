@@ -45,8 +45,8 @@ def convert(
     outputs are the model's own.
 
     Args:
-      model: built; it is not changed, but for a subclassed model that Keras cannot copy, which is
-        taken over.
+      model: built; it is not changed, but for layers without a counterpart and subclassed models
+        that Keras cannot copy (the table says which): these are taken over.
       posterior: of every weight tensor; `MeanFieldNormal()` where None.
       prior: of every weight tensor; N(0, 1) where None. `bnn.priors.Around(s)` is N(w, s²) around
         the model's weights w.
@@ -99,6 +99,7 @@ class _Converter:
         self._posterior, self._prior = posterior, prior
         self._where, self._initial_scale = where, initial_scale
         self.rows: list[Row] = []
+        self._taken: dict[str, str] = {}  # path to why a layer was not copied
 
     def model(self, model: keras.Model, prefix: str) -> keras.Model:
         """The converted model; `prefix` is the path of what it is part of."""
@@ -119,24 +120,26 @@ class _Converter:
                 self._copy_weights(layer, new)
         for layer, new in pairs:
             if new is not layer and not isinstance(layer, keras.Model) and sites(new):
-                self._add_row(prefix + layer.name, layer, new)
+                path = prefix + layer.name
+                self._add_row(path, layer, new, self._taken.get(path, ""))
         return copy
 
     def _layer(self, layer: keras.layers.Layer, path: str) -> keras.layers.Layer:
         if not layer.trainable_variables:
             frozen = bool(layer.weights) and not layer.trainable
-            self._keep(path, layer, "frozen" if frozen else "no trainable weights")
-            return _copy(layer) if frozen else layer
+            if frozen:
+                return self._deterministic(layer, path, "frozen")
+            self._keep(path, layer, "no trainable weights")
+            return layer
         if sites(layer) and not isinstance(layer, keras.Model):
             return _copy(layer)
         if isinstance(layer, keras.Model) and _is_graph(layer):
             return self.model(layer, f"{path}/")
         if not self._where(path, layer):
-            self._keep(path, layer, "left out by where")
-            return _copy(layer)
+            return self._deterministic(layer, path, "left out by where")
         found = _counterpart(layer)
         if found is None:
-            return WeightSpace(_copy(layer), self._posterior, self._prior, name=layer.name)
+            return self._substituted(layer, path)
         kind: Any = found.layer
         names = getattr(kind, "site_initializers", None) or kind.family_sites
         described = keras.saving.serialize_keras_object
@@ -147,9 +150,21 @@ class _Converter:
         }
         return kind.from_config({**found.config(layer.get_config()), **families})
 
+    def _deterministic(
+        self, layer: keras.layers.Layer, path: str, reason: str
+    ) -> keras.layers.Layer:
+        """A copy of a layer whose weights stay as they are; the layer itself as `_substituted`."""
+        copy, taken = _copied(layer)
+        self._keep(path, layer, f"{reason}; {taken}" if taken else reason)
+        return copy
+
+    def _substituted(self, layer: keras.layers.Layer, path: str) -> WeightSpace:
+        """The layer in a `WeightSpace`: a copy, or itself where Keras cannot rebuild it."""
+        inner, self._taken[path] = _copied(layer)
+        return WeightSpace(inner, self._posterior, self._prior, name=layer.name)
+
     def _copy_weights(self, layer: keras.layers.Layer, new: keras.layers.Layer) -> None:
         if isinstance(new, WeightSpace) and not isinstance(layer, WeightSpace):
-            new.layer.set_weights(layer.get_weights())
             for variable, site in new.random:
                 self._initialise(site, keras.ops.convert_to_numpy(variable))
             return
@@ -170,15 +185,10 @@ class _Converter:
         site.prior.initialise(weights)
 
     def _subclassed(self, model: keras.Model, path: str) -> keras.Model:
-        try:
-            inner = _copy(model)
-            reason = ""
-        except (NotImplementedError, TypeError, ValueError):
-            inner, reason = model, "taken over, not copied: Keras cannot rebuild it"
-        new = WeightSpaceModel(WeightSpace(inner, self._posterior, self._prior), name=model.name)
-        new.space.declare_sites()
-        if inner is not model:
-            inner.set_weights(model.get_weights())
+        inner, reason = _copied(model)
+        space = WeightSpace(inner, self._posterior, self._prior)
+        space.declare_sites()
+        new = WeightSpaceModel(space, name=model.name)
         for variable, site in new.space.random:
             self._initialise(site, keras.ops.convert_to_numpy(variable))
         self._add_row(path, model, new.space, reason)
@@ -233,17 +243,35 @@ def _predicate(where: Where) -> Callable[[str, keras.layers.Layer], bool]:
 
 
 def _is_graph(model: keras.Model) -> bool:
-    """Whether Keras can rebuild the model from its layers: Sequential or functional."""
-    return type(model) in (keras.Model, keras.Sequential) or (
-        type(model).__name__ == "Functional" and isinstance(model, keras.Model)
-    )
+    """Whether Keras can rebuild the model from its layers: Sequential or functional.
+
+    A class that derives from functional models and calls its layers as they do, such as KerasHub's
+    backbones, is one; what it has beside its layers is left behind.
+    """
+    kind = type(model)
+    if kind in (keras.Model, keras.Sequential):
+        return True
+    functional = next((base for base in kind.__mro__ if base.__name__ == "Functional"), None)
+    if functional is None or not issubclass(functional, keras.Model):
+        return False
+    own = {name for base in kind.__mro__[: kind.__mro__.index(functional)] for name in vars(base)}
+    return not own & {"call", "__call__"}
+
+
+def _copied(layer: keras.layers.Layer) -> tuple[keras.layers.Layer, str]:
+    """A copy and ""; or the layer itself, and why."""
+    try:
+        return _copy(layer), ""
+    except (NotImplementedError, TypeError, ValueError):
+        return layer, "taken over, not copied: Keras cannot rebuild it"
 
 
 def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
     """A built copy of a layer with its weights."""
     new = type(layer).from_config(layer.get_config())
     if layer.built:
-        new.build_from_config(layer.get_build_config())
+        if not new.built and (config := layer.get_build_config()):
+            new.build_from_config(config)
         if not new.built and layer.weights:
             raise ValueError(f"layer {layer.name!r} cannot be built from its configuration.")
         if new.built:

@@ -21,6 +21,7 @@ class WeightSpaceModel(keras.Model):
     def __init__(self, space: WeightSpace, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.space = space
+        self.built = space.built
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's call."""
@@ -29,6 +30,13 @@ class WeightSpaceModel(keras.Model):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's."""
         return self.space.compute_output_spec(*args, **kwargs)
+
+    def get_build_config(self) -> dict | None:
+        """Nothing: the layer is built by its own."""
+        return None
+
+    def build_from_config(self, config: dict) -> None:
+        """Nothing is left to do."""
 
     def get_config(self) -> dict:
         """Keras configuration."""

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from bnn.conversion.plain_layers import PLAIN
 from bnn.conversion.subclassed import WeightSpaceModel
 from bnn.layers import COUNTERPARTS, WeightSpace
 from bnn.noise import Noise, Purpose
@@ -76,10 +77,11 @@ def _kept(layer: keras.layers.Layer, pairs: list) -> keras.layers.Layer:
 
 
 def _namesake(layer: keras.layers.Layer) -> keras.layers.Layer:
-    for kind, found in COUNTERPARTS.items():
-        if found.layer is type(layer):
-            config = {k: v for k, v in layer.get_config().items() if k in _arguments(kind)}
-            return kind.from_config(config)
+    namesakes = {**PLAIN, **{found.layer: kind for kind, found in COUNTERPARTS.items()}}
+    kind = namesakes.get(type(layer))
+    if kind is not None:
+        config = {k: v for k, v in layer.get_config().items() if k in _arguments(kind)}
+        return kind.from_config(config)
     raise ValueError(
         f"layer {layer.name!r} ({type(layer).__name__}) has no namesake in Keras to become; use "
         "bnn.predict, or put a Keras layer into bnn.layers.WeightSpace."
@@ -112,7 +114,8 @@ def _unwrapped(space: WeightSpace, values: dict[Site, np.ndarray]) -> Any:
     """The layer inside, a copy, with the values as its weights."""
     inner = space.layer
     copy = type(inner).from_config(inner.get_config())
-    copy.build_from_config(inner.get_build_config())
+    if not copy.built:
+        copy.build_from_config(inner.get_build_config())
     copy.set_weights(inner.get_weights())
     positions = {id(v): i for i, v in enumerate(inner.variables)}
     for variable, site in space.random:

@@ -16,9 +16,11 @@ from bnn.layers.depthwise_convolution import (
 )
 from bnn.layers.einsum_dense import EinsumDense
 from bnn.layers.embedding import Embedding
+from bnn.layers.filter_response_normalization import FilterResponseNormalization
 from bnn.layers.group_normalization import GroupNormalization
 from bnn.layers.layer_normalization import LayerNormalization
 from bnn.layers.lora import LoRA
+from bnn.layers.position_embedding import PositionEmbedding
 from bnn.layers.recurrent import GRU, LSTM, SimpleRNN
 from bnn.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
 from bnn.layers.rms_normalization import RMSNormalization
@@ -44,6 +46,7 @@ __all__ = [
     "DepthwiseConv2D",
     "EinsumDense",
     "Embedding",
+    "FilterResponseNormalization",
     "GRUCell",
     "GroupNormalization",
     "GroupQueryAttention",
@@ -51,6 +54,7 @@ __all__ = [
     "LayerNormalization",
     "LoRA",
     "MultiHeadAttention",
+    "PositionEmbedding",
     "RMSNormalization",
     "SeparableConv1D",
     "SeparableConv2D",

@@ -113,6 +113,11 @@ class BayesianLayer(keras.layers.Layer):
 
     def declare(self, name: str, operator: Operator, posterior: Posterior, prior: Prior) -> Site:
         """A site of a posterior and a prior that are built already; see `add_site`."""
+        if any(site.name == name for site in self._sites):
+            raise ValueError(
+                f"sites of layer {self.name!r} must have different names, got {name!r} twice: the "
+                "ledger would count one of them alone."
+            )
         pointed = posterior.deterministic or not posterior.has_density
         if pointed and not prior.bounded and any(v.trainable for v in prior.variables):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import gin
@@ -66,7 +67,8 @@ class WeightSpace(BayesianLayer):
 
     def get_build_config(self) -> dict | None:
         """The layer's own: Keras would keep the shapes by the names of our arguments."""
-        return self.layer.get_build_config() if self.built else None
+        # A layer that its constructor builds may have none; the sites are to be declared anyway.
+        return self.layer.get_build_config() or {"input_shape": None} if self.built else None
 
     def build_from_config(self, config: dict) -> None:
         """Builds the layer, and its sites."""
@@ -154,10 +156,14 @@ def _tensors(kwargs: dict) -> dict:
 
 
 def _names(layer: keras.layers.Layer, variables: list[keras.Variable]) -> list[str]:
-    """Names of the variables within the layer, `"query/kernel"`; numbered where two are equal."""
+    """Names of the variables within the layer, `"query/kernel"`; numbered where some are equal.
+
+    A functional model does not name itself in the paths of its variables: these have their own
+    names, all numbered, as those of its layers may change from process to process.
+    """
     names: list[str] = []
     for variable in variables:
         name = variable.path.partition(f"{layer.name}/")[2] or variable.name
-        count = names.count(name)
-        names.append(f"{name}_{count}" if count else name)
+        free = (f"{name}_{count}" if count else name for count in itertools.count())
+        names.append(next(one for one in free if one not in names))
     return names

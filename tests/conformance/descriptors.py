@@ -49,7 +49,8 @@ OBJECTIVES = {
 }
 
 TABLE = {
-    "layers": {row.layer for row in LAYERS.values()} | {"LoRA", "WeightSpace"},
+    "layers": {row.layer for row in LAYERS.values()}
+    | {"FilterResponseNormalization", "LoRA", "PositionEmbedding", "WeightSpace"},
     "posteriors": {name.split()[0] for name in POSTERIORS} | {"Point"},
     "priors": {name.split()[0] for name in PRIORS},
     "likelihoods": set(LIKELIHOODS) | WRAPPERS,

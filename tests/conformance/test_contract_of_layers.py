@@ -14,6 +14,7 @@ CASES = {
     "einsum idle": (layers.EinsumDense("abc,cd->ad", 2, bias_axes="d"), (3, 2, 2)),
     "depthwise": (layers.DepthwiseConv1D(2, depth_multiplier=2), (3, 3, 2)),
     "transpose": (layers.Conv1DTranspose(2, 2, strides=2), (3, 2, 2)),
+    "positions": (layers.PositionEmbedding(), (3, 2, 2)),
     "depthwise 2d": (layers.DepthwiseConv2D(2, depth_multiplier=2), (3, 3, 2, 2)),
     "transpose 2d": (layers.Conv2DTranspose(2, 2), (3, 2, 2, 2)),
     "transpose 3d": (layers.Conv3DTranspose(1, 2), (2, 2, 1, 2, 2)),

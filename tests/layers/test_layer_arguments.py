@@ -163,5 +163,6 @@ def test_layers_are_gin_configurable(clean_gin):
     gin.parse_config("bnn.layers.LSTM.kernel_prior = @bnn.priors.Normal()")
     layer = gin.get_configurable("bnn.layers.LSTM")()
     assert layer.units == 7
-    for name in {d.layer for d in FIRSTS.values()} | {"LoRA"}:
+    own = {"FilterResponseNormalization", "LoRA", "PositionEmbedding"}
+    for name in {d.layer for d in FIRSTS.values()} | own:
         assert gin.get_configurable(f"bnn.layers.{name}") is not None

@@ -18,7 +18,8 @@ EACH_LAYER = pytest.mark.parametrize("descriptor", FIRSTS.values(), ids=FIRSTS)
 def test_no_layer_is_missing():
     public = {n for n in bnn.layers.__all__ if isinstance(getattr(bnn.layers, n), type)}
     bases = {"AffineLayer", "BayesianLayer", "Convolution", "Counterpart"}
-    without_namesake = bases | {"LoRA", "WeightSpace"}  # the last has that of the layer it wraps
+    own = {"FilterResponseNormalization", "LoRA", "PositionEmbedding"}
+    without_namesake = bases | own | {"WeightSpace"}  # the last has that of the layer it wraps
     assert {d.layer for d in DESCRIPTORS.values()} == public - without_namesake
     counterparts = {c.layer.__name__ for c in bnn.layers.COUNTERPARTS.values()}
     assert counterparts == public - without_namesake

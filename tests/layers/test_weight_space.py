@@ -116,3 +116,12 @@ def test_saves_and_loads(tmp_path):
 def test_a_layer_without_trainable_weights_is_refused():
     with pytest.raises(ValueError, match="has no trainable weights to be random"):
         WeightSpace(keras.layers.ReLU())(X)
+
+
+def test_sites_of_one_name_are_refused():
+    layer = bnn.layers.Dense(2)
+    layer.build((None, 3))
+    kernel = layer.kernel
+    message = r"must have different names, got 'kernel' twice: the ledger would count one"
+    with pytest.raises(ValueError, match=message):
+        layer.declare("kernel", kernel.operator, kernel.posterior, kernel.prior)

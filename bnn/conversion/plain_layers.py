@@ -1,0 +1,104 @@
+"""Layers of bnn's own, which Keras has not, with plain weights: what `to_keras` makes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from bnn.layers import FilterResponseNormalization, PositionEmbedding
+
+
+@keras.saving.register_keras_serializable(package="bnn", name="PlainFilterResponseNormalization")
+class PlainFilterResponseNormalization(keras.layers.Layer):
+    """y = max(γ ∘ x / √(ν² + ε) + β, τ) as `bnn.layers.FilterResponseNormalization`.
+
+    Args:
+      axis: of the channels.
+      epsilon: ε.
+      threshold: whether there is a τ.
+      center: whether there is a β.
+      scale: whether there is a γ.
+      **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        epsilon: float = 1e-6,
+        threshold: bool = True,
+        center: bool = True,
+        scale: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = axis, epsilon
+        self.parts = {"gamma": scale, "beta": center, "threshold": threshold}
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        """Creates the weights."""
+        shape = (input_shape[self.axis],)
+        self.held = {
+            name: self.add_weight(name=name, shape=shape, initializer=_BEGIN[name])
+            for name, there in self.parts.items()
+            if there
+        }
+
+    def call(self, inputs: Any) -> Any:
+        """Normalised, scaled, moved, and cut below at the threshold."""
+        rank = len(inputs.shape)
+        channels = self.axis % rank
+        positions = [axis for axis in range(1, rank) if axis != channels]
+        shape = [1 if axis != channels else -1 for axis in range(rank)]
+        power = keras.ops.mean(keras.ops.square(inputs), axis=positions, keepdims=True)
+        outputs = inputs * keras.ops.rsqrt(power + self.epsilon)
+        held = {name: keras.ops.reshape(v, shape) for name, v in self.held.items()}
+        if "gamma" in held:
+            outputs = outputs * held["gamma"]
+        if "beta" in held:
+            outputs = outputs + held["beta"]
+        return keras.ops.maximum(outputs, held["threshold"]) if "threshold" in held else outputs
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """That of the inputs."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict:
+        """Keras configuration."""
+        own = {"axis": self.axis, "epsilon": self.epsilon}
+        names = {"gamma": "scale", "beta": "center", "threshold": "threshold"}
+        parts = {names[name]: there for name, there in self.parts.items()}
+        return {**super().get_config(), **own, **parts}
+
+
+@keras.saving.register_keras_serializable(package="bnn", name="PlainPositionEmbedding")
+class PlainPositionEmbedding(keras.layers.Layer):
+    """y = x + P as `bnn.layers.PositionEmbedding`.
+
+    Args:
+      **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        """Creates the weights."""
+        self.embeddings = self.add_weight(name="embeddings", shape=tuple(input_shape[1:]))
+
+    def call(self, inputs: Any) -> Any:
+        """The inputs with their positions."""
+        return inputs + self.embeddings
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """That of the inputs."""
+        return tuple(input_shape)
+
+
+_BEGIN = {"gamma": "ones", "beta": "zeros", "threshold": "zeros"}
+PLAIN: dict[type[keras.layers.Layer], type[keras.layers.Layer]] = {
+    FilterResponseNormalization: PlainFilterResponseNormalization,
+    PositionEmbedding: PlainPositionEmbedding,
+}
