@@ -7,6 +7,7 @@ from bnn.methods.ivon import IVON
 from bnn.methods.laplace import Laplace
 from bnn.methods.map import MAP
 from bnn.methods.mc_dropout import MCDropout
+from bnn.methods.mclmc import MCLMC
 from bnn.methods.method import Method
 from bnn.methods.nuts import NUTS
 from bnn.methods.problem import Problem
@@ -20,6 +21,7 @@ __all__ = [
     "HMC",
     "IVON",
     "MAP",
+    "MCLMC",
     "NUTS",
     "SGHMC",
     "SGLD",

@@ -34,6 +34,7 @@ METHODS = {
     methods.Laplace: {"structure": "full", "prior_precision": "layer"},
     methods.MAP: {},
     methods.MCDropout: {"rate": 0.2},
+    methods.MCLMC: {"energy_variance": 1e-3},
     methods.SWA: {},
     methods.SWAG: {"rank": 5},
     methods.HMC: {"num_leapfrog_steps": 5},
