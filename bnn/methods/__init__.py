@@ -16,6 +16,7 @@ from bnn.methods.problem import Problem
 from bnn.methods.sghmc import SGHMC
 from bnn.methods.sgld import SGLD
 from bnn.methods.snapshot_ensemble import SnapshotEnsemble
+from bnn.methods.sngp import SNGP
 from bnn.methods.stacked_ensemble import StackedEnsemble
 from bnn.methods.swag import SWA, SWAG
 from bnn.methods.variational_inference import VariationalInference
@@ -31,6 +32,7 @@ __all__ = [
     "NUTS",
     "SGHMC",
     "SGLD",
+    "SNGP",
     "SWA",
     "SWAG",
     "VBLL",

@@ -49,6 +49,7 @@ DIGITS = {
     ),
     "vbll": Case("last-layer VI (VBLL)", of("VBLL")),
     "moments": Case("moment propagation", of("MomentPropagation")),
+    "sngp": Case("SNGP", of("SNGP")),
     "ddu": Case("DDU", of("DDU")),
     "sgld": Case("SGLD", of("SGLD")),
     "sghmc": Case("SGHMC", of("SGHMC")),

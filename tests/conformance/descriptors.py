@@ -41,6 +41,7 @@ METHODS = {
     methods.HMC: {"num_leapfrog_steps": 5},
     methods.MomentPropagation: {"kl_weight": 0.5},
     methods.SnapshotEnsemble: {"num_cycles": 3},
+    methods.SNGP: {"num_features": 64},
     methods.StackedEnsemble: {"num_members": 3},
     methods.VBLL: {"initial_scale": 0.2},
     methods.NUTS: {"max_tree_depth": 4},

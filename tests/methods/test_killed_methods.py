@@ -30,6 +30,7 @@ METHODS = {
     "SnapshotEnsemble": ["SnapshotEnsemble.num_cycles = 3"],
     "MomentPropagation": ["mlp.hidden = (8,)"],
     "VBLL": ["mlp.hidden = (8,)"],
+    "SNGP": ["mlp.hidden = (8,)", "SNGP.num_features = 32"],
     "DDU": ["mlp.hidden = (8,)"],
 }
 ENSEMBLES = ("MultiSWAG", "VI")
