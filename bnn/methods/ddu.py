@@ -86,7 +86,7 @@ class DDU(MAP):
         kept = [(self.features(b.inputs), np.ravel(b.targets)) for b in batches.full()]
         features = np.concatenate([f for f, _ in kept])
         labels = np.concatenate([y for _, y in kept]).astype(int)
-        classes = range(len(self._shares))
+        classes = range(self._last.num_outputs)
         missing = [c for c in classes if not np.any(labels == c)]
         if missing:
             raise ValueError(

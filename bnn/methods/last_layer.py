@@ -42,7 +42,8 @@ class LastLayer:
                 "[B, H]; leave its activation out, and flatten or pool its inputs."
             )
         self.layer = last
-        self.features = keras.Model(model.inputs, last.input)
+        inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+        self.features = keras.Model(inputs, last.input)
 
     def extended(self, features: Any) -> tf.Tensor:
         """φ with a column of ones behind it where the layer has a bias, `[B, P]`."""

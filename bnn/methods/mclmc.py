@@ -220,9 +220,9 @@ class MCLMC(ChainSampler):
             "energy_variance": self.energy_variance,
         }
         if self.archive is None:
-            held = (self._given_size, self.decoherence_length)
+            held: list[Any] = [self._given_size, self.decoherence_length]
         else:
-            held = tuple(map(float, self._tuned.numpy()[[_SIZE, _LENGTH]]))
+            held = self._tuned.numpy()[[_SIZE, _LENGTH]].tolist()
         return about | dict(zip(("step_size", "decoherence_length"), held, strict=True))
 
     @property

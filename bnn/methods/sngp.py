@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from bnn.compat import all_layers, substituted
 from bnn.data import Batch, Batches
+from bnn.draw import Draw
+from bnn.estimators import Mean
 from bnn.layers import Dense
 from bnn.ledger import ledger
 from bnn.methods.cost import Cost
@@ -130,9 +132,10 @@ class SNGP(MAP):
         return pairs
 
     def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
-        """The negative log joint per example: nll (nats per example), kl and kl/<site> (nats)."""
+        """The negative log joint per example: nll (nats per example), penalty, its parts (nats)."""
         problem = self.problem
-        with substituted(self._bounded()):
+        # Layers are trained inside of a draw alone.
+        with substituted(self._bounded()), Draw(noise, Mean()):
             outputs = problem.model(batch.inputs, training=training)
         fits = problem.likelihood.checked_log_prob(outputs, batch.targets)
         if getattr(batch, "weights", None) is not None:
@@ -142,11 +145,11 @@ class SNGP(MAP):
         terms = {f"kl/{name}": kl for name, kl in found.items() if name not in self._spare}
         squares = tf.square(self._beta.value) + math.log(2 * math.pi)
         terms["kl/sngp_beta"] = 0.5 * tf.reduce_sum(squares)
-        kl = tf.add_n(list(terms.values()))
-        loss = nll + kl / problem.num_train
+        penalty = tf.add_n(list(terms.values()))
+        loss = nll + penalty / problem.num_train
         if problem.model.losses:
             loss += tf.add_n(problem.model.losses)
-        return Info(loss, {"nll": nll, "kl": kl, **terms})
+        return Info(loss, {"nll": nll, "penalty": penalty, **terms})
 
     def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
         """A step of the optimizer, and one of the power iterations."""

@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.data import Batch
+from bnn.draw import Draw
+from bnn.estimators import Mean
 from bnn.ledger import ledger
 from bnn.methods.cost import Cost
 from bnn.methods.curvature.weights import LAST, Weights
@@ -106,12 +108,14 @@ class VBLL(MAP):
         return tf.reduce_sum(0.5 * squares * self._precision - entropy)
 
     def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
-        """The objective and its terms: nll (nats per example), kl and kl/<site> (nats).
+        """The objective and its terms: nll (nats per example), penalty and kl/<site> (nats).
 
-        `kl/<site>` are −log p at the mean, and `kl/spread` what the last layer's spread adds.
+        `kl/<site>` are −log p at the mean, and `kl/spread` what the last layer's spread adds; the
+        penalty is their sum.
         """
         problem = self.problem
-        mean, variance = self.moments(batch.inputs, training)
+        with Draw(noise, Mean()):  # layers are trained inside of a draw alone
+            mean, variance = self.moments(batch.inputs, training)
         fits = expected_log_prob(problem.likelihood, mean, variance, batch.targets)
         weights = getattr(batch, "weights", None)
         if weights is not None:
@@ -119,11 +123,11 @@ class VBLL(MAP):
         nll = -tf.reduce_mean(fits)
         terms = {f"kl/{n}": v for n, v in ledger(problem.model, noise=noise).items()}
         terms["kl/spread"] = self.kl()
-        kl = tf.add_n(list(terms.values()))
-        loss = nll + kl / problem.num_train
+        penalty = tf.add_n(list(terms.values()))
+        loss = nll + penalty / problem.num_train
         if problem.model.losses:
             loss += tf.add_n(problem.model.losses)
-        return Info(loss, {"nll": nll, "kl": kl, **terms})
+        return Info(loss, {"nll": nll, "penalty": penalty, **terms})
 
     def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
         """A step of the optimizer."""

@@ -78,7 +78,8 @@ CLASSROOM = {
         "Laplace, full",
         of("methods.Laplace", 'methods.Laplace.structure = "full"'),
     ),
-    "sghmc": Case("SGHMC", of("SGHMC")),
+    "vbll": Case("last-layer VI (VBLL)", of("VBLL")),
+    "sghmc": Case("SGHMC", of("SGHMC", "SGHMC.step_size = 2e-4")),
     "nuts": Case(
         "NUTS, 4 chains",
         of("NUTS", "NUTS.num_chains = 4", "NUTS.max_tree_depth = 7", *_CHAINS),

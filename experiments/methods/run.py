@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bnn.tracking import read_jsonl
 from experiments import study
 from experiments.methods import classroom
 from experiments.methods.cases import (
@@ -28,6 +29,7 @@ from experiments.runs import Job, provenance, train_all
 
 _HERE = Path(__file__).parent
 _ROOT = study.ROOT / "runs" / "methods"
+_IMAGES = study.ROOT / "docs" / "pages" / "images"  # the documentation shows them, too
 PARTS = ("digits", "classroom")
 # The bounds of the classroom: RMSE inside of the data, and band in the gap over band inside.
 RMSE, RATIO = 0.12, 2.0
@@ -63,10 +65,11 @@ def main(argv: list[str] | None = None) -> int:
         },
         options.output,
     )
+    images = _IMAGES if options.output == _HERE else options.output
     for activation in ACTIVATIONS:
         shown = {n: measured[n, activation] for n in CLASSROOM if (n, activation) in measured}
         if shown:
-            classroom.draw(shown, options.output / f"classroom_{activation}.png")
+            classroom.draw(shown, images / f"methods_{activation}.png")
     return 0
 
 
@@ -86,7 +89,13 @@ def digits_table(jobs: Mapping[str, Job], root: Path) -> str:
     """Test metrics and cost by method."""
     head = (
         *("method", "test NLL, nats", "accuracy, %", "ECE", "functions"),
-        *("gradients, passes over the data", "training, s", "run, CPU s", "bindings"),
+        *(
+            "bound, nats per example",
+            "gradients, passes over the data",
+            "training, s",
+            "run, CPU s",
+            "bindings",
+        ),
     )
     lines = []
     for name, job in jobs.items():
@@ -96,11 +105,19 @@ def digits_table(jobs: Mapping[str, Job], root: Path) -> str:
             [
                 *(DIGITS[name].title, f"{test['nll']:.4f}", f"{100 - 100 * test['error']:.2f}"),
                 *(f"{test['ece']:.3f}", str(results["num_predict_samples"])),
+                _bound(results, root / job.name),
                 *(f"{results['passes_over_the_data']:,.0f}", f"{results['seconds']['train']:.0f}"),
                 *(f"{job.cost(root)['cpu_seconds']:.0f}", DIGITS[name].shown),
             ]
         )
     return study.markdown(head, lines)
+
+
+def _bound(results: Mapping[str, Any], folder: Path) -> str:
+    """NLL + KL / N at the training's end, of the methods that minimise it."""
+    if "kl_weight" not in results:
+        return "–"
+    return f"{read_jsonl(folder / 'metrics.jsonl')[-1]['loss']:.2f}"
 
 
 def classroom_table(measured: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:

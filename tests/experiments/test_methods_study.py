@@ -75,7 +75,7 @@ def test_a_report_needs_runs_and_is_made_of_those_that_have_ended(tmp_path, caps
     (tmp_path / "runs" / f"{job.name}.job.json").write_text(json.dumps(held))
     assert run.main(options) == 0
     text = (tmp_path / "out" / "README.md").read_text()
-    row = "| SWAG | 0.2500 | 87.50 | 0.062 | 32 | 300 | 11 | 24 | `run.method = @SWAG()` |"
+    row = "| SWAG | 0.2500 | 87.50 | 0.062 | 32 | – | 300 | 11 | 24 | `run.method = @SWAG()` |"
     assert row in text
     assert "0.2 min on 2 cores" in text
 

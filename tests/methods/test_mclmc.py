@@ -120,27 +120,27 @@ def steps(method, first, last):
 
 
 def test_step_size_and_length_are_found_in_the_burn_in_and_held():
-    method = s.built(MCLMC(3, num_chains=2, warm_start=0, burn_in=0.6), total_steps=20)
-    said = steps(method, 0, 14)
+    method = s.built(MCLMC(1, num_chains=2, warm_start=0, burn_in=0.4), total_steps=10)
+    said = steps(method, 0, 6)
     sizes = [float(info.metrics["step_size"]) for info in said]
     lengths = [float(info.metrics["decoherence_length"]) for info in said]
-    assert len({*sizes[:12]}) == 12
-    assert sizes[11] == sizes[12] == sizes[13] == pytest.approx(method.describe()["step_size"])
-    assert lengths[:12] == pytest.approx([np.sqrt(method.size)] * 12)
-    assert lengths[12] == lengths[13] != lengths[0]
+    assert len({*sizes[:4]}) == 4
+    assert sizes[3] == sizes[4] == sizes[5] == pytest.approx(method.describe()["step_size"])
+    assert lengths[:4] == pytest.approx([np.sqrt(method.size)] * 4)
+    assert lengths[4] == lengths[5] != lengths[0]
     velocities = method._velocities.numpy()
     np.testing.assert_allclose(np.linalg.norm(velocities, axis=1), 1.0, atol=1e-5)
     assert not np.allclose(*velocities)
-    assert method.describe()["gradient_evaluations"] == s.NUM_TRAIN * 2 * 14 * 7
+    assert method.describe()["gradient_evaluations"] == s.NUM_TRAIN * 2 * 6 * 3
 
 
 def test_the_length_is_the_spread_of_the_second_half():
-    method = s.built(MCLMC(2, warm_start=0, burn_in=0.8), total_steps=10)
+    method = s.built(MCLMC(1, warm_start=0, burn_in=0.8), total_steps=5)
     states = []
-    for step in range(8):
+    for step in range(4):
         steps(method, step, step + 1)
         states.append(method._chains.numpy()[0])
-    spread = np.sqrt(np.var(states[4:8], axis=0).sum())
+    spread = np.sqrt(np.var(states[2:4], axis=0).sum())
     assert method.describe()["decoherence_length"] == pytest.approx(spread, rel=1e-4)
 
 
@@ -239,7 +239,7 @@ def test_a_generous_error_has_a_bias():
 @pytest.mark.slow
 def test_it_keeps_to_the_interface_and_goes_on_after_a_kill():
     options = {"checks": ("interface", "loss", "restore"), "num_steps": 12, "batch_size": 32}
-    report = check_method(MCLMC(2, num_chains=2, warm_start=0), Point(), **options)
+    report = check_method(MCLMC(2, warm_start=0), Point(), **options)
     assert report.ok, report
 
 

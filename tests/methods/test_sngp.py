@@ -103,7 +103,7 @@ def test_the_loss_is_the_joint_density_without_the_unused_layer():
     exact = 0.5 * np.sum(beta**2 + np.log(2 * np.pi))
     assert float(info.metrics["kl/sngp_beta"]) == pytest.approx(exact, rel=1e-5)
     assert [n for n in info.metrics if n.startswith("kl/1_")] == []
-    kl, nll = float(info.metrics["kl"]), float(info.metrics["nll"])
+    kl, nll = float(info.metrics["penalty"]), float(info.metrics["nll"])
     assert float(info.loss) == pytest.approx(nll + kl / s.NUM_TRAIN, rel=1e-6)
     assert not np.any(method._last.layer.kernel.posterior.mean.numpy())
 

@@ -40,7 +40,7 @@ class WithoutRoot(RenyiBound):
 def simulated():
     problem = one_weight()
     estimator = Reparameterization()
-    losses = {a: problem.objective(RenyiBound, estimator, 2, alpha=a) for a in (0.5, 1.5)}
+    losses = {str(a): problem.objective(RenyiBound, estimator, 2, alpha=a) for a in (0.5, 1.5)}
     losses["defect"] = problem.objective(WithoutRoot, estimator, 2, alpha=0.5)
     return problem, problem.simulator(losses)(8000)
 
@@ -57,8 +57,8 @@ def exact(problem, alpha):
 def test_value_and_gradient_are_those_of_the_expected_bound(simulated, alpha, assert_mean):
     problem, rows = simulated
     value, gradient = exact(problem, alpha)
-    assert_mean(rows[alpha][0], value)
-    assert_mean(rows[alpha][1], gradient)
+    assert_mean(rows[str(alpha)][0], value)
+    assert_mean(rows[str(alpha)][1], gradient)
 
 
 def test_a_missing_root_is_seen(simulated, assert_mean):
