@@ -76,7 +76,8 @@ class IVON(Method):
       hessian_decay: β₂. h remembers 1/(1 − β₂) steps, and needs several times as many to come from
         where it begins to the curvature of weights that the data say little of. The paper has
         0.99999 for ImageNet, with which posteriors stay about as narrow as they begin; the bound
-        itself asks for a training of many 1/(1 − β₂).
+        itself asks for a training of many 1/(1 − β₂). The noise of ĥ makes h too large by
+        ½ (1 − β₂) Var[ĥ] / (h + δ), by the third term.
       clip_radius: ξ, the most that a preconditioned gradient counts by element.
       kl_weight: κ, positive, a number or a schedule; where None it rises from 0.01 to 1 in the
         first half of training, so that units are not given up before they have learned.

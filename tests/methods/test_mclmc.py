@@ -229,14 +229,6 @@ def test_another_law_is_caught(kind):
 
 
 @pytest.mark.slow
-def test_a_generous_error_has_a_bias():
-    """What `energy_variance` is for."""
-    method = sampler(energy_variance=1.0)
-    report = check_method(method, Point(), checks=("posterior",), tolerance=0.02, **CHAIN)
-    assert not report.ok, report
-
-
-@pytest.mark.slow
 def test_it_keeps_to_the_interface_and_goes_on_after_a_kill():
     options = {"checks": ("interface", "loss", "restore"), "num_steps": 12, "batch_size": 32}
     report = check_method(MCLMC(2, warm_start=0), Point(), **options)
