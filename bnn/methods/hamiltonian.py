@@ -1,32 +1,23 @@
-"""Markov chains on all the data: what Hamiltonian Monte Carlo and its kin share."""
+"""What Hamiltonian Monte Carlo and its kin share: a step size adapted to an acceptance."""
 
 from __future__ import annotations
 
 import abc
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.compat import substituted
-from bnn.data import Batch
-from bnn.methods.log_joint import negative_log_joint
+from bnn.methods.chains import ChainSampler
 from bnn.methods.problem import Problem
-from bnn.methods.sampler import Sampler
-from bnn.metrics import effective_sample_size, r_hat
-from bnn.noise import Noise, Purpose
-from bnn.sites import sites
-from bnn.training import Info
-from bnn.training.stepper import Reduce
+from bnn.noise import Noise
 
 # Of dual averaging: Hoffman & Gelman 2014, section 3.2.1.
 _SHRINKAGE, _DELAY, _FORGETTING = 0.05, 10.0, 0.75
-# Of which effective sample sizes are told: that of millions takes minutes.
-_MOST_COLUMNS = 1000
 
 
 class Transition(NamedTuple):
@@ -47,21 +38,17 @@ class Transition(NamedTuple):
     measures: dict[str, tf.Tensor]
 
 
-class HamiltonianSampler(Sampler):
-    """C chains on all the data; a step of the run is a transition of every chain.
+class HamiltonianSampler(ChainSampler):
+    """Chains whose step size ε is adapted to a wanted acceptance, see `ChainSampler`.
 
-    A run takes all examples in every step, whatever its `batch_size`, and so an epoch is a step: a
-    transition, or while the run's optimizer descends (`warm_start`), one gradient. Each chain has a
-    start of its own and descends by itself. Metrics are means over the chains. Until `burn_in` the
-    step size ε is adapted to the wanted acceptance by dual averaging (Hoffman & Gelman 2014,
-    algorithm 5, α the mean over the chains):
+    Until `burn_in` it is by dual averaging (Hoffman & Gelman 2014, algorithm 5, α the mean over
+    the chains):
 
         H ← (1 − 1/(m + 10)) H + (δ − α) / (m + 10),  log ε = log 10 ε₀ − (√m / 0.05) H,
 
-    and held at its average after. The model's own weights are those of the first chain.
+    and held at its average after.
     """
 
-    whole_data = True
     averaged: tuple[str, ...] = ("nll", "acceptance")
     said: tuple[str, ...] = ()  # by the kernel
 
@@ -75,54 +62,16 @@ class HamiltonianSampler(Sampler):
         burn_in: float,
         thinning: int | None,
     ) -> None:
-        super().__init__(step_size, temperature, warm_start, burn_in, thinning)
-        if not isinstance(step_size, (int, float)):
-            raise ValueError(
-                f"step_size must be a number, got {step_size!r}: it is where the adaptation begins."
-            )
-        if not temperature > 0:
-            raise ValueError(f"temperature must be positive, got {temperature}.")
-        if isinstance(num_chains, bool) or not isinstance(num_chains, int) or num_chains < 1:
-            raise ValueError(f"num_chains must be an integer of at least 1, got {num_chains!r}.")
+        super().__init__(step_size, num_chains, temperature, warm_start, burn_in, thinning)
         if not 0 < target_acceptance < 1:
             raise ValueError(
                 f"target_acceptance must lie strictly between 0 and 1, got {target_acceptance}."
             )
-        self.num_chains, self.target_acceptance = num_chains, float(target_acceptance)
-        self._first_size = float(step_size)
+        self.target_acceptance = float(target_acceptance)
 
     def create(self, problem: Problem) -> None:
-        """The chains' states, `[C, D]`, and the step size's.
-
-        Raises:
-          ValueError: several replicas; something to be learned beside the weights; several chains
-            of a problem that cannot make another model.
-        """
-        name = type(self).__name__
-        if self._replicas > 1:
-            raise ValueError(
-                f"method {name} takes all the data in every step, on one device, got a strategy of "
-                f"{self._replicas} replicas; use run.strategy = @OneDevice(), or SGHMC."
-            )
-        known = {id(v) for v in self.weights}
-        held = [v.path for v in problem.trained if id(v) not in known]
-        if held:
-            raise ValueError(
-                f"method {name} samples weights with a prior, and {', '.join(held)} have none; "
-                "make them constants with trainable=False."
-            )
-        if self.num_chains > 1 and problem.make_model is None:
-            raise ValueError(
-                f"num_chains must be 1 for a problem without make_model, got {self.num_chains}: "
-                "every chain has a start of its own."
-            )
-        starts = [self.weights]
-        for _ in range(self.num_chains - 1):
-            assert problem.make_model is not None
-            starts.append(_weights_of(problem.make_model()))
-        rows = [np.concatenate([np.ravel(v.numpy()) for v in start]) for start in starts]
-        self._chains = keras.Variable(np.stack(rows), name="chains")
-        self._log_joints = keras.Variable(np.zeros(self.num_chains), trainable=False, name="joints")
+        """The chains' states, and the step size's."""
+        super().create(problem)
         size = math.log(self._first_size)
         # H, log ε, its average, and the number of steps that they were taken from.
         adaptation = np.array([0.0, size, size, 0.0], np.float32)
@@ -133,84 +82,15 @@ class HamiltonianSampler(Sampler):
         """What a transition says."""
         return ("acceptance", "step_size", *self.said)
 
-    @property
-    def stored(self) -> Sequence[keras.Variable]:
-        """The chains' states, and their log joints."""
-        return [self._chains, self._log_joints]
-
-    @property
-    def trained(self) -> Sequence[keras.Variable]:
-        """The chains' states."""
-        return [self._chains]
-
-    def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
-        """−log p(w, y) / N, see `negative_log_joint`: the mean over the chains."""
-        chains = tf.unstack(tf.convert_to_tensor(self._chains))
-        each = [self._joint(chain, batch, noise, training) for chain in chains]
-        return tf.nest.map_structure(lambda *values: tf.add_n(values) / len(values), *each)
-
-    def _joint(self, chain: tf.Tensor, batch: Batch, noise: Noise, training: bool = True) -> Info:
-        with substituted(zip(self.weights, self._by_weight(chain), strict=True)):
-            return negative_log_joint(self.problem, batch, noise, training)
-
-    def _by_weight(self, chain: Any) -> list[Any]:
-        """States `[…, D]` as values of the weights, `[…, *shape]`."""
-        shapes = [tuple(w.shape) for w in self.weights]
-        ends = np.cumsum([math.prod(shape) for shape in shapes])
-        parts = zip([0, *ends[:-1]], ends, shapes, strict=True)
-        leading = tuple(chain.shape[:-1])
-        return [chain[..., a:b].reshape(*leading, *s) if isinstance(chain, np.ndarray)
-                else tf.reshape(chain[..., a:b], (*leading, *s)) for a, b, s in parts]  # fmt: skip
-
-    def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
-        """A step of the descent, or a transition; the loss is that before it."""
-        del reduce  # one device
-        size = tf.nest.flatten(batch.inputs)[0].shape[0]
-        if size != self.problem.num_train:
-            raise ValueError(
-                f"method {type(self).__name__} needs all {self.problem.num_train} examples in "
-                f"every step, got batches of {size}; set batch_size to that number."
-            )
-        names: list[str] = []
-
-        def said(info: Info, measures: list[tf.Tensor]) -> list[tf.Tensor]:
-            names[:] = info.metrics
-            return [info.loss, *info.metrics.values(), *measures]
-
-        def descend() -> list[tf.Tensor]:
-            info, (slope,) = self.gradients(batch, noise)
-            self.update([self.num_chains * slope])
-            self._cost.spend(self.num_chains * self.problem.num_train)
-            return said(info, [tf.zeros([]) for _ in self.measures])
-
-        def transit() -> list[tf.Tensor]:
-            info = self.loss(batch, noise)
-            return said(info, self._transit(batch, noise))
-
-        descends = noise.step < self.warm_steps
-        loss, *values = tf.cond(descends, descend, transit) if self.warm_steps else transit()
-        for weight, value in zip(self.weights, self._by_weight(self._chains[0]), strict=True):
-            weight.assign(value)
-        return Info(loss, dict(zip([*names, *self.measures], values, strict=True)))
-
-    def move(self, slopes: list[tf.Tensor], noise: Noise) -> list[tf.Tensor]:
-        """A chain on all the data takes its own gradients, see `transition`."""
-        raise NotImplementedError
-
-    def _transit(self, batch: Batch, noise: Noise) -> list[tf.Tensor]:
-        """A transition of all chains in place, and what it says."""
-
-        def log_joint(state: tf.Tensor) -> tf.Tensor:
-            energies = [self._joint(chain, batch, noise).loss for chain in tf.unstack(state)]
-            return tf.stack(energies) * (-self.problem.num_train / self.temperature)
-
+    def transition(
+        self, log_joint: Callable[[tf.Tensor], tf.Tensor], noise: Noise
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """A transition of all chains in place; see `ChainSampler.transition`."""
         adapting = noise.step < self.burn_steps
         size = tf.exp(tf.where(adapting, self._adaptation[1], self._adaptation[2]))
-        own = noise.at(purpose=Purpose.METHOD, sample=0, replica=0, example_offset=0)
-        done = self.transition(log_joint, tf.convert_to_tensor(self._chains), size, own)
+        done = self.kernel(log_joint, tf.convert_to_tensor(self._chains), size, noise)
         self._chains.assign(done.state)
         self._log_joints.assign(done.log_joint * self.temperature)
-        self._cost.spend(self.problem.num_train * tf.cast(done.gradients, tf.int64))
         finite = tf.math.is_finite(done.acceptance)  # a trajectory that diverged has none
         acceptance = tf.reduce_mean(tf.where(finite, done.acceptance, 0.0))
         adapted = dual_averaging(
@@ -219,10 +99,11 @@ class HamiltonianSampler(Sampler):
             self._first_size,
         )
         self._adaptation.assign(tf.where(adapting, adapted, self._adaptation))
-        return [acceptance, size, *(tf.cast(done.measures[n], tf.float32) for n in self.said)]
+        measures = [tf.cast(done.measures[name], tf.float32) for name in self.said]
+        return done.gradients, [acceptance, size, *measures]
 
     @abc.abstractmethod
-    def transition(
+    def kernel(
         self,
         log_joint: Callable[[tf.Tensor], tf.Tensor],
         state: tf.Tensor,
@@ -238,32 +119,17 @@ class HamiltonianSampler(Sampler):
           noise: of the step, for this purpose.
         """
 
-    def samples(self) -> list[np.ndarray]:
-        """The stored samples of every weight, `[samples, …]`, chain after chain."""
-        assert self.archive is not None
-        chains = np.swapaxes(self.archive.stacked()[0], 0, 1)  # [C, n, D]
-        return self._by_weight(chains.reshape(-1, chains.shape[2]))
-
     def describe(self) -> dict[str, Any]:
-        """See `Sampler.describe`; the chains' R̂ and effective sample sizes."""
-        about = super().describe() | {
-            "num_chains": self.num_chains,
-            "target_acceptance": self.target_acceptance,
-        }
-        if self.archive is None:
-            return about
-        about["step_size"] = float(np.exp(self._adaptation.numpy()[2]))
-        if len(self.archive.entries) < 4:
-            return about
-        states, joints = self.archive.stacked()
-        every = -(-states.shape[2] // _MOST_COLUMNS)
-        series = {"log joint": joints[..., np.newaxis], "weights": states[..., ::every]}
-        return about | {"chains": {name: _mixing(values) for name, values in series.items()}}
+        """See `ChainSampler.describe`; the step size after the adaptation."""
+        about = super().describe() | {"target_acceptance": self.target_acceptance}
+        if self.archive is not None:
+            about["step_size"] = float(np.exp(self._adaptation.numpy()[2]))
+        return about
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """States, log joints, the step size's, and the number of gradients."""
-        return [*super().variables, self._chains, self._log_joints, self._adaptation]
+        """As of `ChainSampler`, and the step size's."""
+        return [*super().variables, self._adaptation]
 
 
 def dual_averaging(state: tf.Tensor, error: tf.Tensor, first_size: float) -> tf.Tensor:
@@ -300,19 +166,3 @@ def mcmc() -> Any:
 
         module.HamiltonianMonteCarlo  # noqa: B018  (imported lazily)
     return module
-
-
-def _weights_of(model: keras.Model) -> list[keras.Variable]:
-    return [v for site in sites(model).values() for v in site.posterior.variables if v.trainable]
-
-
-def _mixing(chains: np.ndarray) -> dict[str, Any]:
-    """Largest R̂, least and median effective sample size of columns, `[n, C, k]`."""
-    hats = r_hat(chains)
-    sizes = sum(effective_sample_size(chain) for chain in np.swapaxes(chains, 0, 1))
-    moving = hats[np.isfinite(hats)]
-    return {
-        "r_hat": float(moving.max()) if len(moving) else None,
-        "least_effective_samples": float(np.min(sizes)),
-        "median_effective_samples": float(np.median(sizes)),
-    }

@@ -62,14 +62,14 @@ class HMC(HamiltonianSampler):
             raise ValueError(f"jitter must be at least 0 and below 1, got {jitter}; 0.2 is usual.")
         self.num_leapfrog_steps, self.jitter = num_leapfrog_steps, float(jitter)
 
-    def transition(
+    def kernel(
         self,
         log_joint: Callable[[tf.Tensor], tf.Tensor],
         state: tf.Tensor,
         step_size: tf.Tensor,
         noise: Noise,
     ) -> Transition:
-        """See `HamiltonianSampler.transition`."""
+        """See `HamiltonianSampler.kernel`."""
         share = 1.0 + self.jitter * (2.0 * noise.uniform((), stream=1) - 1.0)
         kernel = mcmc().HamiltonianMonteCarlo(log_joint, step_size * share, self.num_leapfrog_steps)
         begun = kernel.bootstrap_results(state)

@@ -64,7 +64,7 @@ def sampled_weights(problem: Problem, name: str) -> list[keras.Variable]:
         weights += [v for v in site.posterior.variables if v.trainable]
         others += [v for v in site.prior.variables if v.trainable]
     _check_variables(problem, weights, others, name)
-    _check_functions(problem.model, name)
+    check_functions(problem.model, name)
     return weights
 
 
@@ -89,7 +89,8 @@ def _check_variables(
         )
 
 
-def _check_functions(model: keras.Model, name: str) -> None:
+def check_functions(model: keras.Model, name: str) -> None:
+    """Raises ValueError for a layer whose outputs are no function of weights and inputs."""
     for layer in all_layers(model):
         batch_norm = isinstance(layer, (keras.layers.BatchNormalization, BatchNormalization))
         if batch_norm or any(

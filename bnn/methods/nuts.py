@@ -60,14 +60,14 @@ class NUTS(HamiltonianSampler):
             )
         self.max_tree_depth = max_tree_depth
 
-    def transition(
+    def kernel(
         self,
         log_joint: Callable[[tf.Tensor], tf.Tensor],
         state: tf.Tensor,
         step_size: tf.Tensor,
         noise: Noise,
     ) -> Transition:
-        """See `HamiltonianSampler.transition`."""
+        """See `HamiltonianSampler.kernel`."""
         kernel = mcmc().NoUTurnSampler(log_joint, step_size, max_tree_depth=self.max_tree_depth)
         begun = kernel.bootstrap_results(state)
         moved, results = kernel.one_step(state, begun, seed=seed_of(noise))

@@ -3,6 +3,7 @@
 from bnn.objectives.bound_gradients import VIMCO, BoundGradient, DoublyReparameterized, Plain
 from bnn.objectives.importance_weighted import ImportanceWeightedBound
 from bnn.objectives.negative_elbo import NegativeELBO, Sampled, Terms
+from bnn.objectives.renyi_bound import RenyiBound
 from bnn.objectives.sticking_the_landing import StickingTheLanding
 from bnn.objectives.surrogate import surrogate
 
@@ -13,6 +14,7 @@ __all__ = [
     "ImportanceWeightedBound",
     "NegativeELBO",
     "Plain",
+    "RenyiBound",
     "Sampled",
     "StickingTheLanding",
     "Terms",

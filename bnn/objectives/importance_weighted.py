@@ -70,9 +70,15 @@ class ImportanceWeightedBound(NegativeELBO):
         log_ratio = tf.stack([tf.add_n(list(r.values())) for r in ratios])
         scores = tf.stack([draw.score for draw in sampled.draws])
         log_weights = log_likelihood - kl_weight * log_ratio
-        bound = self.gradient.bound(log_weights, scores, estimator, kl_weight)
+        bound = self.bound(log_weights, scores, estimator, kl_weight)
         kl_by_site = {n: tf.add_n([r[n] for r in ratios]) / len(ratios) for n in ratios[0]}
         nll = tf.stop_gradient(-tf.reduce_mean(sampled.log_likelihoods))
         kl = tf.stop_gradient(tf.reduce_mean(log_ratio))
         loss = -bound / self.num_train + sampled.regularization
         return Terms(loss, nll, kl, kl_by_site, sampled.regularization)
+
+    def bound(
+        self, log_weights: tf.Tensor, scores: tf.Tensor, estimator: Estimator, kl_weight: Any
+    ) -> tf.Tensor:
+        """The logarithm of (1/S) Σₛ vₛ with the rule's gradient; see `BoundGradient.bound`."""
+        return self.gradient.bound(log_weights, scores, estimator, kl_weight)

@@ -45,13 +45,14 @@ def moments_of_activation(
     if activation is _ACTIVATIONS.linear:
         return mean, variance
     m, v = tf.cast(mean, tf.float64), tf.cast(variance, tf.float64)
-    s = tf.sqrt(v)
+    random = v > 0
+    s = tf.sqrt(tf.where(random, v, 1))  # a root of 0 has no gradient
     if activation is _ACTIVATIONS.relu:
         first, second = _relu(m, s)
     else:
         first, second = _quadrature(activation, m, s)
-    first = tf.where(s > 0, first, activation(m))
-    second = tf.where(s > 0, tf.maximum(second, 0), 0)
+    first = tf.where(random, first, activation(m))
+    second = tf.where(random, tf.maximum(second, 0), 0)
     return tf.cast(first, mean.dtype), tf.cast(second, mean.dtype)
 
 

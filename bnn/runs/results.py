@@ -18,6 +18,7 @@ from bnn.divergences import MonteCarlo
 from bnn.evaluation import Judged, evaluation_of, judge
 from bnn.ledger import ledger
 from bnn.methods import Problem
+from bnn.methods.cost import described
 from bnn.runs.figures import draw_figures
 from bnn.runs.model_files import model_files
 from bnn.runs.prediction_parts import PredictionParts
@@ -91,12 +92,16 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
     step = problem.total_steps
     values = ledger(problem.model, seed=problem.seed, step=step, kl=MonteCarlo(_KL_SAMPLES))
     kl = {name: float(value) for name, value in values.items()}
+    about = session.method.describe()
+    # Of methods that do not count themselves: every step takes its examples once a sample.
+    examples = step * session.plan.batch_size * about.get("train_samples", 1)
     return {
         "data": data.name,
         "task": problem.likelihood.task,
         "test": evaluation_of(problem.likelihood).metrics(test.examples),
         "num_predict_samples": session.num_predict_samples,
-        **session.method.describe(),
+        **(described(examples, data.num_train) if data.num_train else {}),
+        **about,
         "kl": {"total": sum(kl.values()), **kl},
         "num_train": data.num_train,
         "num_test": data.num_test,

@@ -53,7 +53,7 @@ class StackedSteps(TrainingSteps):
         steps_per_call: int = 100,
         jit_compile: bool = True,
     ) -> None:
-        _require_elementwise(optimizer)
+        require_elementwise(optimizer)
         for name, nest in batches.resident.items():
             for array in tf.nest.flatten(nest):
                 if not array.shape.rank or array.shape[0] != stack.size:
@@ -112,7 +112,8 @@ class StackedSteps(TrainingSteps):
             )
 
 
-def _require_elementwise(optimizer: keras.optimizers.Optimizer) -> None:
+def require_elementwise(optimizer: keras.optimizers.Optimizer) -> None:
+    """ValueError for an optimizer under which the members of a stack would mix, or decay."""
     name = type(optimizer).__name__
     clipping = [c for c in ("clipnorm", "global_clipnorm") if getattr(optimizer, c, None)]
     if name in _COUPLING or clipping:

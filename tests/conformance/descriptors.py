@@ -29,14 +29,21 @@ OPERATORS = {
     o.Value: ((2, 3), (4, 2)),
 }
 METHODS = {
+    methods.DDU: {"jitter": 1e-3},
     methods.DeepEnsemble: {"num_members": 2},
     methods.IVON: {"hessian_decay": 0.99},
     methods.Laplace: {"structure": "full", "prior_precision": "layer"},
     methods.MAP: {},
     methods.MCDropout: {"rate": 0.2},
+    methods.MCLMC: {"energy_variance": 1e-3},
     methods.SWA: {},
     methods.SWAG: {"rank": 5},
     methods.HMC: {"num_leapfrog_steps": 5},
+    methods.MomentPropagation: {"kl_weight": 0.5},
+    methods.SnapshotEnsemble: {"num_cycles": 3},
+    methods.SNGP: {"num_features": 64},
+    methods.StackedEnsemble: {"num_members": 3},
+    methods.VBLL: {"initial_scale": 0.2},
     methods.NUTS: {"max_tree_depth": 4},
     methods.SGHMC: {"momentum": 0.95},
     methods.SGLD: {"preconditioned": True},
@@ -45,6 +52,7 @@ METHODS = {
 OBJECTIVES = {
     objectives.ImportanceWeightedBound: {"num_samples": 3},
     objectives.NegativeELBO: {"num_samples": 2, "antithetic": True},
+    objectives.RenyiBound: {"alpha": 0.5, "num_samples": 3},
     objectives.StickingTheLanding: {"num_samples": 2},
 }
 

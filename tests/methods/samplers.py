@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 import bnn
-from bnn.data import ResidentBatches
+from bnn.data import Batch, ResidentBatches
 from bnn.methods import Problem
 from bnn.noise import Noise
 from bnn.posteriors import points
@@ -49,6 +49,12 @@ def built(method, **options):
 @functools.cache
 def batches(batch_size=8):
     return ResidentBatches(*data(), batch_size=batch_size, seed=5)
+
+
+def regression():
+    """All of the data, with two columns of targets."""
+    x, y = data()
+    return Batch(tf.constant(x), tf.constant(np.stack([x[:, 1], y], 1), tf.float32))
 
 
 def noise_of(step):

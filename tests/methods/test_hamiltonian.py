@@ -15,6 +15,7 @@ from bnn.methods import HMC, NUTS
 from bnn.methods.hamiltonian import dual_averaging, mcmc
 from bnn.posteriors import Point
 from bnn.runs.configuration import parse
+from bnn.training.stepper import identity
 
 GIN = Path(__file__).parents[2] / "gin_configs" / "digits.gin"
 METHODS = {
@@ -53,20 +54,20 @@ def test_several_chains_have_a_tempered_posterior(name):
 class SameMomentum(HMC):
     """Every transition begins with the momentum of the first."""
 
-    def transition(self, log_joint, state, step_size, noise):
-        return super().transition(log_joint, state, step_size, noise.at(step=0))
+    def kernel(self, log_joint, state, step_size, noise):
+        return super().kernel(log_joint, state, step_size, noise.at(step=0))
 
 
 class AlwaysAccepted(HMC):
     """Proposals are taken whatever their energy, at a step size that is not small."""
 
-    def transition(self, log_joint, state, step_size, noise):
+    def kernel(self, log_joint, state, step_size, noise):
         normal, w = noise.normal(state.shape), state
         for _ in range(3):
             normal += 0.5 * 0.55 * _slope(log_joint, w)
             w += 0.55 * normal
             normal += 0.5 * 0.55 * _slope(log_joint, w)
-        done = super().transition(log_joint, state, step_size, noise)
+        done = super().kernel(log_joint, state, step_size, noise)
         return done._replace(state=w)
 
 
@@ -80,9 +81,9 @@ def _slope(log_joint, state):
 class SquaredTemperature(HMC):
     """The density is that of T²."""
 
-    def transition(self, log_joint, state, step_size, noise):
+    def kernel(self, log_joint, state, step_size, noise):
         colder = lambda w: log_joint(w) / self.temperature  # noqa: E731
-        return super().transition(colder, state, step_size, noise)
+        return super().kernel(colder, state, step_size, noise)
 
 
 @pytest.mark.slow
@@ -199,8 +200,24 @@ def test_what_it_cannot_serve_is_refused():
         s.built(NUTS(num_chains=2), make_model=None)
     learned = bnn.likelihoods.Normal(trainable=True)
     learned.build(2)
-    with pytest.raises(ValueError, match="have none; make them constants"):
-        s.built(HMC(1), likelihood=learned, optimizer="sgd")
+    with pytest.raises(
+        ValueError, match="holds noise_log_scale, which have none, at what the desc"
+    ):
+        s.built(HMC(1, warm_start=0), likelihood=learned, optimizer="sgd")
+
+
+def test_noise_is_learned_in_the_descents_of_all_chains_and_held():
+    learned = bnn.likelihoods.Normal(trainable=True)
+    learned.build(2)
+    method = s.built(HMC(1, num_chains=2, warm_start=0.2), likelihood=learned, optimizer="sgd")
+    (scale,) = learned.variables
+    _, (_, slope) = method.gradients(s.regression(), s.noise_of(0))
+    values = [float(scale.value[0])]
+    for step in range(3):
+        method.step(s.regression(), s.noise_of(step), identity)
+        values.append(float(scale.value[0]))
+    assert values[1] == pytest.approx(values[0] - 0.01 * float(slope[0]), rel=1e-5)
+    assert values[0] != values[1] != values[2] == values[3]
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,8 @@ def test_planted_defects_are_seen_in_four_steps(kind):
     "estimator", [Reparameterization(), LocalReparameterization(), Flipout()], ids=repr
 )
 def test_it_reaches_the_mean_field_optimum_with_every_estimator(estimator):
-    report = check_method(
-        IVON(estimator=estimator), MeanFieldNormal(0.2), exact_posterior=False, num_steps=3000
-    )
+    method = IVON(estimator=estimator, hessian_decay=0.999)  # at 0.995 Flipout's noise shows in h
+    report = check_method(method, MeanFieldNormal(0.2), exact_posterior=False, num_steps=3000)
     assert report.ok, report
 
 

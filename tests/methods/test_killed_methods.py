@@ -26,6 +26,12 @@ METHODS = {
     "MultiSWAG": ["DeepEnsemble.num_members = 2", "DeepEnsemble.method = @SWAG()"],
     "VI": ["DeepEnsemble.num_members = 2", "DeepEnsemble.method = @VariationalInference()"],
     "methods.MCDropout": ["mlp.hidden = (8,)"],
+    "StackedEnsemble": ["StackedEnsemble.num_members = 1"],
+    "SnapshotEnsemble": ["SnapshotEnsemble.num_cycles = 3"],
+    "MomentPropagation": ["mlp.hidden = (8,)"],
+    "VBLL": ["mlp.hidden = (8,)"],
+    "SNGP": ["mlp.hidden = (8,)", "SNGP.num_features = 32"],
+    "DDU": ["mlp.hidden = (8,)"],
 }
 ENSEMBLES = ("MultiSWAG", "VI")
 

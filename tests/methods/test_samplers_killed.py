@@ -18,6 +18,7 @@ SAMPLERS = {
     "SGHMC": ["run.epochs = 12"],
     "HMC": ["HMC.num_chains = 2", "run.epochs = 60"],
     "NUTS": ["run.epochs = 40"],
+    "MCLMC": ["MCLMC.num_chains = 2", "run.epochs = 60"],
 }
 
 

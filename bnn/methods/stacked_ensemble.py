@@ -1,0 +1,140 @@
+"""Ensembles of small models, trained at once in one vectorised computation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gin
+import keras
+import tensorflow as tf
+
+from bnn.data import Batch
+from bnn.methods.cost import Cost
+from bnn.methods.log_joint import check_functions, negative_log_joint
+from bnn.methods.map import MAP
+from bnn.methods.problem import Problem
+from bnn.noise import Noise
+from bnn.posteriors.validation import require_count
+from bnn.prediction import Functions, StoredWeights
+from bnn.prediction.functions import check_num_samples
+from bnn.training import Info, Reduce, Stack, stacked_values
+from bnn.training.stacked_steps import require_elementwise
+
+
+@gin.register(module="bnn.methods")
+class StackedEnsemble(MAP):
+    """p(y | x) = (1/M) Σ_m p(y | x, w_m), w_m ← optimizer(∇ L(w_m)), L as of `MAP`, all m at once.
+
+    A deep ensemble (Lakshminarayanan et al. 2017) whose members are one `bnn.training.Stack`: a
+    step takes the same batch for all, and every operation does all members. For small models, whose
+    time is the overhead of small operations, M members cost little more than one; large ones are
+    better served by `DeepEnsemble`. Members begin with weights of their own, from the run's model
+    factory, and differ by them alone: the order of the data is one. Each has all T steps, so that a
+    run of M members costs M gradients of an example where `MAP` takes one.
+
+    Runs build the model with `Point` posteriors, whatever it asks for; its own weights are those of
+    the first member. Layers with statistics or noise of their own are refused, as is noise that the
+    likelihood learns: members would learn different ones, and predictions have one.
+
+    Args:
+      num_members: M.
+    """
+
+    point_weights = True
+
+    def __init__(self, num_members: int = 5) -> None:
+        self.num_members = require_count("num_members", num_members)
+
+    def build(self, problem: Problem) -> None:
+        """Creates the members' weights.
+
+        Raises:
+          ValueError: no model factory, several replicas, an optimizer that would mix the members,
+            a layer with a state of its own, noise that is learned.
+        """
+        name, replicas = type(self).__name__, tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1:
+            raise ValueError(
+                f"method {name} runs on one device, got {replicas} replicas; use run.strategy = "
+                "None, or DeepEnsemble."
+            )
+        if problem.make_model is None:
+            raise ValueError(
+                f"method {name} needs problem.make_model, a function that builds another model "
+                "with weights of its own, got None."
+            )
+        if problem.likelihood.trainable_variables:
+            raise ValueError(
+                f"method {name} cannot serve {type(problem.likelihood).__name__} with noise that "
+                "is learned: every member would learn another, and predictions have one. Use "
+                "HeteroscedasticNormal(), whose noise is an output of the member, or a fixed scale."
+            )
+        check_functions(problem.model, name)
+        if problem.optimizer is not None:
+            require_elementwise(problem.optimizer)
+        others = [problem.make_model() for _ in range(self.num_members - 1)]
+        members = [model.trainable_variables for model in (problem.model, *others)]
+        self._stack = Stack(problem.model.trainable_variables, stacked_values(members))
+        super().build(problem)
+        self._cost = Cost()
+
+    @property
+    def trained(self) -> Sequence[keras.Variable]:
+        """The members' weights, `[M, …]` each."""
+        return self._stack.values
+
+    def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
+        """The negative log joint per example, the mean over the members; terms as of `MAP`."""
+        each = self._stack.map(lambda: negative_log_joint(self.problem, batch, noise, training))
+        return tf.nest.map_structure(tf.reduce_mean, each)
+
+    def gradients(self, batch: Batch, noise: Noise) -> tuple[Info, list[Any]]:
+        """What the loss says, and every member's own gradient, `[M, …]`."""
+
+        def member() -> tuple[Info, list[Any]]:
+            values = [v.value for v in self._stack.variables]
+            with tf.GradientTape() as tape:
+                tape.watch(values)
+                info = negative_log_joint(self.problem, batch, noise)
+            found = tape.gradient(info.loss, values, unconnected_gradients="zero")
+            return info, [tf.convert_to_tensor(gradient) for gradient in found]
+
+        infos, gradients = self._stack.map(member)
+        return tf.nest.map_structure(tf.reduce_mean, infos), gradients
+
+    def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
+        """A step of the optimizer, of all members."""
+        info = super().step(batch, noise, reduce)
+        self._cost.add(batch, self.num_members)
+        for variable, value in zip(self._stack.variables, self._stack.values, strict=True):
+            variable.assign(value[0])
+        return info
+
+    def functions(self, num_samples: int, seed: Any) -> Functions:
+        """The members, at most S of them.
+
+        Args:
+          num_samples: S.
+          seed: without effect, nothing is drawn.
+        """
+        del seed
+        count = check_num_samples(num_samples)
+        values = [tf.convert_to_tensor(v)[:count] for v in self._stack.values]
+        return StoredWeights(self._stack.variables, values)
+
+    def describe(self) -> dict[str, Any]:
+        """Name, members, and the cost."""
+        about = {
+            "method": type(self).__name__,
+            "num_members": self.num_members,
+            "posterior": f"{self.num_members} members at once: their modes",
+        }
+        if not hasattr(self, "problem"):
+            return about
+        return {**about, **self._cost.describe(self.problem.num_train)}
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The members' weights, and the number of gradients."""
+        return [*self._stack.values, self._cost.examples]

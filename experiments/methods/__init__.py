@@ -1,0 +1,1 @@
+"""Every method on the same model and data, one binding apart."""
