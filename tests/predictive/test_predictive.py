@@ -8,8 +8,7 @@ import tensorflow as tf
 import bnn
 from bnn.likelihoods import Categorical, MixtureDensity, Normal, Poisson
 from bnn.prediction import Functions
-from bnn.predictive import standard_errors
-from bnn.predictive.predictive import _moments
+from bnn.predictive import quantities, standard_errors
 
 S, N = 40, 12
 
@@ -85,7 +84,8 @@ def test_standard_errors_are_the_spread_over_repetitions(likelihood, width, rng)
     # Not about equal probabilities, where the entropy's first derivative vanishes.
     outputs = rng.normal(np.linspace(2, -1, width), size=(64, repetitions, width))
     moments = [
-        np.reshape(m, (repetitions, -1))[:, 0] for m in _moments(likelihood.predictive(outputs))
+        np.reshape(m, (repetitions, -1))[:, 0]
+        for m in quantities.moments(likelihood.predictive(outputs), 1)
     ]
     names = ("mean", "total", "aleatoric", "epistemic")
     for name, values, errors in zip(names, moments[:4], moments[4:], strict=True):
