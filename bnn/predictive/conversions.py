@@ -38,7 +38,7 @@ def as_arviz(said: Predictive, targets: Any, count: int, seed: Any) -> Any:
       ImportError: ArviZ is not there.
     """
     try:
-        import arviz
+        from arviz_base import from_dict
     except ImportError as missing:
         raise ImportError(
             "to_arviz needs ArviZ, which is not installed; install it with pip install arviz."
@@ -46,6 +46,17 @@ def as_arviz(said: Predictive, targets: Any, count: int, seed: Any) -> Any:
     groups = {"posterior_predictive": {"y": said.samples(count, seed)[np.newaxis]}}
     if targets is not None:
         groups["observed_data"] = {"y": np.asarray(targets)}
-    if int(arviz.__version__.partition(".")[0]) >= 1:
-        return arviz.from_dict(groups)
-    return arviz.from_dict(**groups)
+    return from_dict(groups)
+
+
+def draw(said: Predictive, targets: Any, path: Any) -> None:
+    """A figure of predictions against targets, see `Predictive.draw`."""
+    from bnn import figures, metrics
+
+    if said.likelihood.task == "classification":
+        logs = np.log(np.maximum(said.mean, np.finfo(np.float64).tiny))[np.newaxis]
+        bins = metrics.reliability(logs, targets)
+        figures.reliability_diagram(bins.confidence, bins.accuracy, bins.count, path)
+        return
+    lower, upper = said.interval(0.95)
+    figures.predictive_intervals(targets, said.mean, lower, upper, path)

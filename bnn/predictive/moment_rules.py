@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bnn import layers, operators
 from bnn.predictive.activations import increases, moments_of_maximum, serves
+from bnn.predictive.paths import along
 from bnn.predictive.units import Units, applied
 
 Rule = Callable[[Any, Any], Units]
@@ -48,7 +49,7 @@ def _linear(kernel: Any, bias: Any, given: Units) -> Units:
 def _by_means(operator: Any, means: tf.Tensor, given: Units) -> Units:
     """A linear map with known weights; what comes in counts as independent."""
     variance = None if given.variance is None else operator(given.variance, tf.square(means))
-    path = None if given.path is None else operator(given.path, means)
+    path = None if given.path is None else along(operator, given.path, means)
     return Units(
         operator(given.mean, means), variance, None, path, variance if path is not None else None
     )
@@ -111,8 +112,14 @@ def _largest(layer: Any, given: Units) -> Units:
         given = applied(given)
     if given.variance is None:
         return given._replace(mean=tf.convert_to_tensor(layer(given.mean)))
-    mean, variance = _windows(layer, given.mean), _windows(layer, given.variance)
-    said = moments_of_maximum(mean, variance)
+    known = [getattr(layer, n, None) for n in ("pool_size", "strides", "data_format", "keepdims")]
+    said = moments_of_maximum(
+        given.mean,
+        given.variance,
+        lambda x: _windows(layer, x),
+        (type(layer), str(known)),
+        chances=given.path is not None,
+    )
     path = carried = None
     if given.path is not None and given.carried is not None:
         path = tf.reduce_sum(said.chances * _windows(layer, given.path), axis=0)

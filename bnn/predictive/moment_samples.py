@@ -12,7 +12,7 @@ from bnn.noise import Noise, Purpose
 from bnn.prediction.inputs import leaves
 from bnn.predictive.moments import has_covariance, propagate, propagate_covariance
 
-CLASSES = 4  # the likeliest, of which covariances are carried on
+CLASSES = 3  # the likeliest, of which covariances are carried on
 _BITS = 30  # of a coordinate of a point
 _MOST_SOBOL = 21_201  # dimensions of which SciPy has direction numbers
 _JITTER = 1e-6  # of an output's variance, where a covariance has no inverse
@@ -40,7 +40,7 @@ def sampled_outputs(
     return _moved(*propagate_covariance(model, x, most), points)
 
 
-@tf.function(autograph=False, reduce_retracing=True)
+@tf.function(autograph=False, jit_compile=True)
 def _moved(mean: tf.Tensor, covariance: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     """Mean + L ε with Cholesky's L: column by column, all inputs at once."""
     size = mean.shape[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,8 @@ from bnn.prediction.functions import check_num_samples
 from bnn.prediction.inputs import row_blocks
 from bnn.predictive import standard_errors
 from bnn.predictive.calibration import Calibration
-from bnn.predictive.conversions import as_arviz, as_dataframe
+from bnn.predictive.checks import capped, paired, require_no_draws
+from bnn.predictive.conversions import as_arviz, as_dataframe, draw
 from bnn.predictive.display import as_table, as_text
 from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
 from bnn.predictive.moments import require_served
@@ -63,9 +65,9 @@ def predictive(
       method: `"samples"` of the weights, or `"moments"`: means and variances of all units are
         propagated in one pass (`bnn.predictive.propagate`, approximate beyond two layers), and
         `num_samples` outputs drawn from the normals that come out, at no further pass.
-      covariance: with moments, carry covariances on, too, for outputs `[B, K]` with K of at most
-        100 (`bnn.predictive.propagate_covariance`), of classes those of the four likeliest: nearer,
-        at the cost of a pass back for each.
+      covariance: with moments, carry covariances on, too (`propagate_covariance`), for outputs
+        `[B, K]` with K of at most 100, of classes those of the three likeliest: nearer, at the
+        cost of a pass back for each.
       antithetic: draw weights in pairs μ ± σ ε: the mean has a smaller error where outputs are
         nearly linear in the weights. `num_samples` must be even.
       **units: `loc` and `scale` of regression targets, for results in the target's own units.
@@ -78,48 +80,24 @@ def predictive(
             f"likelihood must be a likelihood object, got {likelihood!r}; pass for example "
             "bnn.likelihoods.Categorical(), with the parentheses."
         )
-    if method not in ("samples", "moments"):
-        raise ValueError(f"method must be 'samples' or 'moments', got {method!r}.")
     if method == "moments":
-        if functions is not None or tolerance is not None or antithetic:
-            raise ValueError(
-                "functions and tolerance must be None, and antithetic False, with "
-                "method='moments', which draws no functions and whose samples cost no pass; give "
-                "num_samples."
-            )
+        require_no_draws(functions, tolerance, antithetic)
         require_served(model)
+    elif method != "samples":
+        raise ValueError(f"method must be 'samples' or 'moments', got {method!r}.")
     until = None
     if tolerance is not None:
         until = Tolerance(tolerance, tolerance_over, check_num_samples(num_samples))
     if functions is None:
-        count = num_samples if until is None else _cap(max_samples, num_samples)
-        functions = Draws(count, seed)
+        functions = Draws(num_samples if until is None else capped(max_samples, num_samples), seed)
     if antithetic:
-        functions = _paired(functions, num_samples)
+        functions = paired(functions, num_samples)
     said = Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
     if method == "moments":
         points = normal_points(num_samples, tuple(model.outputs[0].shape[1:]), seed)
         most = CLASSES if likelihood.task == "classification" else None
         said.predict_by(lambda rows: sampled_outputs(model, rows, points, covariance, most))
     return said
-
-
-def _paired(functions: Functions, num_samples: int) -> Functions:
-    if not isinstance(functions, Draws) or num_samples % 2:
-        raise ValueError(
-            "antithetic pairs are of draws of the posterior, with an even num_samples, got "
-            f"{type(functions).__name__} and {num_samples}; set antithetic=False."
-        )
-    return Draws(functions.num_samples, functions.arguments, antithetic=True)
-
-
-def _cap(max_samples: Any, num_samples: int) -> int:
-    if check_num_samples(max_samples, "max_samples") < num_samples:
-        raise ValueError(
-            f"max_samples must be at least num_samples, {num_samples}, which every input gets, got "
-            f"{max_samples}."
-        )
-    return max_samples
 
 
 class Predictive:
@@ -281,6 +259,10 @@ class Predictive:
     def to_arviz(self, targets: Any = None, count: int = 1000, seed: Any = 0) -> Any:
         """`count` draws of the targets, and the observed targets, for ArviZ's plots and checks."""
         return as_arviz(self, targets, count, seed)
+
+    def draw(self, targets: Any, path: str | os.PathLike[str]) -> None:
+        """Writes a PNG: of classes a reliability diagram, of one number targets and intervals."""
+        draw(self, targets, path)
 
     def __repr__(self) -> str:
         """The first inputs, with the standard errors of their means."""

@@ -73,7 +73,7 @@ class PrunedDraws(Functions):
         return Draws(1, seed).arguments, whole
 
     @contextlib.contextmanager
-    def at(self, sample: tf.Tensor, arguments: Any) -> Iterator[None]:  # type: ignore[override]
+    def at(self, sample: tf.Tensor, arguments: Any) -> Iterator[None]:
         """`bnn.Draw` of the pruned posterior."""
         seed, whole = arguments
         with substituted(zip(self.replaced, whole, strict=True)), Draws(1, 0).at(sample, seed):

@@ -12,6 +12,7 @@ from bnn.likelihoods import Categorical, Normal
 from bnn.predictive import Moments, moments, propagate, propagate_covariance
 from bnn.predictive.activations import moments_of_activation
 from bnn.predictive.moment_samples import normal_points
+from bnn.predictive.paths import along
 from bnn.predictive.units import Units
 from tests.conftest import Z_LIMIT
 
@@ -272,6 +273,26 @@ def covariance_scores(model, x):
     products = away[:, :, None] * away[:, None]
     error = products.std(axis=0) / np.sqrt(DRAWS)
     return (said.covariance[0].numpy() - products.mean(axis=0)) / error, said
+
+
+@pytest.mark.parametrize(
+    ("image", "window", "padding"),
+    [(6, (3, 2), "valid"), (6, (4, 3), "same"), (5, (5, 5), "valid")],
+)
+def test_the_way_back_through_a_convolution_is_its_gradient(image, window, padding, rng):
+    layer = L.Conv2D(3, window, padding=padding)
+    layer.build((None, image, image, 2))
+    operator, means = layer.kernel.operator, layer.kernel.posterior.mean
+    x = tf.constant(rng.normal(size=(2, image, image, 2)), tf.float32)
+    gradients = []
+    for mapped in (operator, lambda path, means: along(operator, path, means)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = mapped(x, means)
+            waves = tf.reshape(tf.sin(tf.range(tf.size(y), dtype=tf.float32)), y.shape)
+            total = tf.reduce_sum(y * waves)
+        gradients.append(tape.gradient(total, x))
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
 
 
 def test_points_fill_space_evenly():
