@@ -15,6 +15,8 @@ from bnn.predictive.moments import has_covariance, propagate, propagate_covarian
 CLASSES = 3  # the likeliest, of which covariances are carried on
 _BITS = 30  # of a coordinate of a point
 _MOST_SOBOL = 21_201  # dimensions of which SciPy has direction numbers
+_FEW = 16  # outputs of which the factor is written out
+_SMALLEST = 1e-20
 _JITTER = 1e-6  # of an output's variance, where a covariance has no inverse
 
 
@@ -42,19 +44,38 @@ def sampled_outputs(
 
 @tf.function(autograph=False, jit_compile=True)
 def _moved(mean: tf.Tensor, covariance: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    """Mean + L ε with Cholesky's L: column by column, all inputs at once."""
+    """Mean + L ε with Cholesky's L of the outputs in the order of their means.
+
+    The first coordinates of the points are the most even, and the likeliest classes decide.
+    """
     size = mean.shape[-1]
+    order = tf.one_hot(tf.argsort(mean, axis=1, direction="DESCENDING"), size)
+    ordered = tf.matmul(tf.matmul(order, covariance), order, transpose_b=True)
+    scales = tf.linalg.diag_part(ordered)
+    if size > _FEW:
+        factor = tf.linalg.cholesky(ordered + tf.linalg.diag(_JITTER * scales + _SMALLEST))
+    else:
+        factor = _columns(ordered, _JITTER * scales)
+    factor = tf.matmul(order, factor, transpose_a=True)
+    flat = tf.reshape(
+        tf.matmul(points[:, 0], tf.reshape(factor, [-1, size]), transpose_b=True),
+        [-1, tf.shape(mean)[0], size],
+    )
+    return mean + flat
+
+
+def _columns(covariance: tf.Tensor, least: tf.Tensor) -> tf.Tensor:
+    """Cholesky's factor column by column, all inputs at once."""
     columns: list[tf.Tensor] = []
-    moved = mean + tf.zeros_like(points)
+    size = covariance.shape[-1]
     for j in range(size):
         column = covariance[:, :, j]
         for before in columns:
             column -= before * before[:, j : j + 1]
-        pivot = tf.maximum(column[:, j : j + 1], _JITTER * covariance[:, j, j : j + 1])
+        pivot = tf.maximum(column[:, j : j + 1], least[:, j : j + 1])
         below = tf.constant([float(i >= j) for i in range(size)])
         columns.append(below * tf.math.divide_no_nan(column, tf.sqrt(pivot)))
-        moved += columns[-1] * points[..., j : j + 1]
-    return moved
+    return tf.stack(columns, axis=2)
 
 
 def normal_points(num_samples: int, shape: tuple[int, ...], seed: Any) -> tf.Tensor:

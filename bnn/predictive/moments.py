@@ -35,6 +35,7 @@ from bnn.predictive.moment_rules import BEFORE_ACTIVATION, MIXES, RULES, fault_o
 from bnn.predictive.units import Sources, Units, applied, sourced
 
 _CACHE: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_FEW = 4  # outputs of which sums are quicker than matrices
 _MOST_OUTPUTS = 100  # of a covariance: a backward pass each
 
 
@@ -152,12 +153,32 @@ def _covariances(model: keras.Model, x: tf.Tensor, most: int) -> tuple[tf.Tensor
     for variance, *each in zip(sources.variances, *slopes, strict=True):
         if each[0] is None:  # of a branch that ends
             continue
-        rows = tf.stack([tf.reshape(slope, [count, -1]) for slope in each], axis=1)
-        weighted = rows * tf.reshape(variance, [count, 1, -1])
-        block += tf.matmul(weighted, rows, transpose_b=True)
+        flat = [tf.reshape(slope, [count, -1]) for slope in each]
+        block += _gram(tf.reshape(variance, [count, -1]), flat)
     spread = tf.matmul(chosen, tf.matmul(block, chosen), transpose_a=True)
     alone = said.own + (1 - tf.reduce_sum(chosen, axis=1)) * (said.variance - said.own)
     return said.mean, spread + tf.linalg.diag(alone)
+
+
+def _gram(variance: tf.Tensor, rows: list[tf.Tensor]) -> tf.Tensor:
+    """R diag(variance) Rᵀ `[B, m, m]` of rows `[B, n]` each."""
+    if len(rows) > _FEW:
+        stacked = tf.stack(rows, axis=1)
+        return tf.matmul(stacked * variance[:, tf.newaxis], stacked, transpose_b=True)
+    return _gram_of_few(variance, *rows)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _gram_of_few(variance: tf.Tensor, *rows: tf.Tensor) -> tf.Tensor:
+    """One pass over the rows, where many products of small matrices take long."""
+    size = len(rows)
+    sums = {
+        (i, j): tf.reduce_sum(rows[i] * rows[j] * variance, axis=1)
+        for i in range(size)
+        for j in range(i, size)
+    }
+    flat = [sums[min(i, j), max(i, j)] for i in range(size) for j in range(size)]
+    return tf.reshape(tf.stack(flat, axis=1), [-1, size, size])
 
 
 def require_served(model: keras.Model) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from bnn.predictive.activations import moments_of_activation
+
+_MOST_PLACES = 100  # of a map whose units are sources
 
 
 class Sources:
@@ -65,11 +68,19 @@ def applied(given: Units) -> Units:
 
 
 def sourced(given: Units, sources: Sources | None) -> Units:
-    """With all of the variance on the path: what is on none yet becomes a source."""
-    if sources is None or given.variance is None:
+    """With all of the variance on the path: what is on none yet becomes a source.
+
+    Units of large maps are many, and the way back to them long: they stay without, and count as
+    independent.
+    """
+    if sources is None or given.variance is None or _is_large_map(given):
         return given
     place = tf.zeros_like(given.variance)
     sources.places.append(place)
     sources.variances.append(given.own)
     path = place if given.path is None else given.path + place
     return given._replace(path=path, carried=given.variance)
+
+
+def _is_large_map(given: Units) -> bool:
+    return given.mean.shape.rank > 2 and math.prod(given.mean.shape[1:-1]) > _MOST_PLACES

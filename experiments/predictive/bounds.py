@@ -26,7 +26,7 @@ from experiments.predictive.cases import (
 from experiments.speed.session import Worker
 
 SAMPLES = 100
-POINTS = 64  # outputs drawn from the normals of moments
+POINTS = 32  # outputs drawn from the normals of moments
 
 
 def moments_time(root: Path) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def moments_time(root: Path) -> dict[str, Any]:
         }
         with contextlib.ExitStack() as stack:
             if job is MLP:
-                peer = Worker("tfp.layers", "784-400-400-10", "--only=prediction", "--without=")
+                peer = Worker("tfp.layers", "784-400-400-10", "--only=prediction/graph", "--without=")
                 stack.enter_context(peer)
                 for form in peer.ready()["variants"]:
                     calls[f"tfp.layers {form}"] = lambda i, f=form, peer=peer: peer.run(f, 1)
