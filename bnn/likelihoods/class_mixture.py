@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -26,13 +27,17 @@ class ClassMixture:
     def __init__(self, name: str, log_probs: tf.Tensor) -> None:
         self.name = name
         self.components = tf.cast(log_probs, tf.float64)
+
+    @functools.cached_property
+    def log_probs(self) -> tf.Tensor:
+        """Those of the mixture, `[B, C]`."""
         log_s = tf.math.log(tf.cast(tf.shape(self.components)[0], tf.float64))
-        self.log_probs = tf.reduce_logsumexp(self.components, axis=0) - log_s
+        return tf.reduce_logsumexp(self.components, axis=0) - log_s
 
     @property
     def shape(self) -> tf.TensorShape:
         """`[B, C]`."""
-        return self.log_probs.shape
+        return self.components.shape[1:]
 
     @property
     def probs(self) -> tf.Tensor:

@@ -25,10 +25,13 @@ class Functions(abc.ABC):
       num_samples: S.
       arguments: what the functions are made of, a nest of tensors (a seed, stored weights …). They
         are passed into the compiled prediction, so that others of the same shapes need no new one.
+      coupled: so many consecutive functions depend on each other, from the first on; 1 where all
+        are independent. Standard errors count their mean as one.
     """
 
     num_samples: int
     arguments: Any
+    coupled: int = 1
 
     @abc.abstractmethod
     def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
@@ -51,13 +54,21 @@ class Draws(Functions):
     Args:
       num_samples: S, at least 1.
       seed: int or scalar integer tensor.
+      antithetic: draw in pairs, μ ± σ ε: what is odd in ε cancels in their mean, see `bnn.Draw`.
 
     Raises:
-      ValueError: for num_samples below 1, or a seed that is no integer of 64 bits.
+      ValueError: for num_samples below 1, or odd with pairs, or a seed that is no integer of 64
+        bits.
     """
 
-    def __init__(self, num_samples: int = 32, seed: Any = 0) -> None:
+    def __init__(self, num_samples: int = 32, seed: Any = 0, antithetic: bool = False) -> None:
         self.num_samples = check_num_samples(num_samples)
+        self.antithetic, self.coupled = bool(antithetic), 2 if antithetic else 1
+        if self.num_samples % self.coupled:
+            raise ValueError(
+                f"num_samples must be even for antithetic pairs, got {num_samples}; use "
+                f"{num_samples + 1}, or antithetic=False."
+            )
         self._context(seed, 0)  # raises for an unusable seed
         self.arguments = as_seed(seed)
 
@@ -67,12 +78,11 @@ class Draws(Functions):
 
     @property
     def key(self) -> Hashable:
-        """All draws are made in the same way."""
-        return Draws
+        """All draws are made in the same way, but for the pairs."""
+        return Draws, self.antithetic
 
-    @staticmethod
-    def _context(seed: Any, sample: Any) -> Draw:
-        noise = Noise(seed, purpose=Purpose.PREDICTION, sample=sample)
+    def _context(self, seed: Any, sample: Any) -> Draw:
+        noise = Noise(seed, purpose=Purpose.PREDICTION, sample=sample, antithetic=self.antithetic)
         return Draw(noise, Reparameterization())
 
 

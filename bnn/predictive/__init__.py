@@ -10,7 +10,7 @@ from bnn.predictive.conformal import (
     ConformalizedQuantiles,
     NormalizedResidual,
 )
-from bnn.predictive.moments import Moments, propagate
+from bnn.predictive.moments import Correlated, Moments, propagate, propagate_covariance
 from bnn.predictive.predictive import Predictive, predictive
 from bnn.predictive.scaling import (
     IsotonicScaling,
@@ -28,6 +28,7 @@ __all__ = [
     "Calibration",
     "ConformalizedQuantiles",
     "Convergence",
+    "Correlated",
     "IsotonicScaling",
     "MatrixScaling",
     "Moments",
@@ -40,5 +41,6 @@ __all__ = [
     "predictive",
     "predictive_variance",
     "propagate",
+    "propagate_covariance",
     "top_k",
 ]

@@ -15,6 +15,7 @@ from bnn.likelihoods import ClassMixture, Likelihood
 from bnn.prediction import Draws
 from bnn.prediction.compiled import output_types, sampler
 from bnn.predictive.fitted import check_level
+from bnn.predictive.pruned import PrunedDraws
 from bnn.sites import sites
 
 
@@ -24,6 +25,7 @@ def export(
     likelihood: Likelihood | None = None,
     *,
     level: float = 0.95,
+    prune: float = 0.0,
     **units: Any,
 ) -> None:
     """Writes a SavedModel that samples and predicts without bnn, with the posterior's own noise.
@@ -47,17 +49,32 @@ def export(
       path: of the new folder; nothing may be there.
       likelihood: p(y | outputs), built; None for a model that has one.
       level: of the interval.
+      prune: share of the weights, those of lowest |μ|/σ, that are 0 with certainty and not
+        stored: of mean-field normal posteriors, three numbers are stored for each that is kept.
       **units: `loc` and `scale` of regression targets, for results in their own units.
 
     Raises:
       FileExistsError: something is at the path.
-      ValueError: no likelihood, several outputs, unknown inputs, or nothing random.
+      ValueError: no likelihood, several outputs, unknown inputs, nothing random, or an unusable
+        `prune`.
     """
     path, level = Path(path), check_level(level)
-    network, likelihood = _parts(model, likelihood)
+    network, likelihood = model_and_likelihood(model, likelihood)
+    require_new(path)
+    module = _Exported(
+        network, likelihood, level, PrunedDraws(network, prune) if prune else None, units
+    )
+    save_module(module, path)
+
+
+def require_new(path: Path) -> None:
+    """FileExistsError where something is at the path."""
     if path.exists():
         raise FileExistsError(f"path must be a new folder, but {path} exists; name another.")
-    module = _Exported(network, likelihood, level, units)
+
+
+def save_module(module: Any, path: Path) -> None:
+    """Writes a module with its `endpoints` as signatures beside the path, and renames it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         tf.saved_model.save(module, str(temporary), signatures=module.endpoints)
@@ -70,20 +87,24 @@ class _Exported(tf.Module):
     """The traced signatures, and the variables that they read."""
 
     def __init__(
-        self, model: keras.Model, likelihood: Likelihood, level: float, units: dict[str, Any]
+        self,
+        model: keras.Model,
+        likelihood: Likelihood,
+        level: float,
+        pruned: PrunedDraws | None,
+        units: dict[str, Any],
     ) -> None:
         super().__init__()
-        named = {x.name: tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs}
-        if len(named) == 1:
-            [spec] = named.values()
-            named = {"inputs": tf.TensorSpec(spec.shape, spec.dtype, name="inputs")}
-        functions = Draws(1, 0)
+        named = input_specs(model)
+        functions = Draws(1, 0) if pruned is None else pruned
         types = output_types(model, functions, None)
 
         def outputs(arguments: dict[str, Any], first: Any, count: Any) -> tf.Tensor:
             flat = [arguments[name] for name in named]
             rows = keras.tree.pack_sequence_as(_structure(model), flat)
-            return sampler(lambda: model, functions, types, count)(rows, arguments["seed"], first)
+            seed = arguments["seed"]
+            own = seed if pruned is None else pruned.with_seed(seed)
+            return sampler(lambda: model, functions, types, count)(rows, own, first)
 
         def sample(**arguments: Any) -> dict[str, tf.Tensor]:
             first, count = arguments["first"], arguments["count"]
@@ -91,7 +112,7 @@ class _Exported(tf.Module):
 
         def predict(**arguments: Any) -> dict[str, tf.Tensor]:
             samples = outputs(arguments, tf.constant(0), arguments["num_samples"])
-            return _said(likelihood.predictive(samples, **units), level)
+            return said_of(likelihood.predictive(samples, **units), level)
 
         seed = {"seed": tf.TensorSpec([], tf.int64, name="seed")}
         self.endpoints = {
@@ -99,8 +120,19 @@ class _Exported(tf.Module):
             "predict": _traced(predict, {**named, **seed}, "num_samples"),
         }
         self.endpoints["serving_default"] = self.endpoints["predict"]
+        gone = {id(variable) for variable in (pruned.replaced if pruned else ())}
         everything = [*model.variables, *likelihood.variables]
-        self.kept = [variable.value for variable in everything]
+        self.kept = [variable.value for variable in everything if id(variable) not in gone]
+        self.sparse = [] if pruned is None else pruned.kept
+
+
+def input_specs(model: keras.Model) -> dict[str, tf.TensorSpec]:
+    """The model's inputs by name; `inputs` where there is one."""
+    named = {x.name: tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs}
+    if len(named) == 1:
+        [spec] = named.values()
+        named = {"inputs": tf.TensorSpec(spec.shape, spec.dtype, name="inputs")}
+    return named
 
 
 def _traced(function: Callable[..., Any], specs: dict[str, Any], *numbers: str) -> Any:
@@ -108,7 +140,8 @@ def _traced(function: Callable[..., Any], specs: dict[str, Any], *numbers: str) 
     return tf.function(function, autograph=False).get_concrete_function(**specs, **scalars)
 
 
-def _said(mixture: Any, level: float) -> dict[str, tf.Tensor]:
+def said_of(mixture: Any, level: float) -> dict[str, tf.Tensor]:
+    """Mean, uncertainties and, of numbers, the interval."""
     total = mixture.total() if isinstance(mixture, ClassMixture) else mixture.variance()
     said = {
         "mean": mixture.mean(),
@@ -125,7 +158,7 @@ def _structure(model: keras.Model) -> Any:
     return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 
-def _parts(model: Any, likelihood: Any) -> tuple[keras.Model, Likelihood]:
+def model_and_likelihood(model: Any, likelihood: Any) -> tuple[keras.Model, Likelihood]:
     """The network and its likelihood, checked."""
     own = getattr(model, "likelihood", None)
     if likelihood is None and isinstance(own, Likelihood):

@@ -11,22 +11,32 @@ Exact are the mean and variance of two layers with normal weights and any activa
 where the first is dense: its outputs are normal, and independent of each other. Deeper layers, and
 convolutions, whose outputs at neighbouring places share weights, are approximate: dependence and
 departures from the normal are not carried on.
+
+The covariance of the outputs is carried on in the first order (`propagate_covariance`): what a
+unit's variance has that no earlier unit has, is a source s of its own, and with J the outputs'
+derivatives in the sources along the means,
+
+    Cov[z] = J diag(Var s) Jᵀ.
+
+Of a dense layer with independent inputs that is exact: Σᵢ M_ij M_ik vᵢ off the diagonal.
 """
 
 from __future__ import annotations
 
-import math
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from bnn import layers, operators
-from bnn.layers.affine_layer import AffineLayer
-from bnn.noise import Noise, Purpose
-from bnn.prediction.inputs import leaves
-from bnn.predictive.activations import moments_of_activation, serves
+from bnn.prediction.identity import Identity
+from bnn.predictive.moment_rules import BEFORE_ACTIVATION, MIXES, RULES, fault_of
+from bnn.predictive.units import Sources, Units, applied, sourced
+
+_CACHE: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_FEW = 4  # outputs of which sums are quicker than matrices
+_MOST_OUTPUTS = 100  # of a covariance: a backward pass each
 
 
 class Moments(NamedTuple):
@@ -36,16 +46,24 @@ class Moments(NamedTuple):
     variance: tf.Tensor
 
 
-Rule = Callable[[Any, Any], Moments]
+class Correlated(NamedTuple):
+    """Mean `[B, K]` and covariance `[B, K, K]` of the outputs, float32."""
+
+    mean: tf.Tensor
+    covariance: tf.Tensor
 
 
 def propagate(model: keras.Model, inputs: Any) -> Moments:
     """Mean and variance of the model's outputs over the posterior, in the diagonal approximation.
 
-    Layers that are served: `bnn.layers` and `keras.layers` Dense, Conv1D, Conv2D, Conv3D; Keras's
-    Activation and ReLU, Flatten, Reshape, Dropout and its kind (at inference), average pooling,
-    BatchNormalization, Rescaling, Normalization; Add and Concatenate, of branches that count as
-    independent. Activations: linear, relu, tanh, sigmoid, gelu, silu, softplus, elu.
+    Layers that are served: `bnn.layers` and `keras.layers` Dense, Conv1D, Conv2D, Conv3D,
+    DepthwiseConv1D and DepthwiseConv2D; of bnn SeparableConv, ConvTranspose and EinsumDense, too;
+    Keras's Activation and ReLU, Flatten, Reshape and others that move elements, Dropout and its
+    kind (at inference), average and max pooling without padding, BatchNormalization, Rescaling,
+    Normalization; Add, Subtract, Average and Concatenate, of branches that count as independent.
+    Activations: linear, relu, leaky_relu, tanh, sigmoid, gelu, silu, softplus, elu, selu.
+
+    Maxima are those of independent normals, by Clark's formulas, before an increasing activation.
 
     Args:
       model: built, `Sequential` or functional with every layer called once.
@@ -55,9 +73,112 @@ def propagate(model: keras.Model, inputs: Any) -> Moments:
       ValueError: layers that are not served, all of them by name; or weights that depend on each
         other.
     """
+    return Moments(*_run(model, inputs, _variances))
+
+
+def propagate_covariance(model: keras.Model, inputs: Any, most: int | None = None) -> Correlated:
+    """Mean and covariance of the outputs `[B, K]`, covariances in the first order.
+
+    Costs a pass back through all layers but the first for every output, beside the pass of
+    `propagate`. The variances of hidden units are still those of the diagonal approximation.
+
+    Args:
+      model: as of `propagate`, with at most 100 outputs.
+      inputs: as of `propagate`.
+      most: only the `most` outputs with the largest means of each input, such as the likeliest
+        classes; the others keep their variance and count as independent. None for all.
+
+    Raises:
+      ValueError: as of `propagate`, or outputs of another shape.
+    """
     require_served(model)
+    if not has_covariance(model):
+        raise ValueError(
+            f"the outputs must have shape [B, K] with K at most {_MOST_OUTPUTS} for a covariance, "
+            f"got {tuple(model.outputs[0].shape)}; use propagate, of variances alone."
+        )
+    if most is not None and most < 1:
+        raise ValueError(f"most must be at least 1 or None, got {most!r}.")
+    size = model.outputs[0].shape[1]
+    return Correlated(*_run(model, inputs, _covariances, min(most or size, size)))
+
+
+def has_covariance(model: keras.Model) -> bool:
+    """Whether the outputs are of a shape that `propagate_covariance` serves."""
+    shape = model.outputs[0].shape
+    return len(shape) == 2 and shape[1] <= _MOST_OUTPUTS
+
+
+def _run(model: keras.Model, inputs: Any, rule: Callable[..., Any], *options: int) -> Any:
     x = tf.cast(tf.convert_to_tensor(inputs), tf.float32)
-    return _through(model, Moments(x, tf.zeros_like(x)))
+    require_served(model)
+    if tf.inside_function():
+        return rule(model, x, *options)
+    identity, entries = _CACHE.get(model, (None, {}))
+    if identity is None or not identity.matches(model):
+        entries = {}
+        _CACHE[model] = (Identity(model), entries)
+    key = (rule, *options)
+    if key not in entries:
+        reference = weakref.ref(model)  # an entry must not keep its own key alive
+        signature = tf.TensorSpec([None, *x.shape[1:]], tf.float32)
+
+        def traced(x: tf.Tensor) -> Any:
+            return rule(reference(), x, *options)
+
+        entries[key] = tf.function(traced, input_signature=[signature], autograph=False)
+    return entries[key](x)
+
+
+def _variances(model: keras.Model, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    said = applied(_through(model, Units(x, None), None))
+    return said.mean, tf.zeros_like(said.mean) if said.variance is None else said.variance
+
+
+def _covariances(model: keras.Model, x: tf.Tensor, most: int) -> tuple[tf.Tensor, tf.Tensor]:
+    sources = Sources()
+    said = applied(_through(model, Units(x, None), sources))
+    size, count = said.mean.shape[-1], tf.shape(x)[0]
+    if said.variance is None:
+        return said.mean, tf.zeros([count, size, size])
+    if said.path is None:
+        return said.mean, tf.linalg.diag(said.variance)
+    if most == size:
+        chosen = tf.eye(size, batch_shape=[count])
+    else:
+        chosen = tf.one_hot(tf.math.top_k(said.mean, most).indices, size)
+    paths = tf.reduce_sum(chosen * said.path[:, tf.newaxis], axis=2)
+    slopes = [tf.gradients(paths[:, k], sources.places) for k in range(most)]
+    block = tf.zeros([count, most, most])
+    for variance, *each in zip(sources.variances, *slopes, strict=True):
+        if each[0] is None:  # of a branch that ends
+            continue
+        flat = [tf.reshape(slope, [count, -1]) for slope in each]
+        block += _gram(tf.reshape(variance, [count, -1]), flat)
+    spread = tf.matmul(chosen, tf.matmul(block, chosen), transpose_a=True)
+    alone = said.own + (1 - tf.reduce_sum(chosen, axis=1)) * (said.variance - said.own)
+    return said.mean, spread + tf.linalg.diag(alone)
+
+
+def _gram(variance: tf.Tensor, rows: list[tf.Tensor]) -> tf.Tensor:
+    """R diag(variance) Rᵀ `[B, m, m]` of rows `[B, n]` each."""
+    if len(rows) > _FEW:
+        stacked = tf.stack(rows, axis=1)
+        return tf.matmul(stacked * variance[:, tf.newaxis], stacked, transpose_b=True)
+    return _gram_of_few(variance, *rows)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _gram_of_few(variance: tf.Tensor, *rows: tf.Tensor) -> tf.Tensor:
+    """One pass over the rows, where many products of small matrices take long."""
+    size = len(rows)
+    sums = {
+        (i, j): tf.reduce_sum(rows[i] * rows[j] * variance, axis=1)
+        for i in range(size)
+        for j in range(i, size)
+    }
+    flat = [sums[min(i, j), max(i, j)] for i in range(size) for j in range(size)]
+    return tf.reshape(tf.stack(flat, axis=1), [-1, size, size])
 
 
 def require_served(model: keras.Model) -> None:
@@ -89,35 +210,21 @@ def _faults(model: keras.Model) -> Any:
     for layer in model.layers:
         if isinstance(layer, keras.Sequential) and isinstance(model, keras.Sequential):
             yield from _faults(layer)
-        elif type(layer) not in _RULES:
+        elif type(layer) not in RULES:
             yield f"{layer.name} ({type(layer).__module__.split('.')[0]} {type(layer).__name__})"
         else:
-            fault = _fault_of(layer)
+            fault = fault_of(layer)
             if fault:
                 yield f"{layer.name} ({fault})"
 
 
-def _fault_of(layer: Any) -> str:
-    activation = getattr(layer, "activation", None)
-    if activation is not None and not serves(activation):
-        return f"activation {getattr(activation, '__name__', activation)}"
-    for site in getattr(layer, "sites", ()):
-        if not (site.posterior.factorized or site.posterior.deterministic):
-            return f"{site.name} of {type(site.posterior).__name__}, whose weights depend"
-    if isinstance(layer, keras.layers.ReLU) and (
-        layer.max_value is not None or layer.negative_slope or layer.threshold
-    ):
-        return "ReLU with max_value, negative_slope or threshold"
-    if getattr(layer, "padding", "valid") != "valid" and type(layer) in _POOLING:
-        return "average pooling with padding"
-    return ""
-
-
-def _through(model: Any, given: Moments) -> Moments:
+def _through(model: Any, given: Units, sources: Sources | None) -> Units:
     if isinstance(model, keras.Sequential):
         for layer in model.layers:
-            is_model = isinstance(layer, keras.Sequential)
-            given = _through(layer, given) if is_model else _RULES[type(layer)](layer, given)
+            if isinstance(layer, keras.Sequential):
+                given = _through(layer, given, sources)
+            else:
+                given = _one(layer, given, sources)
         return given
     known = {id(model.inputs[0]): given}
     for layer in model.layers:
@@ -125,132 +232,23 @@ def _through(model: Any, given: Moments) -> Moments:
             continue
         parts = keras.tree.map_structure(lambda x: _Held(known[id(x)]), layer.input)
         several = isinstance(parts, (list, tuple))
-        value = [part.moments for part in parts] if several else parts.moments
-        known[id(layer.output)] = _RULES[type(layer)](layer, value)
+        value = [part.units for part in parts] if several else parts.units
+        known[id(layer.output)] = _one(layer, value, sources)
     return known[id(model.outputs[0])]
 
 
+def _one(layer: Any, given: Any, sources: Sources | None) -> Units:
+    if isinstance(given, list):
+        given = [applied(units) for units in given]
+    elif type(layer) not in BEFORE_ACTIVATION:
+        given = applied(given)
+    if type(layer) in MIXES:
+        given = sourced(given, sources)
+    return RULES[type(layer)](layer, given)
+
+
 class _Held:
-    """Moments as one leaf: a named tuple is a structure of its own."""
+    """Units as one leaf: a named tuple is a structure of its own."""
 
-    def __init__(self, moments: Moments) -> None:
-        self.moments = moments
-
-
-def _affine(layer: AffineLayer, given: Moments) -> Moments:
-    return _activated(layer.activation, _linear(layer.kernel, layer.bias, given))
-
-
-def _linear(kernel: Any, bias: Any, given: Moments) -> Moments:
-    operator, weights = kernel.operator, kernel.posterior
-    mean = operator(given.mean, weights.mean)
-    variance = operator(given.variance, tf.square(weights.mean))
-    if not weights.deterministic:
-        variance += operator(tf.square(given.mean) + given.variance, weights.variance)
-    if bias is not None:
-        mean = bias.operator(given.mean, bias.posterior.mean) + mean
-        if not bias.posterior.deterministic:
-            variance = bias.operator(given.mean, bias.posterior.variance) + variance
-    return Moments(mean, variance)
-
-
-def _keras_affine(layer: Any, given: Moments) -> Moments:
-    if isinstance(layer, keras.layers.Dense):
-        operator: Any = operators.Dense()
-    else:
-        operator = operators.Convolution(
-            strides=layer.strides,
-            padding="valid" if layer.padding == "causal" else layer.padding,
-            data_format=layer.data_format,
-            dilation_rate=layer.dilation_rate,
-            causal=layer.padding == "causal",
-            groups=layer.groups,
-        )
-    kernel = tf.convert_to_tensor(layer.kernel)
-    mean = operator(given.mean, kernel)
-    if layer.use_bias:
-        bias = operators.Bias(getattr(layer, "data_format", "channels_last"))
-        mean += bias(given.mean, tf.convert_to_tensor(layer.bias))
-    variance = operator(given.variance, tf.square(kernel))
-    return _activated(layer.activation, Moments(mean, variance))
-
-
-def _activated(activation: Any, given: Moments) -> Moments:
-    return Moments(*moments_of_activation(activation, given.mean, given.variance))
-
-
-def _same(layer: Any, given: Moments) -> Moments:
-    """Nothing happens at inference."""
-    return given
-
-
-def _moved(layer: Any, given: Moments) -> Moments:
-    """Elements change their place."""
-    return Moments(*(tf.convert_to_tensor(layer(part)) for part in given))
-
-
-def _pooled(layer: Any, given: Moments) -> Moments:
-    """A mean of n independent elements has the mean of their variances over n."""
-    mean, variance = (tf.convert_to_tensor(layer(part)) for part in given)
-    count = tf.size(given.mean, tf.float32) / tf.size(mean, tf.float32)
-    if hasattr(layer, "pool_size"):  # windows may leave a rest, or overlap
-        count = tf.constant(float(math.prod(layer.pool_size)))
-    return Moments(mean, variance / count)
-
-
-def _scaled(layer: Any, given: Moments) -> Moments:
-    """Y = a x + c, element by element."""
-    ones = tf.ones_like(given.mean[:1])
-    slope = tf.convert_to_tensor(layer(ones)) - tf.convert_to_tensor(layer(tf.zeros_like(ones)))
-    return Moments(tf.convert_to_tensor(layer(given.mean)), tf.square(slope) * given.variance)
-
-
-def _added(layer: Any, given: list[Moments]) -> Moments:
-    return Moments(*(tf.add_n(list(parts)) for parts in zip(*given, strict=True)))
-
-
-def _joined(layer: Any, given: list[Moments]) -> Moments:
-    return Moments(*(tf.concat(parts, layer.axis) for parts in zip(*given, strict=True)))
-
-
-K = keras.layers
-_POOLING = (
-    K.AveragePooling1D,
-    K.AveragePooling2D,
-    K.AveragePooling3D,
-    K.GlobalAveragePooling1D,
-    K.GlobalAveragePooling2D,
-    K.GlobalAveragePooling3D,
-)
-_INACTIVE = (K.Dropout, K.SpatialDropout1D, K.SpatialDropout2D, K.GaussianNoise, K.GaussianDropout)
-_RULES: dict[type, Rule] = {
-    **dict.fromkeys((layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D), _affine),
-    **dict.fromkeys((K.Dense, K.Conv1D, K.Conv2D, K.Conv3D), _keras_affine),
-    **dict.fromkeys(_POOLING, _pooled),
-    **dict.fromkeys((*_INACTIVE, K.InputLayer, K.Identity, K.ActivityRegularization), _same),
-    **dict.fromkeys((K.Flatten, K.Reshape, K.Permute), _moved),
-    **dict.fromkeys((K.BatchNormalization, K.Rescaling, K.Normalization), _scaled),
-    K.Activation: lambda layer, given: _activated(layer.activation, given),
-    K.ReLU: lambda layer, given: _activated(keras.activations.relu, given),
-    K.Add: _added,
-    K.Concatenate: _joined,
-}
-
-
-def sampled_outputs(model: keras.Model, rows: Any, num_samples: int, seed: Any) -> tf.Tensor:
-    """Outputs `[S, B, K]` of a block of inputs: mean + √variance ε, normal.
-
-    ε `[S, 1, K]` is the same for all inputs, so that what is said of one does not depend on the
-    others. Not samples of functions: outputs of two inputs are no two values of one.
-
-    Args:
-      model: of layers that `require_served` has let pass.
-      rows: one input `[B, …]`.
-      num_samples: S.
-      seed: of ε.
-    """
-    [x] = (tf.cast(leaf, tf.float32) for leaf in leaves(rows))
-    mean, variance = _through(model, Moments(x, tf.zeros_like(x)))
-    shape = (num_samples, 1, *mean.shape[1:])
-    normals = Noise(seed, purpose=Purpose.PREDICTION).normal(shape)
-    return mean + tf.sqrt(variance) * normals
+    def __init__(self, units: Units) -> None:
+        self.units = units

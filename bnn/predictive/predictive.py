@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,12 +16,15 @@ from bnn.prediction.functions import check_num_samples
 from bnn.prediction.inputs import row_blocks
 from bnn.predictive import standard_errors
 from bnn.predictive.calibration import Calibration
+from bnn.predictive.checks import capped, paired, require_no_draws
+from bnn.predictive.conversions import as_arviz, as_dataframe, draw
 from bnn.predictive.display import as_table, as_text
-from bnn.predictive.moments import require_served, sampled_outputs
+from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
+from bnn.predictive.moments import require_served
+from bnn.predictive.quantities import QUANTITIES, in_order, moments
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
 _ROWS = 1000  # of one block, where the caller does not say
-_QUANTITIES = ("mean", "total", "aleatoric", "epistemic")
 
 
 def predictive(
@@ -37,6 +41,8 @@ def predictive(
     tolerance_over: str = "each",
     max_samples: int = 1024,
     method: str = "samples",
+    covariance: bool = True,
+    antithetic: bool = False,
     **units: Any,
 ) -> Predictive:
     """What the model says of the targets of some inputs; nothing is computed yet.
@@ -59,6 +65,11 @@ def predictive(
       method: `"samples"` of the weights, or `"moments"`: means and variances of all units are
         propagated in one pass (`bnn.predictive.propagate`, approximate beyond two layers), and
         `num_samples` outputs drawn from the normals that come out, at no further pass.
+      covariance: with moments, carry covariances on, too (`propagate_covariance`), for outputs
+        `[B, K]` with K of at most 100, of classes those of the three likeliest: nearer, at the
+        cost of a pass back for each.
+      antithetic: draw weights in pairs μ ± σ ε: the mean has a smaller error where outputs are
+        nearly linear in the weights. `num_samples` must be even.
       **units: `loc` and `scale` of regression targets, for results in the target's own units.
 
     Raises:
@@ -69,34 +80,24 @@ def predictive(
             f"likelihood must be a likelihood object, got {likelihood!r}; pass for example "
             "bnn.likelihoods.Categorical(), with the parentheses."
         )
-    if method not in ("samples", "moments"):
-        raise ValueError(f"method must be 'samples' or 'moments', got {method!r}.")
     if method == "moments":
-        if functions is not None or tolerance is not None:
-            raise ValueError(
-                "functions and tolerance must be None with method='moments', which draws no "
-                "functions and whose samples cost no pass; give num_samples."
-            )
+        require_no_draws(functions, tolerance, antithetic)
         require_served(model)
+    elif method != "samples":
+        raise ValueError(f"method must be 'samples' or 'moments', got {method!r}.")
     until = None
     if tolerance is not None:
         until = Tolerance(tolerance, tolerance_over, check_num_samples(num_samples))
     if functions is None:
-        count = num_samples if until is None else _cap(max_samples, num_samples)
-        functions = Draws(count, seed)
+        functions = Draws(num_samples if until is None else capped(max_samples, num_samples), seed)
+    if antithetic:
+        functions = paired(functions, num_samples)
     said = Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
     if method == "moments":
-        said.predict_by(lambda rows: sampled_outputs(model, rows, num_samples, seed))
+        points = normal_points(num_samples, tuple(model.outputs[0].shape[1:]), seed)
+        most = CLASSES if likelihood.task == "classification" else None
+        said.predict_by(lambda rows: sampled_outputs(model, rows, points, covariance, most))
     return said
-
-
-def _cap(max_samples: Any, num_samples: int) -> int:
-    if check_num_samples(max_samples, "max_samples") < num_samples:
-        raise ValueError(
-            f"max_samples must be at least num_samples, {num_samples}, which every input gets, got "
-            f"{max_samples}."
-        )
-    return max_samples
 
 
 class Predictive:
@@ -208,9 +209,9 @@ class Predictive:
         """
         if quantity == "quantile" and q is not None:
             return self._quantile(q)[1]
-        if quantity not in _QUANTITIES:
+        if quantity not in QUANTITIES:
             raise ValueError(
-                f"quantity must be one of {', '.join(_QUANTITIES)}, or 'quantile' with q, got "
+                f"quantity must be one of {', '.join(QUANTITIES)}, or 'quantile' with q, got "
                 f"{quantity!r}; intervals are made of quantiles."
             )
         return self._moment(quantity, error=True)
@@ -219,7 +220,7 @@ class Predictive:
         """Log p(y | x) in nats, `[N]`, in the target's own units."""
         targets = np.asarray(targets)
         each = [(at, np.asarray(mixture.log_prob(targets[at]))) for at, mixture in self._mixtures()]
-        return _in_order(each)
+        return in_order(each)
 
     def samples(self, count: int, seed: Any = 0) -> np.ndarray:
         """Targets drawn from the predictive, `[count, N, …]`, another seed for each block."""
@@ -227,7 +228,7 @@ class Predictive:
             (at, np.moveaxis(np.asarray(mixture.sample(count, seed + int(at[0]))), 1, 0))
             for at, mixture in self._mixtures()
         ]
-        return np.moveaxis(_in_order(each), 1, 0)
+        return np.moveaxis(in_order(each), 1, 0)
 
     @property
     def calibrated_mean(self) -> np.ndarray:
@@ -252,21 +253,16 @@ class Predictive:
         return self.calibration
 
     def to_dataframe(self) -> Any:
-        """A row per input (and target column): mean, uncertainties, interval and their errors."""
-        import pandas as pd
+        """A row per input (and target column): mean, uncertainties, and their errors."""
+        return as_dataframe(self)
 
-        data: dict[str, np.ndarray] = {}
-        for name in _QUANTITIES:
-            for values, suffix in (
-                (self._moment(name), ""),
-                (self._moment(name, error=True), "_standard_error"),
-            ):
-                if values.ndim == 1:
-                    data[name + suffix] = values
-                    continue
-                for column in range(values.shape[1]):
-                    data[f"{name}_{column}{suffix}"] = values[:, column]
-        return pd.DataFrame(data)
+    def to_arviz(self, targets: Any = None, count: int = 1000, seed: Any = 0) -> Any:
+        """`count` draws of the targets, and the observed targets, for ArviZ's plots and checks."""
+        return as_arviz(self, targets, count, seed)
+
+    def draw(self, targets: Any, path: str | os.PathLike[str]) -> None:
+        """Writes a PNG: of classes a reliability diagram, of one number targets and intervals."""
+        draw(self, targets, path)
 
     def __repr__(self) -> str:
         """The first inputs, with the standard errors of their means."""
@@ -303,12 +299,12 @@ class Predictive:
             places.append(at)
             parts.append([np.asarray(value) for value in say(mixture)])
         for name, values in zip(names, zip(*parts, strict=True), strict=True):
-            self._known[name] = _in_order(list(zip(places, values, strict=True)))
+            self._known[name] = in_order(list(zip(places, values, strict=True)))
 
     def _moment(self, name: str, *, error: bool = False) -> np.ndarray:
         if (name, error) not in self._known:
-            names = [(one, wrong) for wrong in (False, True) for one in _QUANTITIES]
-            self._collect(names, _moments)
+            names = [(one, wrong) for wrong in (False, True) for one in QUANTITIES]
+            self._collect(names, lambda mixture: moments(mixture, self._functions.coupled))
         return self._known[name, error]
 
     def _quantile(self, q: float) -> tuple[np.ndarray, np.ndarray]:
@@ -318,7 +314,7 @@ class Predictive:
 
             def say(mixture: Mixture) -> list[Any]:
                 at = mixture.quantile(q).numpy()
-                return [at, standard_errors.of_quantile(mixture, at)]
+                return [at, standard_errors.of_quantile(mixture, at, self._functions.coupled)]
 
             self._collect(names, say)
         return self._known[names[0]], self._known[names[1]]
@@ -330,21 +326,3 @@ class Predictive:
                 f"{type(self.likelihood).__name__}; use mean (their probabilities) and total (the "
                 "entropy)."
             )
-
-
-def _in_order(each: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Values of blocks of inputs, `[N, …]`, in the order of the inputs."""
-    places, values = (np.concatenate(part) for part in zip(*each, strict=True))
-    result = np.empty_like(values)
-    result[places] = values
-    return result
-
-
-def _moments(mixture: Mixture | ClassMixture) -> list[Any]:
-    if isinstance(mixture, ClassMixture):
-        errors = standard_errors.of_classes(mixture)
-        values = [mixture.mean(), mixture.total(), mixture.aleatoric(), mixture.epistemic()]
-    else:
-        errors = standard_errors.of_mixture(mixture)
-        values = [mixture.mean(), mixture.variance(), mixture.aleatoric(), mixture.epistemic()]
-    return [*values, *(errors[name] for name in _QUANTITIES)]

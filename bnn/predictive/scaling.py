@@ -162,6 +162,46 @@ class TemperatureScaling(_Affine):
             )
         return self
 
+    def fit_samples(self, log_probs: Any, labels: Any, groups: int = 8) -> Any:
+        """The temperature of ever more samples, from S: members of an ensemble, or weights.
+
+        The mean of few samples scatters about that of all with the variance Var p/S, and its
+        temperature has a bias of order 1/S. The jackknife (Quenouille 1956) takes it off: with T of
+        all samples and T₋g of those without group g,
+
+            T∞ ≈ G T − (G − 1) (1/G) Σ_g T₋g.
+
+        It is right where many samples will predict; for a prediction of these S, use `fit`.
+
+        Args:
+          log_probs: normalised, `[S, N, C]`.
+          labels: `[N]`.
+          groups: G, at least 2 and at most S.
+
+        Raises:
+          ValueError: as of `fit`, other groups, or a temperature that is not positive.
+        """
+        probs = np.exp(np.asarray(log_probs, np.float64))
+        if probs.ndim != 3 or not 2 <= groups <= len(probs):
+            raise ValueError(
+                "log_probs must be [S, N, C] with S at least groups, which is at least 2, got "
+                f"shape {probs.shape} and groups={groups}; give those of all samples."
+            )
+        total, count = probs.sum(axis=0), len(probs)
+        whole = self.fit(total / count, labels).temperature
+        without = [
+            TemperatureScaling().fit((total - part.sum(axis=0)) / (count - len(part)), labels)
+            for part in np.array_split(probs, groups)
+        ]
+        limit = groups * whole - (groups - 1) * np.mean([one.temperature for one in without])
+        if limit <= 0:
+            raise ValueError(
+                f"the temperature must be positive, got {limit:.3g} without its bias, {whole:.3g} "
+                f"with it: {count} samples are too few; use fit, or more samples."
+            )
+        self.state["kernel"] = np.eye(probs.shape[2]) / limit
+        return self
+
 
 class VectorScaling(_Affine):
     """p' = softmax(w ∘ ln p + b): two numbers a class (Guo et al. 2017, section 4.2)."""

@@ -2,7 +2,9 @@
 
 Each quantity is a smooth functional of the empirical distribution of samples; its error is the
 standard deviation of its influence function over √S (the delta method; Efron & Tibshirani 1993,
-chapter 21). They do not exist for one sample: NaN.
+chapter 21). Where c consecutive samples depend on each other, as the two of an antithetic pair,
+their means are what is independent: the deviation of S/c means over √(S/c). Errors do not exist for
+one sample, or one group: NaN.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ def values_of_mean(mixture: Mixture | ClassMixture) -> np.ndarray:
     return _by_sample(mixture, means)
 
 
-def of_mixture(mixture: Mixture) -> dict[str, np.ndarray]:
+def of_mixture(mixture: Mixture, coupled: int = 1) -> dict[str, np.ndarray]:
     """Errors `[B, D]` of mean, total, aleatoric and epistemic variance.
 
     Influences of a sample with mean m and variance v: m; v + (m − m̄)²; v; (m − m̄)².
@@ -30,15 +32,16 @@ def of_mixture(mixture: Mixture) -> dict[str, np.ndarray]:
     noise = mixture.likelihood.variance(*mixture.parameters) * mixture.scale**2
     spread = (means - mixture.mean()) ** 2
     parts = {"mean": means, "total": noise + spread, "aleatoric": noise, "epistemic": spread}
-    return {name: _error(_by_sample(mixture, values)) for name, values in parts.items()}
+    return {name: error(_by_sample(mixture, values), coupled) for name, values in parts.items()}
 
 
-def of_quantile(mixture: Mixture, at: np.ndarray) -> np.ndarray:
+def of_quantile(mixture: Mixture, at: np.ndarray, coupled: int = 1) -> np.ndarray:
     """Errors `[B, D]` of the quantile `at`: sd(Fₛ(at))/(√S f(at)); NaN for integers.
 
     Args:
       mixture: the predictive.
       at: the quantile, `[B, D]`.
+      coupled: samples that depend on each other.
     """
     likelihood = mixture.likelihood
     if likelihood.discrete:
@@ -47,19 +50,24 @@ def of_quantile(mixture: Mixture, at: np.ndarray) -> np.ndarray:
     below = _by_sample(mixture, likelihood.cdf(z, *mixture.parameters))
     density = _by_sample(mixture, tf.exp(likelihood.log_density(z, *mixture.parameters)))
     density = density.mean(axis=0) / mixture.scale.numpy()
-    return _error(below) / density
+    return error(below, coupled) / density
 
 
-def of_classes(mixture: ClassMixture) -> dict[str, np.ndarray]:
-    """Errors of the probabilities `[B, C]` and of the three entropies `[B]`.
+def of_classes(mixture: ClassMixture, coupled: int = 1) -> tuple[dict, dict]:
+    """Probabilities `[B, C]` and the three entropies `[B]`, and the errors of these.
 
     Influences of a sample's probabilities p: p; −Σ p ln p̄; −Σ p ln p; Σ p ln(p/p̄).
     """
     log_p = mixture.components.numpy()
-    p, log_mean = np.exp(log_p), mixture.log_probs.numpy()
-    cross, own = (-np.sum(p * np.where(p > 0, x, 0), axis=-1) for x in (log_mean, log_p))
+    p = np.exp(log_p)
+    mean = p.mean(axis=0)
+    smallest = np.finfo(np.float64).tiny
+    own = -np.einsum("sbc,sbc->sb", p, np.maximum(log_p, np.log(smallest)))
+    cross = -np.einsum("sbc,bc->sb", p, np.log(np.maximum(mean, smallest)))
     parts = {"mean": p, "total": cross, "aleatoric": own, "epistemic": cross - own}
-    return {name: _error(values) for name, values in parts.items()}
+    values = {"mean": mean, "total": cross.mean(axis=0), "aleatoric": own.mean(axis=0)}
+    values["epistemic"] = np.maximum(values["total"] - values["aleatoric"], 0)
+    return values, {name: error(part, coupled) for name, part in parts.items()}
 
 
 def _by_sample(mixture: Mixture, values: tf.Tensor) -> np.ndarray:
@@ -69,7 +77,18 @@ def _by_sample(mixture: Mixture, values: tf.Tensor) -> np.ndarray:
     return weighted.reshape(mixture.num_samples, -1, *weighted.shape[1:]).sum(axis=1)
 
 
-def _error(values: np.ndarray) -> np.ndarray:
-    if len(values) < 2:
+def grouped(values: np.ndarray, coupled: int) -> np.ndarray:
+    """Means `[S/c, …]` of every c consecutive samples of values `[S, …]`."""
+    if coupled == 1:
+        return values
+    return values.reshape(-1, coupled, *values.shape[1:]).mean(axis=1)
+
+
+def error(values: np.ndarray, coupled: int = 1) -> np.ndarray:
+    """The standard error of the mean of values `[S, …]`; NaN of one group."""
+    values = grouped(values, coupled)
+    count = len(values)
+    if count < 2:
         return np.full(values.shape[1:], np.nan)
-    return values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    away = values - values.mean(axis=0)
+    return np.sqrt(np.einsum("s...,s...->...", away, away) / (count * (count - 1)))

@@ -123,7 +123,7 @@ class Tolerance:
             for first in range(done, target, self.first):
                 which = slice(first, min(first + self.first, target))
                 parts.append(_outputs(model, rows, active, which, ask))
-                spread.add(standard_errors.values_of_mean(ask.mixture(parts[-1])))
+                spread.add(ask.values(parts[-1]))
             done = target
             errors = spread.error().max(axis=-1)
             enough = (errors <= self.tolerance) | (done == ask.functions.num_samples)
@@ -142,7 +142,7 @@ class Tolerance:
                 for first in range(done, target, self.first):
                     which = slice(first, min(first + self.first, target))
                     outputs = _outputs(model, rows, everything, which, ask)
-                    spread.add(standard_errors.values_of_mean(ask.mixture(outputs)))
+                    spread.add(ask.values(outputs))
             done = target
             errors = np.concatenate([s.error().max(axis=-1) for s in spreads])
             if errors.mean() <= self.tolerance or done == ask.functions.num_samples:
@@ -177,6 +177,11 @@ class Ask:
     def mixture(self, outputs: np.ndarray) -> Mixture | ClassMixture:
         """Of outputs `[S, B, K]`."""
         return self.likelihood.predictive(outputs, **self.units)
+
+    def values(self, outputs: np.ndarray) -> np.ndarray:
+        """What each independent sample, or group of samples, says of the mean, `[n, B, D]`."""
+        values = standard_errors.values_of_mean(self.mixture(outputs))
+        return standard_errors.grouped(values, self.functions.coupled)
 
 
 class _Spread:

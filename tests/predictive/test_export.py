@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import bnn
 from bnn.likelihoods import Categorical, Normal
+from bnn.predictive import propagate
 
 ALONE = """
 import sys
@@ -127,3 +128,62 @@ def test_the_exported_samples_are_those_of_predict(tmp_path, rng):
     samples = bnn.predict(model, x, 5, seed=-3, jit_compile=False)
     np.testing.assert_array_equal(outputs, samples[2:])
     assert set(read.signatures) == {"sample", "predict", "serving_default"}
+
+
+@pytest.mark.slow
+def test_a_pruned_export_is_small(tmp_path, rng):
+    """What is stored, and that it predicts as the model with the same weights taken out."""
+    model = keras.Sequential(
+        [keras.Input((50,)), bnn.layers.Dense(300, activation="relu"), bnn.layers.Dense(3)]
+    )
+    for site in bnn.sites(model).values():
+        shape = site.posterior.shape
+        scale = np.exp(rng.normal(-3, 1, size=shape)).astype(np.float32)
+        site.posterior.initialise(0.1 * rng.normal(size=shape), scale)
+    x = rng.normal(size=(4, 50)).astype(np.float32)
+    bnn.export(model, tmp_path / "whole", Categorical())
+    bnn.export(model, tmp_path / "pruned", Categorical(), prune=0.9)
+
+    def stored(name):
+        parts = (tmp_path / name / "variables").glob("variables.data*")
+        return sum(part.stat().st_size for part in parts)
+
+    assert stored("pruned") < 0.2 * stored("whole")
+    posteriors = [site.posterior for site in bnn.sites(model).values()]
+    ratios = [np.abs(q.mean) / q.scale for q in posteriors]
+    every = np.sort(np.concatenate([np.ravel(r) for r in ratios]))
+    limit = every[round(0.9 * len(every))]
+    for q, ratio in zip(posteriors, ratios, strict=True):
+        kept = np.asarray(ratio) >= limit
+        q.initialise(np.where(kept, q.mean, 0), np.where(kept, q.scale, 1e-12))
+    read = tf.saved_model.load(str(tmp_path / "pruned"))
+    numbers = {"seed": tf.constant(5, tf.int64), "first": tf.constant(0), "count": tf.constant(3)}
+    outputs = read.signatures["sample"](inputs=tf.constant(x), **numbers)["outputs"]
+    np.testing.assert_allclose(outputs, bnn.predict(model, x, 3, seed=5), rtol=1e-5, atol=1e-6)
+    for share in (1.0, -0.5):
+        with pytest.raises(ValueError, match=r"prune must be a share in \(0, 1\) of the weights"):
+            bnn.export(model, tmp_path / "other", Categorical(), prune=share)
+
+
+@pytest.mark.slow
+def test_moments_as_saved_model_and_for_litert(tmp_path, rng):
+    inputs = keras.Input((8, 8, 1))
+    hidden = bnn.layers.Conv2D(4, 3, activation="relu")(inputs)
+    hidden = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(hidden))
+    model = keras.Model(inputs, bnn.layers.Dense(3)(hidden))
+    x = rng.normal(size=(5, 8, 8, 1)).astype(np.float32)
+    bnn.export_moments(model, tmp_path / "moments", Categorical(), num_points=16)
+    read = tf.saved_model.load(str(tmp_path / "moments"))
+    said = read.signatures["serving_default"](inputs=tf.constant(x))
+    ours = bnn.predictive(model, Categorical(), x, 16, seed=0, method="moments")
+    for name in ("mean", "total", "aleatoric", "epistemic"):
+        np.testing.assert_allclose(said[name], getattr(ours, name), rtol=1e-5, atol=1e-7)
+    bnn.export_moments(model, tmp_path / "moments.tflite", Categorical())
+    lite = tf.lite.Interpreter(model_path=str(tmp_path / "moments.tflite"))
+    run = lite.get_signature_runner()
+    known = propagate(model, x[:1])
+    answer = run(inputs=x[:1])
+    np.testing.assert_allclose(answer["mean"], known.mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(answer["variance"], known.variance, rtol=1e-4, atol=1e-6)
+    with pytest.raises(FileExistsError, match=r"path must be a new folder"):
+        bnn.export_moments(model, tmp_path / "moments", Categorical())

@@ -9,8 +9,11 @@ from scipy.special import erf, expit, softmax
 
 import bnn
 from bnn.likelihoods import Categorical, Normal
-from bnn.predictive import Moments, moments, propagate
+from bnn.predictive import Moments, moments, propagate, propagate_covariance
 from bnn.predictive.activations import moments_of_activation
+from bnn.predictive.moment_samples import normal_points
+from bnn.predictive.paths import along
+from bnn.predictive.units import Units
 from tests.conftest import Z_LIMIT
 
 DRAWS = 10**6
@@ -21,6 +24,41 @@ NUMPY = {
     "gelu": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2))),
     "linear": lambda x: x,
 }
+
+
+K, L = keras.layers, bnn.layers
+
+
+def _heads(units):
+    """After independent units."""
+    return L.Dense(2)(K.Flatten()(units))
+
+
+# Input's shape, and a network from it.
+EXACT = {
+    "depthwise": ((4, 4, 2), lambda x: L.Conv2D(2, 1)(L.DepthwiseConv2D(3, activation="relu")(x))),
+    "depthwise in time": ((5, 2), lambda x: L.DepthwiseConv1D(3, activation="tanh")(x)),
+    "separable": ((4, 4, 2), lambda x: L.SeparableConv2D(3, 3)(x)),
+    "transposed": ((3, 3, 2), lambda x: L.Conv2DTranspose(2, 2, strides=2, activation="relu")(x)),
+    "einsum": ((3, 2), lambda x: L.EinsumDense("abc,cd->abd", (3, 4), "relu", bias_axes="d")(x)),
+    "one convolution in time": ((6, 2), lambda x: L.Conv1D(3, 3, padding="causal")(x)),
+    "volumes": ((3, 3, 3, 1), lambda x: L.Conv3D(2, 2, activation="relu")(x)),
+    "average": ((3,), lambda x: _heads(K.AveragePooling1D(2)(_row(L.Dense(8, "relu")(x))))),
+    "largest": ((3,), lambda x: _heads(K.MaxPooling1D(2)(_row(L.Dense(8)(x))))),
+    "largest of all": ((3,), lambda x: _heads(K.GlobalMaxPooling1D()(_row(L.Dense(2)(x))))),
+    "normalised": ((3,), lambda x: _heads(K.BatchNormalization()(L.Dense(4, "gelu")(x)))),
+    "residual": ((3,), lambda x: _heads(K.Add()([x, L.Dense(3, "relu")(x)]))),
+    "difference": ((3,), lambda x: _heads(K.Subtract()([L.Dense(3)(x), L.Dense(3, "relu")(x)]))),
+    "mean": ((3,), lambda x: _heads(K.Average()([L.Dense(3)(x), L.Dense(3, "tanh")(x)]))),
+    "joined": ((3,), lambda x: _heads(K.Concatenate()([L.Dense(3)(x), L.Dense(2, "selu")(x)]))),
+    "dropout": ((3,), lambda x: _heads(K.Dropout(0.5)(L.Dense(3, "leaky_relu")(x)))),
+    "moved": ((3,), lambda x: _heads(K.ZeroPadding1D(1)(_row(L.Dense(3, "silu")(x))))),
+    "activations": ((3,), lambda x: _heads(K.ReLU()(K.Activation("linear")(L.Dense(3)(x))))),
+}
+
+
+def _row(units):
+    return K.Reshape((-1, 1))(units)
 
 
 def widened(model, rng):
@@ -119,7 +157,7 @@ def test_activations_against_adaptive_quadrature(name):
         "elu": lambda x: x if x > 0 else np.expm1(x),
     }[name]
     m, s = (a.ravel() for a in np.meshgrid([-4.0, -0.3, 0.0, 1.0, 30.0], [1e-3, 0.5, 3.0, 100.0]))
-    means, variances = moments_of_activation(f, tf.constant(m), tf.constant(s**2))
+    means, variances, slopes = moments_of_activation(f, tf.constant(m), tf.constant(s**2))
     for i in range(len(m)):
 
         def average(g, i=i):
@@ -134,6 +172,13 @@ def test_activations_against_adaptive_quadrature(name):
         variance = average(lambda y, mean=mean: (y - mean) ** 2)
         np.testing.assert_allclose(means[i], mean, rtol=1e-4, atol=1e-6 * s[i])
         np.testing.assert_allclose(variances[i], variance, rtol=1e-4, atol=1e-9)
+        # E f' by Stein's lemma, from values on a side each: where bends count at their own place.
+        step = 1e-4 * max(s[i], 1e-2)
+        ends = moments_of_activation(
+            f, tf.constant(m[i] + [-step, step]), tf.constant([s[i] ** 2] * 2)
+        )
+        by_difference = np.diff(ends.mean)[0] / (2 * step)
+        np.testing.assert_allclose(slopes[i], by_difference, rtol=2e-3, atol=1e-5)
 
 
 def test_without_variance_it_is_the_model(rng):
@@ -166,13 +211,109 @@ def test_variance_through_linear_layers_is_exact(rng):
     model = keras.Model(inputs, x)
     point = tf.constant(rng.normal(size=(1, 4, 4, 1)), tf.float32)
     variance = tf.constant(rng.uniform(0.1, 1, size=point.shape), tf.float32)
-    said = moments._through(model, Moments(point, variance))
+    said = moments._through(model, Units(point, variance), None)
     with tf.GradientTape() as tape:
         tape.watch(point)
         y = model(point)
     jacobian = tf.reshape(tape.jacobian(y, point), (3, -1)).numpy()
     # The units before the dense layer are sums of different inputs: independent, and so exact.
     np.testing.assert_allclose(said.variance[0], jacobian**2 @ variance.numpy().ravel(), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(EXACT))
+def test_layers_against_a_million_networks(name, rng):
+    """Networks of which the diagonal approximation is exact: units are independent of each other.
+
+    Only where a normal is what enters an activation, and two of them a maximum.
+    """
+    shape, build = EXACT[name]
+    inputs = keras.Input(shape)
+    model = widened(keras.Model(inputs, build(inputs)), rng)
+    for variable in model.variables:
+        if "moving" in variable.path:
+            variable.assign(np.exp(0.3 * rng.normal(size=variable.shape)))
+    x = rng.normal(size=(2, *shape)).astype(np.float32)
+    samples = bnn.predict(model, x, DRAWS, seed=1, jit_compile=True).numpy()
+    said = propagate(model, x)
+    for z in z_scores(said, samples.astype(np.float64)):
+        assert np.abs(z).max() < Z_LIMIT
+    wrong = Moments(said.mean, 1.05 * said.variance)
+    assert np.abs(z_scores(wrong, samples.astype(np.float64))[1]).max() > Z_LIMIT
+
+
+@pytest.mark.slow
+def test_covariances_against_a_million_networks(rng):
+    """Exact where hidden units are independent; of three layers they are nearer than none."""
+    inputs = keras.Input((3,))
+    hidden = bnn.layers.Dense(5, activation="relu")(inputs)
+    two = widened(keras.Model(inputs, bnn.layers.Dense(3)(hidden)), rng)
+    x = rng.normal(size=(1, 3)).astype(np.float32)
+    z, said = covariance_scores(two, x)
+    assert np.abs(z).max() < Z_LIMIT
+    np.testing.assert_allclose(said.mean, propagate(two, x).mean, rtol=1e-5)
+    own = np.einsum("bii->bi", said.covariance)
+    np.testing.assert_allclose(own, propagate(two, x).variance, rtol=1e-4)
+    samples = bnn.predict(two, x, DRAWS, seed=1, jit_compile=True).numpy()[:, 0]
+    lost = (np.cov(samples.T) - np.diag(own[0])) / np.sqrt(np.outer(own[0], own[0]) / DRAWS)
+    assert np.abs(lost).max() > Z_LIMIT  # planted: without them
+    deep = bnn.layers.Dense(5, activation="tanh")(hidden)
+    three = widened(keras.Model(inputs, bnn.layers.Dense(3)(deep)), rng)
+    samples = bnn.predict(three, x, 10**5, seed=1, jit_compile=True).numpy()[:, 0]
+    said, true = propagate_covariance(three, x).covariance[0].numpy(), np.cov(samples.T)
+    diagonal = np.diag(propagate(three, x).variance[0])
+    assert np.linalg.norm(said - true) < 0.5 * np.linalg.norm(diagonal - true)
+
+
+def covariance_scores(model, x):
+    """In standard errors of 10⁶ samples' covariances."""
+    samples = bnn.predict(model, x, DRAWS, seed=1, jit_compile=True).numpy()[:, 0]
+    said = propagate_covariance(model, x)
+    away = samples.astype(np.float64) - samples.mean(axis=0, dtype=np.float64)
+    products = away[:, :, None] * away[:, None]
+    error = products.std(axis=0) / np.sqrt(DRAWS)
+    return (said.covariance[0].numpy() - products.mean(axis=0)) / error, said
+
+
+@pytest.mark.parametrize(
+    ("image", "window", "padding"),
+    [(6, (3, 2), "valid"), (6, (4, 3), "same"), (5, (5, 5), "valid")],
+)
+def test_the_way_back_through_a_convolution_is_its_gradient(image, window, padding, rng):
+    layer = L.Conv2D(3, window, padding=padding)
+    layer.build((None, image, image, 2))
+    operator, means = layer.kernel.operator, layer.kernel.posterior.mean
+    x = tf.constant(rng.normal(size=(2, image, image, 2)), tf.float32)
+    gradients = []
+    for mapped in (operator, lambda path, means: along(operator, path, means)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = mapped(x, means)
+            waves = tf.reshape(tf.sin(tf.range(tf.size(y), dtype=tf.float32)), y.shape)
+            total = tf.reduce_sum(y * waves)
+        gradients.append(tape.gradient(total, x))
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
+
+
+def test_points_fill_space_evenly():
+    """Each point is normal over the seeds; their mean is nearer to 0 than that of as many draws."""
+    seeds = np.stack([normal_points(64, (4,), seed).numpy()[:, 0] for seed in range(200)])
+    first = seeds[:, 0].ravel()
+    assert abs(first.mean()) * np.sqrt(first.size) < Z_LIMIT
+    assert abs((first**2).mean() - 1) * np.sqrt(first.size / 2) < Z_LIMIT
+    assert np.mean(seeds.mean(axis=1) ** 2) < 0.2 / 64
+    assert normal_points(3, (2, 5), 0).shape == (3, 1, 2, 5)
+    assert normal_points(2, (30_000,), 0).shape == (2, 1, 30_000)
+
+
+def test_a_covariance_is_of_few_outputs(rng):
+    model = keras.Sequential([keras.Input((2,)), bnn.layers.Dense(101)])
+    with pytest.raises(ValueError, match=r"outputs must have shape \[B, K\] with K at most 100"):
+        propagate_covariance(model, np.zeros((1, 2)))
+    x = rng.normal(size=(3, 2)).astype(np.float32)
+    assert bnn.predictive(model, Categorical(), x, 4, method="moments").mean.shape == (3, 101)
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    np.testing.assert_array_equal(propagate_covariance(plain, x).covariance, 0)
 
 
 def test_a_predictive_of_moments(rng):
@@ -199,7 +340,8 @@ def test_what_moments_cannot_pass_is_named(rng):
         [
             keras.Input((8, 8, 1)),
             bnn.layers.Conv2D(2, 3, activation="softmax", name="soft"),
-            keras.layers.MaxPooling2D(name="largest"),
+            keras.layers.LayerNormalization(name="normed"),
+            keras.layers.MaxPooling2D(2, strides=1, padding="same", name="largest"),
             keras.layers.AveragePooling2D(2, padding="same", name="padded"),
             keras.layers.Flatten(),
             keras.layers.ReLU(max_value=6, name="six"),
@@ -207,11 +349,12 @@ def test_what_moments_cannot_pass_is_named(rng):
         ]
     )
     x = np.zeros((2, 8, 8, 1), np.float32)
-    with pytest.raises(ValueError, match=r"moments cannot pass 5 of the layers") as error:
+    with pytest.raises(ValueError, match=r"moments cannot pass 6 of the layers") as error:
         bnn.predictive(model, Categorical(), x, method="moments")
     for words in (
         "soft (activation softmax)",
-        "largest (keras MaxPooling2D)",
+        "normed (keras LayerNormalization)",
+        "largest (max pooling with padding)",
         "padded (average pooling with padding)",
         "six (ReLU with max_value",
         "low (kernel of LowRankNormal, whose weights depend)",
@@ -231,5 +374,5 @@ def test_what_moments_cannot_pass_is_named(rng):
     dense = keras.Sequential([keras.Input((3,)), bnn.layers.Dense(1)])
     with pytest.raises(ValueError, match=r"method must be 'samples' or 'moments', got 'laplace'"):
         bnn.predictive(dense, Normal(), np.zeros((1, 3)), method="laplace")
-    with pytest.raises(ValueError, match=r"functions and tolerance must be None with method='mom"):
+    with pytest.raises(ValueError, match=r"functions and tolerance must be None, and antithetic"):
         bnn.predictive(dense, Normal(), np.zeros((1, 3)), method="moments", tolerance=0.1)

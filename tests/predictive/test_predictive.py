@@ -1,4 +1,5 @@
 import importlib
+import sys
 
 import keras
 import numpy as np
@@ -8,8 +9,7 @@ import tensorflow as tf
 import bnn
 from bnn.likelihoods import Categorical, MixtureDensity, Normal, Poisson
 from bnn.prediction import Functions
-from bnn.predictive import standard_errors
-from bnn.predictive.predictive import _moments
+from bnn.predictive import quantities, standard_errors
 
 S, N = 40, 12
 
@@ -85,7 +85,8 @@ def test_standard_errors_are_the_spread_over_repetitions(likelihood, width, rng)
     # Not about equal probabilities, where the entropy's first derivative vanishes.
     outputs = rng.normal(np.linspace(2, -1, width), size=(64, repetitions, width))
     moments = [
-        np.reshape(m, (repetitions, -1))[:, 0] for m in _moments(likelihood.predictive(outputs))
+        np.reshape(m, (repetitions, -1))[:, 0]
+        for m in quantities.moments(likelihood.predictive(outputs), 1)
     ]
     names = ("mean", "total", "aleatoric", "epistemic")
     for name, values, errors in zip(names, moments[:4], moments[4:], strict=True):
@@ -166,3 +167,24 @@ def test_unusable_arguments(x, rng):
         ValueError, match=r"needs a model with one output, got list; use bnn.predict"
     ):
         _ = bnn.predictive(two, Normal(0.5), x, 2, jit_compile=False).mean
+
+
+def test_figures_and_groups_of_arviz(tmp_path, rng, monkeypatch):
+    model = keras.Sequential([keras.Input((2,)), bnn.layers.Dense(3)])
+    x = rng.normal(size=(30, 2)).astype(np.float32)
+    classes = bnn.predictive(model, Categorical(), x, 4)
+    classes.draw(rng.integers(3, size=30), tmp_path / "classes.png")
+    numbers = keras.Sequential([keras.Input((2,)), bnn.layers.Dense(1)])
+    said = bnn.predictive(numbers, Normal(0.5), x, 4)
+    y = rng.normal(size=(30, 1))
+    said.draw(y, tmp_path / "numbers.png")
+    assert {path.name for path in tmp_path.iterdir()} == {"classes.png", "numbers.png"}
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "arviz_base", None)
+        with pytest.raises(ImportError, match=r"to_arviz needs ArviZ, which is not installed; ins"):
+            said.to_arviz()
+    pytest.importorskip("arviz_base")
+    groups = said.to_arviz(y, count=7)
+    assert groups["posterior_predictive"]["y"].shape == (1, 7, 30, 1)
+    np.testing.assert_array_equal(groups["posterior_predictive"]["y"][0], said.samples(7))
+    np.testing.assert_array_equal(groups["observed_data"]["y"], y)

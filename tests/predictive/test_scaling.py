@@ -130,3 +130,22 @@ def test_refusals_of_an_optimum():
         TemperatureScaling().fit(np.tile([0.9, 0.1], (4, 1)), np.array([1, 1, 0, 1]))
     with pytest.raises(ValueError, match=r"penalty must be a finite number of at least 0, got -1"):
         MatrixScaling(-1)
+
+
+def test_the_temperature_of_ever_more_samples(rng):
+    """From 8 samples, nearly that of 2,000; 12 repetitions. Planted: without the correction."""
+    truth = 2.0 * rng.normal(size=(1500, 3))
+    labels = np.array([rng.choice(3, p=p) for p in softmax(truth, axis=1)])
+    samples = 2.5 * truth + 1.5 * rng.normal(size=(2000, 1500, 3))
+    log_probs = np.log(softmax(samples, axis=2))
+    limit = TemperatureScaling().fit(np.exp(log_probs).mean(axis=0), labels).temperature
+    plain, corrected = [], []
+    for part in np.split(log_probs[:96], 12):
+        plain.append(TemperatureScaling().fit(np.exp(part).mean(axis=0), labels).temperature)
+        corrected.append(TemperatureScaling().fit_samples(part, labels).temperature)
+    error = np.std(corrected, ddof=1) / np.sqrt(12)
+    assert abs(np.mean(plain) - limit) > 6 * np.std(plain, ddof=1) / np.sqrt(12)
+    assert abs(np.mean(corrected) - limit) < 0.35 * abs(np.mean(plain) - limit)
+    assert abs(np.mean(corrected) - limit) < 6 * error + 0.1 * abs(np.mean(plain) - limit)
+    with pytest.raises(ValueError, match=r"log_probs must be \[S, N, C\] with S at least groups"):
+        TemperatureScaling().fit_samples(log_probs[:4], labels)

@@ -1,0 +1,89 @@
+"""Predictions by moments, which draw nothing, as a SavedModel or a LiteRT file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bnn.likelihoods import Likelihood
+from bnn.predictive.export import (
+    input_specs,
+    model_and_likelihood,
+    require_new,
+    said_of,
+    save_module,
+)
+from bnn.predictive.fitted import check_level
+from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
+from bnn.predictive.moments import propagate, require_served
+
+
+def export_moments(
+    model: keras.Model,
+    path: str | Path,
+    likelihood: Likelihood | None = None,
+    *,
+    num_points: int = 64,
+    covariance: bool = True,
+    level: float = 0.95,
+    **units: Any,
+) -> None:
+    """Writes what `bnn.predictive(…, method="moments")` says, without bnn and without noise.
+
+    To a folder: a SavedModel with the signature `predict(inputs)`, which is `serving_default` too,
+    of `mean`, `total`, `aleatoric`, `epistemic` and of numbers `lower` and `upper`, as `bnn.export`
+    gives them. To a path that ends in `.tflite`: a LiteRT file with the signature
+    `serving_default(inputs)` of `mean` and `variance` of the model's outputs, as of
+    `bnn.predictive.propagate`, in LiteRT's own operations.
+
+    Args:
+      model: as of `bnn.export`, with layers that `propagate` serves.
+      path: new.
+      likelihood: as of `bnn.export`.
+      num_points: outputs that are drawn from the normals, always the same.
+      covariance: as of `bnn.predictive`; not of LiteRT.
+      level: of the interval.
+      **units: as of `bnn.export`.
+
+    Raises:
+      FileExistsError: something is at the path.
+      ValueError: as of `bnn.export` and `propagate`.
+    """
+    path, level = Path(path), check_level(level)
+    network, likelihood = model_and_likelihood(model, likelihood)
+    require_served(network)
+    require_new(path)
+    module = tf.Module()
+    module.kept = [v.value for v in [*network.variables, *likelihood.variables]]
+    if path.suffix == ".tflite":
+        _write_lite(network, path, module)
+        return
+    points = normal_points(num_points, tuple(network.outputs[0].shape[1:]), 0)
+
+    def predict(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        most = CLASSES if likelihood.task == "classification" else None
+        outputs = sampled_outputs(network, inputs, points, covariance, most)
+        return said_of(likelihood.predictive(outputs, **units), level)
+
+    function = tf.function(predict, autograph=False)
+    traced = function.get_concrete_function(**input_specs(network))
+    module.endpoints = {"predict": traced, "serving_default": traced}
+    save_module(module, path)
+
+
+def _write_lite(network: keras.Model, path: Path, module: tf.Module) -> None:
+    def moments(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return propagate(network, inputs)._asdict()
+
+    traced = tf.function(moments, autograph=False).get_concrete_function(**input_specs(network))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], module)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(converter.convert())
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)

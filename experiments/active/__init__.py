@@ -1,0 +1,1 @@
+"""Which images to label next: disagreement of the weights against chance."""

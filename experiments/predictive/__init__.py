@@ -1,0 +1,1 @@
+"""What predictions cost, how exact they are, and whether they cover what they promise."""
