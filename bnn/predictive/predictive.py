@@ -66,8 +66,7 @@ def predictive(
         propagated in one pass (`bnn.predictive.propagate`, approximate beyond two layers), and
         `num_samples` outputs drawn from the normals that come out, at no further pass.
       covariance: with moments, carry covariances on, too (`propagate_covariance`), for outputs
-        `[B, K]` with K of at most 100, of classes those of the three likeliest: nearer, at the
-        cost of a pass back for each.
+        `[B, K]` with K at most 100, of classes the three likeliest: nearer, a pass back for each.
       antithetic: draw weights in pairs μ ± σ ε: the mean has a smaller error where outputs are
         nearly linear in the weights. `num_samples` must be even.
       **units: `loc` and `scale` of regression targets, for results in the target's own units.
