@@ -38,7 +38,7 @@ model = bnn.models.mlp((784,), 10, hidden=(400, 400))
 print("ready", flush=True)
 print(bnn.predictive(model, bnn.likelihoods.Categorical(), x, 1000).mean.shape)
 """
-_SECONDS = 90  # of the prediction that are watched, a fraction of it
+_SECONDS = 45  # of the prediction that are watched, a fraction of it
 
 
 def first_answer(what: str, folder: Path, inputs: Path) -> None:
