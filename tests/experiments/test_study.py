@@ -286,15 +286,12 @@ def test_tables_of_distribution(tmp_path):
 
 
 def test_tables_of_predictive():
-    from experiments.active import run as active
     from experiments.predictive import run
 
     folder = STUDIES / "predictive"
     for part in run.PARTS:
         values = json.loads((folder / "results" / f"{part}.json").read_text())
         assert run.table(part, values) == between(folder / "README.md", part)
-    held = json.loads((STUDIES / "active" / "results.json").read_text())
-    assert active.table(held) == between(STUDIES / "active" / "README.md", "accuracy")
 
 
 def test_tables_of_speed():

@@ -1,1 +1,0 @@
-"""Which images to label next: disagreement of the weights against chance."""
