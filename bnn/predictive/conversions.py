@@ -47,16 +47,3 @@ def as_arviz(said: Predictive, targets: Any, count: int, seed: Any) -> Any:
     if targets is not None:
         groups["observed_data"] = {"y": np.asarray(targets)}
     return from_dict(groups)
-
-
-def draw(said: Predictive, targets: Any, path: Any) -> None:
-    """A figure of predictions against targets, see `Predictive.draw`."""
-    from bnn import figures, metrics
-
-    if said.likelihood.task == "classification":
-        logs = np.log(np.maximum(said.mean, np.finfo(np.float64).tiny))[np.newaxis]
-        bins = metrics.reliability(logs, targets)
-        figures.reliability_diagram(bins.confidence, bins.accuracy, bins.count, path)
-        return
-    lower, upper = said.interval(0.95)
-    figures.predictive_intervals(targets, said.mean, lower, upper, path)

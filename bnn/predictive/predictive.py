@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from bnn.prediction.inputs import row_blocks
 from bnn.predictive import standard_errors
 from bnn.predictive.calibration import Calibration
 from bnn.predictive.checks import capped, paired, require_no_draws
-from bnn.predictive.conversions import as_arviz, as_dataframe, draw
+from bnn.predictive.conversions import as_arviz, as_dataframe
 from bnn.predictive.display import as_table, as_text
 from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
 from bnn.predictive.moments import require_served
@@ -258,10 +257,6 @@ class Predictive:
     def to_arviz(self, targets: Any = None, count: int = 1000, seed: Any = 0) -> Any:
         """`count` draws of the targets, and the observed targets, for ArviZ's plots and checks."""
         return as_arviz(self, targets, count, seed)
-
-    def draw(self, targets: Any, path: str | os.PathLike[str]) -> None:
-        """Writes a PNG: of classes a reliability diagram, of one number targets and intervals."""
-        draw(self, targets, path)
 
     def __repr__(self) -> str:
         """The first inputs, with the standard errors of their means."""

@@ -166,6 +166,7 @@ def test_a_pruned_export_is_small(tmp_path, rng):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
 def test_moments_as_saved_model_and_for_litert(tmp_path, rng):
     inputs = keras.Input((8, 8, 1))
     hidden = bnn.layers.Conv2D(4, 3, activation="relu")(inputs)
