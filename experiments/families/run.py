@@ -119,7 +119,7 @@ def table(results: Results, sets: list[str], column: str) -> str:
     sets = [name for name in sets if any(held == name for held, _ in results)]
     if not sets:
         return "Not measured yet.\n"
-    families = [c.family for c in CANDIDATES]
+    families = [c.family for c in CANDIDATES if any((n, c.family) in results for n in sets)]
     if column == "elbo":
         families = [f for f in families if not f.startswith(NO_BOUND)]
     best = {}
