@@ -34,7 +34,7 @@ FAMILIES: dict[str, Callable[[float], Posterior]] = {
 NO_BOUND = ("Point", "RankOne", "BatchEnsemble", "Spike", "VariationalDropout", "MCD", "Concrete")
 SETTINGS = Settings(steps=2_000, test_samples=100, splits=5)
 FAST = Settings(steps=4, batch_size=8, test_samples=4, splits=2, jit_compile=False)
-SETS = ("boston", "concrete", "power", "wine", "yacht")
+SETS = ("bostonHousing", "concrete", "power-plant", "wine-quality-red", "yacht")
 
 
 @dataclasses.dataclass(frozen=True)

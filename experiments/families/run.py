@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         "elbo": table(results, options.sets, "elbo"),
         "seconds": table(results, options.sets, "seconds"),
         "mnist": mnist_table(images),
-        "provenance": provenance(results, settings),
+        "provenance": provenance(regression, results, settings),
     }
     study.write_readme(_HERE / "README.md", parts, options.output)
     missing = len(options.sets) * len(CANDIDATES) - len(results)
@@ -119,7 +119,7 @@ def table(results: Results, sets: list[str], column: str) -> str:
     sets = [name for name in sets if any(held == name for held, _ in results)]
     if not sets:
         return "Not measured yet.\n"
-    families = [c.family for c in CANDIDATES]
+    families = [c.family for c in CANDIDATES if any((n, c.family) in results for n in sets)]
     if column == "elbo":
         families = [f for f in families if not f.startswith(NO_BOUND)]
     best = {}
@@ -164,16 +164,17 @@ def mnist_table(images: dict[str, dict[str, Any]]) -> str:
     return study.markdown(head, lines, 1)
 
 
-def provenance(results: Results, settings: Settings) -> str:
+def provenance(regression: dict[str, Any], results: Results, settings: Settings) -> str:
     """Command, sizes, dates and versions."""
+    own = f"The regression: `python -m experiments.families.run`, {made([regression])}, "
+    own += f"{built_with(regression)}.\n"
     held = list(results.values())
     if not held:
-        return "Not measured yet.\n"
+        return own
     seconds = sum(row["seconds"] for record in held for row in record["rows"])
-    return (
-        f"`python -m experiments.families.run`, {settings.steps} steps, {settings.splits} splits, "
-        f"seeds {settings.seed} + split, {made(held)}, {built_with(held[0])}; "
-        f"{seconds / 60:.0f} min of processor time.\n"
+    return own + (
+        f"UCI: the same command, {settings.steps} steps, {settings.splits} splits, "
+        f"seeds {settings.seed} + split, {made(held)}, {seconds / 60:.0f} min of processor time.\n"
     )
 
 

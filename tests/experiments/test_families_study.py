@@ -40,9 +40,9 @@ def test_the_whole_study_small(tmp_path, monkeypatch):
     """Two families on a set in the layout; what is there is not measured again."""
     from tests.experiments.test_uci import write_set
 
-    write_set(tmp_path / "uci" / "boston")
+    write_set(tmp_path / "uci" / "bostonHousing")
     monkeypatch.setattr(run, "CANDIDATES", cases.CANDIDATES[:2])
-    arguments = ["--sets=boston", f"--data_dir={tmp_path}", f"--root={tmp_path / 'work'}"]
+    arguments = ["--sets=bostonHousing", f"--data_dir={tmp_path}", f"--root={tmp_path / 'work'}"]
     arguments += [f"--output={tmp_path}", "--fast"]
     assert run.main(arguments) == 0
     text = (tmp_path / "README.md").read_text()
