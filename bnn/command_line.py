@@ -34,6 +34,12 @@ _REMEDIES = {
 }
 # What Python makes of an error of the system: number, words, and mostly a file.
 _SYSTEM = re.compile(r"\[Errno (\d+)\] ([^:\n]*)(?:: ['\"](.*?)['\"])?")
+# What TensorFlow repeats of the system's errors.
+_OF_DISKS = {
+    errno.ENOSPC: "No space left",
+    errno.EFBIG: "File too large",
+    errno.EMFILE: "Too many open files",
+}
 # Keras sets a layer's message in bold, among the name of the layer and what it was called with.
 _OF_KERAS = re.compile(r"Exception encountered when calling .*?\x1b\[1m(.*?)\x1b\[0m", re.DOTALL)
 _MEMORY = (
@@ -96,9 +102,9 @@ def _in_words(error: BaseException) -> str:
         return f"the machine's memory does not suffice ({first or 'no more is free'}); {_MEMORY}."
     if not type(error).__module__.startswith("tensorflow"):
         return text
-    if "No space left" in text or "File too large" in text:
-        number = errno.ENOSPC if "No space left" in text else errno.EFBIG
-        return f"a file cannot be written ({first}); {_REMEDIES[number]}."
+    for number, words in _OF_DISKS.items():
+        if words in text:
+            return f"a file cannot be written ({first}); {_REMEDIES[number]}."
     if (shape := re.search(r"OOM when allocating tensor with shape(\[[\d,]*\])", text)) is not None:
         return f"the machine's memory does not suffice for a tensor {shape[1]}; {_MEMORY}."
     kind = type(error).__name__
