@@ -261,28 +261,3 @@ def test_a_backbone_of_keras_hub(tmp_path):
     assert different(bnn.to_keras(bayesian)(inputs), expected) == 0
     bayesian.save(tmp_path / "m.keras")
     assert different(keras.models.load_model(tmp_path / "m.keras")(inputs), expected) == 0
-
-
-@pytest.mark.slow
-def test_variational_low_rank_adaptation_of_a_backbone():
-    """Keras's own LoRA freezes all but factors and biases; these become random, nothing else."""
-    model, inputs = backbone()
-    model.enable_lora(2)
-    trained = [v.name for v in model.trainable_variables]
-    assert len(trained) == 12  # of queries and values, in two layers
-    assert sum("lora" in name for name in trained) == 8
-    expected = model(inputs)
-    bayesian = bnn.convert(model, initial_scale=0.3, verbose=False)
-    assert len(bnn.sites(bayesian)) == 12
-    assert sum("lora" in name for name in bnn.sites(bayesian)) == 8
-    assert different(bayesian(inputs), expected) == 0
-    samples = bnn.predict(bayesian, inputs, 2, jit_compile=False)["pooled_output"]
-    assert np.abs(samples[0] - samples[1]).max() > 1e-3
-    symbolic = {name: keras.Input((8,), dtype="int32", name=name) for name in inputs}
-    head = bnn.layers.Dense(2)(bayesian(symbolic)["pooled_output"])
-    classifier = keras.Model(symbolic, head)
-    trainer = bnn.BayesianModel(classifier, bnn.likelihoods.Categorical(), num_predict_samples=2)
-    trainer.compile(keras.optimizers.Adam(0.02))
-    assert len(trainer.trainable_variables) == 2 * (12 + 2)
-    losses = trainer.fit(inputs, np.array([0, 1, 1, 0]), epochs=30, verbose=0).history["nll"]
-    assert np.mean(losses[-5:]) < np.mean(losses[:5])
