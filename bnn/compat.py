@@ -32,6 +32,7 @@ __all__ = [
     "innermost_optimizer",
     "keras_mask",
     "learning_rate_of",
+    "masked",
     "recording_is_stopped",
     "register_bitcast",
     "replace_child",
@@ -76,6 +77,13 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def keras_mask(tensor: Any) -> Any | None:
     """The mask that a layer such as Masking or Embedding has attached to its outputs."""
     return getattr(tensor, "_keras_mask", None)
+
+
+def masked(tensor: Any, mask: Any) -> Any:
+    """The tensor, with a mask as layers attach it; as it is where the mask is None."""
+    if mask is not None:
+        tensor._keras_mask = mask
+    return tensor
 
 
 def replace_child(layer: keras.layers.Layer, attribute: str, child: keras.layers.Layer) -> None:

@@ -63,3 +63,11 @@ def as_schedule(kl_weight: Any) -> Schedule:
             "the whole KL, less a tempered posterior."
         )
     return Constant(float(kl_weight))
+
+
+def lower_is_better(callbacks: Any) -> None:
+    """Tells callbacks that watch nll or kl, and leave the mode to Keras, which one it is."""
+    for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
+        watched = str(getattr(callback, "monitor", "")).removeprefix("val_")
+        if watched in ("nll", "kl") and getattr(callback, "mode", None) == "auto":
+            callback.mode = "min"

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.keras_model.heads import predictive_mean
-from bnn.likelihoods import Likelihood
-from bnn.prediction import predict
+from bnn.likelihoods import Likelihood, Positions
+from bnn.prediction import fixed_batch, predict
 
 _MOST = 256  # examples predicted
 _BATCH = 32
@@ -33,7 +33,7 @@ def constant_in_words(
     Args:
       network: trained.
       likelihood: p(y | outputs); nothing is said of other tasks than one classification or
-        regression.
+        regression an example.
       data: x and y of `fit`.
       num_samples: S of the predictive.
       seed: of it.
@@ -41,18 +41,27 @@ def constant_in_words(
     """
     from bnn.diagnostics import constant_warning  # all of training, which `import bnn` need not
 
-    if likelihood.task not in _TASKS:
+    if likelihood.task not in _TASKS or isinstance(likelihood, Positions):
         return ""
     x, y = some_examples(*data)
     if x is None:
         return ""
     targets = _as_targets(likelihood.task, y)
-    parts = [network(_rows(x, slice(i, i + _BATCH))) for i in range(0, len(targets), _BATCH)]
+    if (fixed := fixed_batch(network)) is not None:
+        whole = slice(len(targets) // fixed * fixed)
+        x, targets = _rows(x, whole), targets[whole]
+        if not len(targets):
+            return ""
+    size = fixed or _BATCH
+    parts = []
+    for start in range(0, len(targets), size):
+        with keras.StatelessScope():  # states of layers are left as they are
+            parts.append(network(_rows(x, slice(start, start + size))))
     outputs = keras.tree.map_structure(lambda *blocks: tf.concat(blocks, 0)[tf.newaxis], *parts)
     versus = _versus(likelihood, outputs, targets)
     if versus is None or versus.is_better:
         return ""
-    samples = predict(network, x, num_samples, seed, batch_size=_BATCH, jit_compile=False)
+    samples = predict(network, x, num_samples, seed, batch_size=size, jit_compile=False)
     versus = _versus(likelihood, samples, targets)
     return constant_warning(network, likelihood.task, versus, (x, targets), kl_weight)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from bnn.likelihoods import Heads, Likelihood
+from bnn.compat import keras_mask, masked
+from bnn.likelihoods import Heads, Likelihood, Positions
 
 
 def build_likelihood(likelihood: Likelihood, network: keras.Model) -> None:
@@ -47,12 +49,39 @@ def _num_targets(likelihood: Likelihood, shape: Any) -> Any:
 def predictive_mean(likelihood: Likelihood, samples: Any) -> Any:
     """Probabilities `[B, C]` or the mean of the targets `[B, D]`; of heads in their structure.
 
+    Of positions one for each, `[B, …, C]` or `[B, …, D]`.
+
     Args:
       likelihood: built.
       samples: outputs `[S, B, …]`.
     """
+    if isinstance(likelihood, Positions):
+        mean = likelihood.predictive(samples).mean()
+        shape = tf.concat([tf.shape(samples)[1:-1], tf.shape(mean)[1:]], 0)
+        return tf.ensure_shape(tf.reshape(mean, shape), [*samples.shape[1:-1], *mean.shape[1:]])
     if not isinstance(likelihood, Heads):
         return likelihood.predictive(samples).mean()
     parts = likelihood.split("outputs", samples)
     means = {n: predictive_mean(one, parts[n]) for n, one in likelihood.likelihoods.items()}
     return means if likelihood.named else list(means.values())
+
+
+def has_positions(likelihood: Likelihood) -> bool:
+    """Whether a head has a likelihood at every position, which masks of the outputs decide on."""
+    if isinstance(likelihood, Heads):
+        return any(has_positions(one) for one in likelihood.likelihoods.values())
+    return isinstance(likelihood, Positions)
+
+
+def masks_of(outputs: Any) -> list[Any]:
+    """The masks that layers have attached to outputs of one call, None where there is none."""
+    return [keras_mask(output) for output in keras.tree.flatten(outputs)]
+
+
+def with_masks(values: Any, masks: list[Any] | None) -> Any:
+    """Outputs or means with the masks that `masks_of` gave; as they are where it is None."""
+    if masks is None:
+        return values
+    flat = keras.tree.flatten(values)
+    parts = [masked(value, mask) for value, mask in zip(flat, masks, strict=True)]
+    return keras.tree.pack_sequence_as(values, parts)

@@ -10,10 +10,21 @@ import keras
 import tensorflow as tf
 
 from bnn.estimators import Estimator
-from bnn.keras_model.compiling import as_schedule, serving_estimator, unbound_objective
+from bnn.keras_model.compiling import (
+    as_schedule,
+    lower_is_better,
+    serving_estimator,
+    unbound_objective,
+)
 from bnn.keras_model.constant import constant_in_words
 from bnn.keras_model.data import num_examples, steps_an_epoch
-from bnn.keras_model.heads import build_likelihood, predictive_mean
+from bnn.keras_model.heads import (
+    build_likelihood,
+    has_positions,
+    masks_of,
+    predictive_mean,
+    with_masks,
+)
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise
@@ -172,7 +183,7 @@ class BayesianModel(keras.Model):
         steps = steps_an_epoch(x, count, kwargs) * int(kwargs.get("epochs", 1))
         self.num_train.assign(float(count))
         self.total_steps.assign(float(max(steps, 1)))
-        _lower_is_better(kwargs.get("callbacks") or [])
+        lower_is_better(kwargs.get("callbacks") or [])
         history = super().fit(x, y, **kwargs)
         self._say_if_constant(x, y)
         return history
@@ -202,7 +213,8 @@ class BayesianModel(keras.Model):
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self.step_counter.assign_add(1)
         outputs = keras.tree.map_structure(lambda *parts: tf.stack(parts), *sampled.outputs)
-        return self._log(terms.loss, terms.nll, terms.kl, (x, y, outputs, weights))
+        masks = masks_of(sampled.outputs[0]) if has_positions(self.likelihood) else None
+        return self._log(terms.loss, terms.nll, terms.kl, (x, y, outputs, weights), masks)
 
     def terms(self, x: Any, y: Any, sample_weight: Any = None, *, step: Any) -> Terms:
         """The objective's value in its parts for one batch, as a step of `fit` has it.
@@ -235,8 +247,11 @@ class BayesianModel(keras.Model):
         """The negative ELBO, and metrics of the predictive mixture; Keras calls it."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         outputs = self._samples(x)
+        masks = self._masks(x)
         log_probs = tf.map_fn(
-            lambda one: self.likelihood.log_prob(one, y), outputs, fn_output_signature=tf.float32
+            lambda one: self.likelihood.log_prob(with_masks(one, masks), y),
+            outputs,
+            fn_output_signature=tf.float32,
         )
         shares = 1.0 if weights is None else tf.cast(weights, tf.float32)
         mixture = tf.reduce_logsumexp(log_probs, 0) - math.log(self.num_predict_samples)
@@ -245,7 +260,7 @@ class BayesianModel(keras.Model):
         kl = tf.add_n(list(self._ledger().values()))
         weight = self._kl_weight(1.0)
         loss = expected + tf.math.divide_no_nan(weight * kl, tf.convert_to_tensor(self.num_train))
-        return self._log(loss, nll, kl, (x, y, outputs, weights))
+        return self._log(loss, nll, kl, (x, y, outputs, weights), masks)
 
     def predict_step(self, data: Any) -> Any:
         """The predictive mean, probabilities in a classification; Keras calls it."""
@@ -268,6 +283,13 @@ class BayesianModel(keras.Model):
         """Outputs of `num_predict_samples` functions, `[S, B, …]` each."""
         return predict(self.network, inputs, self.num_predict_samples, self.seed, jit_compile=False)
 
+    def _masks(self, inputs: Any) -> list[Any] | None:
+        """Masks of the outputs, which those of `predict` have lost; of positions alone."""
+        if not has_positions(self.likelihood):
+            return None
+        with keras.StatelessScope():  # the state is left as it is
+            return masks_of(self.network(inputs, training=False))
+
     def _ledger(self) -> dict[str, tf.Tensor]:
         noise = Noise(self.seed, tf.convert_to_tensor(self.step_counter))
         return ledger(self.network, noise=noise, kl=self._objective.kl)
@@ -277,14 +299,14 @@ class BayesianModel(keras.Model):
         total = tf.convert_to_tensor(self.total_steps)
         return self._kl_weight(tf.math.divide_no_nan(tf.cast(step, tf.float32), total))
 
-    def _log(self, loss: Any, nll: Any, kl: Any, data: tuple) -> dict:
+    def _log(self, loss: Any, nll: Any, kl: Any, data: tuple, masks: Any) -> dict:
         x, y, outputs, weights = data
         size = tf.shape(keras.tree.flatten(x)[0])[0]
         for tracker, value in ((self._loss_tracker, loss), (self._nll_tracker, nll)):
             tracker.update_state(value, sample_weight=size)
         self._kl_tracker.update_state(kl)
         if self._compile_metrics is not None:
-            mean = predictive_mean(self.likelihood, outputs)
+            mean = with_masks(predictive_mean(self.likelihood, outputs), masks)
             self.compute_metrics(x, y, mean, sample_weight=weights)
         return self.get_metrics_result()
 
@@ -322,11 +344,3 @@ class BayesianModel(keras.Model):
         given = {k: v for k, v in restored.items() if k not in ("loss", "loss_weights")}
         self.compile(**given)
         self.optimizer.build(self.trainable_variables)
-
-
-def _lower_is_better(callbacks: Any) -> None:
-    """Tells callbacks that watch nll or kl, and leave the mode to Keras, which one it is."""
-    for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
-        watched = str(getattr(callback, "monitor", "")).removeprefix("val_")
-        if watched in ("nll", "kl") and getattr(callback, "mode", None) == "auto":
-            callback.mode = "min"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from bnn.data import Batches
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
-from bnn.prediction import Draws, Functions, predict
+from bnn.prediction import Draws, Functions, fixed_batch, predict
 from bnn.training import Archive, Stepper
 from bnn.weight_decay import check_decay
 
@@ -107,7 +107,7 @@ class Method(Stepper, abc.ABC):
             inputs,
             functions.num_samples,
             functions=functions,
-            batch_size=_PREDICT_BATCH,
+            batch_size=fixed_batch(self.problem.model) or _PREDICT_BATCH,
             jit_compile=self.problem.jit_compile,
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
-from bnn.prediction import Draws, Functions, predict_blocks
+from bnn.prediction import Draws, Functions, fixed_batch, predict_blocks
 from bnn.prediction.functions import check_num_samples
 from bnn.prediction.inputs import row_blocks
 from bnn.predictive import standard_errors
@@ -53,7 +53,7 @@ def predictive(
       num_samples: S, weight samples; with a tolerance, those that every input gets at least.
       seed: int or scalar integer tensor.
       functions: what is sampled; draws of the posterior where None.
-      batch_size: inputs per pass, 1,000 where None: S × batch_size outputs are in memory at once.
+      batch_size: inputs per pass, where None the model's own or 1,000: S × as many outputs at once.
       jit_compile: as of `bnn.predict`.
       tolerance: weight samples are drawn until the standard error of the mean is at most this: of
         probabilities, or in target units; `num_samples` of them where None. `convergence` of the
@@ -129,7 +129,7 @@ class Predictive:
         self.num_samples = functions.num_samples
         self._model, self._inputs, self._functions, self._units = model, inputs, functions, units
         own = isinstance(inputs, (tf.data.Dataset, keras.utils.PyDataset))
-        size = batch_size if own else batch_size or _ROWS
+        size = batch_size if own else batch_size or fixed_batch(model) or _ROWS
         self._options: dict[str, Any] = {"batch_size": size, "jit_compile": jit_compile}
         self._known: dict[Any, np.ndarray] = {}
         self._tolerance = tolerance

@@ -200,3 +200,35 @@ def test_fit_of_a_plain_model_with_bnn_layers_names_the_way(data):
     model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=True)
     with pytest.raises(RuntimeError, match=r"model\.fit does this.*bnn\.BayesianModel\("):
         model.fit(*data, verbose=0)
+
+
+def test_several_inputs_in_a_list(data):
+    x, y = data
+    parts = [keras.Input((2,)), keras.Input((2,))]
+    hidden = bnn.layers.Dense(3)(keras.layers.Concatenate()(parts))
+    model = bnn.BayesianModel(keras.Model(parts, hidden), Categorical(), num_predict_samples=2)
+    model.compile(run_eagerly=True)
+    given = [x[:, :2], x[:, 2:]]
+    model.fit(given, y, validation_data=(given, y), verbose=0)
+    assert float(model.num_train) == 50
+    assert model.predict(given, verbose=0).shape == (50, 3)
+
+
+def test_a_network_of_a_fixed_batch(data):
+    """Stateful layers ask for one: it is kept in fit, evaluate, predict and the predictive."""
+    x, y = data[0][:40].reshape(40, 2, 2), data[1][:40]
+    layers = [keras.Input(batch_shape=(10, 2, 2)), bnn.layers.LSTM(3, stateful=True)]
+    network = keras.Sequential([*layers, bnn.layers.Dense(3)])
+    model = bnn.BayesianModel(network, Categorical(), num_predict_samples=2)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    model.fit(x, y, batch_size=10, shuffle=False, verbose=0)
+    state = [v.numpy() for v in network.non_trainable_variables]
+    said = model.predictive(x, num_samples=2)
+    assert said.mean.shape == (40, 3)
+    assert model.predictive(x[:13], num_samples=2).mean.shape == (13, 3)
+    np.testing.assert_allclose(said.mean, model.predict(x, batch_size=10, verbose=0), atol=1e-6)
+    with pytest.raises(ValueError, match="batch_size must be 10 or None"):
+        _ = model.predictive(x, num_samples=2, batch_size=20).mean
+    assert model.constant_warning is not None
+    for variable, before in zip(network.non_trainable_variables, state, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), before)
