@@ -7,11 +7,12 @@ rows only; ratios are always between rounds of one session.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ from experiments.study import names_of, parse_options, positive, study_parser
 _HERE = Path(__file__).parent
 MAIN_CASE = "784-400-400-10"
 LONG_ROUNDS = 7  # of what takes many seconds each
-PREDICTING = ("bnn", "tfp.layers", "NumPyro")
 _PACKAGES = ("tf-keras", "jax", "numpyro", "optax", "torch", "bayesian-torch")
 
 
@@ -50,22 +50,22 @@ def _steps(results: Path, options: Any) -> None:
         replace_rows(
             results / "steps.csv",
             samples,
-            lambda s, case=case: s.case == case and s.estimator != "prediction",
+            lambda s, case=case: (
+                s.case == case and not s.estimator.startswith(("prediction", "fit"))
+            ),
         )
         facts = {"rounds": options.rounds, "failed": options.absent | failed}
         _note(results, f"steps of {case}", load, facts)
 
 
-def _prediction(results: Path, options: Any) -> None:
-    load = _begin(f"{options.main_case}: prediction")
-    peers = [p for p in options.peers if p in PREDICTING]
-    only = ("--only", "prediction", "--without", "")
-    samples, failed = measure(
-        options.main_case, peers, options.few_rounds, options=only, round_seconds=0.0
-    )
-    replace_rows(results / "steps.csv", samples, lambda s: s.estimator == "prediction")
-    facts = {"rounds": options.few_rounds, "failed": options.absent | failed}
-    _note(results, "prediction", load, facts)
+def _part(part: str, known: Collection[str], seconds: float, results: Path, options: Any) -> None:
+    """A part whose variants begin with its name, in rounds of that length."""
+    load, rounds = _begin(f"{options.main_case}: {part}"), options.few_rounds
+    peers, only = [p for p in options.peers if p in known], ("--only", part, "--without", "")
+    length = min(seconds, 0.01) if options.fast else seconds
+    found = measure(options.main_case, peers, rounds, options=only, round_seconds=length)
+    replace_rows(results / "steps.csv", found[0], lambda s: s.estimator.startswith(part))
+    _note(results, part, load, {"rounds": rounds, "failed": options.absent | found[1]})
 
 
 def _starts(results: Path, options: Any) -> None:
@@ -90,7 +90,8 @@ def _run(results: Path, options: Any) -> None:
 
 PARTS: dict[str, Callable[[Path, Any], None]] = {
     "steps": _steps,
-    "prediction": _prediction,
+    "prediction": functools.partial(_part, "prediction", (OURS, "tfp.layers", "NumPyro"), 0.0),
+    "fit": functools.partial(_part, "fit", (OURS,), 1.5),
     "starts": _starts,
     "run": _run,
 }

@@ -76,13 +76,13 @@ class Bound:
 
     case: str  # of the samples
     estimators: tuple[str, ...]  # ours, each compared with the same of the other
-    # a peer; `best` for the fastest that has the estimator; `every` for all of them; or
-    # `deterministic` for our own network without distributions
+    # a peer; `best` for the fastest that has the estimator; `every` for all of them; or one of our
+    # own estimators, such as `deterministic`
     other: str
     limit: float  # of the median of the ratios ours / other
 
 
-ALL = ("reparameterization", "lrt", "flipout")
+ALL, _STEPS = ("reparameterization", "lrt", "flipout"), {"deterministic": "our deterministic step"}
 BOUNDS = (
     Bound("784-400-400-10", ALL, "tfp.layers", 0.45),
     Bound("784-400-400-10", ("reparameterization",), "NumPyro", 0.65),
@@ -93,6 +93,8 @@ BOUNDS = (
     Bound("ResNet-8", ALL, "best", 0.7),
     Bound("784-400-400-10", ("prediction",), "tfp.layers", 0.6),
     Bound("784-400-400-10", ("prediction",), "NumPyro", 1.0),
+    Bound("784-400-400-10", tuple(f"fit {name}" for name in ALL), "fit deterministic", 2.2),
+    Bound("784-400-400-10", ("fit WeightSpace",), "fit reparameterization", 1.15),
 )
 
 
@@ -127,9 +129,8 @@ def verdicts(best: Mapping[Key, Best], bounds: Sequence[Bound] = BOUNDS) -> list
 
 
 def _others(best: Mapping[Key, Best], bound: Bound, estimator: str) -> list[tuple[str, Best]]:
-    if bound.other == "deterministic":
-        other = best.get((bound.case, OURS, "deterministic"))
-        return [("our deterministic step", other)] if other else []
+    if other := best.get((bound.case, OURS, bound.other)):
+        return [(_STEPS.get(bound.other, bound.other), other)]
     having = {
         peer: value
         for (case, peer, name), value in best.items()

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("case")
     parser.add_argument("--only", default="", help="variants, with commas, that start with these")
     parser.add_argument(
-        "--without", default="prediction,data", help="and do not start with any of these"
+        "--without", default="prediction,data,fit", help="and do not start with any of these"
     )
     arguments = parser.parse_args()
     end_with_parent()

@@ -72,6 +72,15 @@ def test_verdicts_choose_the_other_side():
     assert found("Q", 0.2) == [("Q", 0.25, False)]
     assert found("deterministic", 2.0) == [("our deterministic step", 1.25, True)]
     assert found("R", 1.0) == []
+    assert found("flipout", 1.0) == []
+
+
+def test_fit_is_held_to_our_own_fit():
+    best = best_forms(
+        samples("bnn", "fit lrt", "XLA", [1.5, 3.0]) + samples("bnn", "fit", "XLA", [1.0, 1.5])
+    )
+    (verdict,) = verdicts(best, [Bound("c", ("fit lrt",), "fit", 1.7)])
+    assert (verdict.other, verdict.ratio.median, verdict.reached) == ("fit", 1.75, False)
 
 
 def test_revisions_are_compared_form_by_form_and_round_by_round():
@@ -147,3 +156,12 @@ def test_a_family_takes_turns_with_the_mean_field():
     assert [t.round for t in turns] == [0, 1]
     assert all(t.seconds > 0 and t.reference > 0 for t in turns)
     assert turns[0].parameters == 52 + 31 + 15 + 9  # kernels and biases with their factors
+
+
+@pytest.mark.slow
+def test_a_tiny_session_of_fit(tmp_path):
+    assert run.main(["--fast", f"--output={tmp_path}", "--parts=fit", "--peers=bnn"]) == 0
+    rows = read_rows(tmp_path / "results" / "steps.csv", Sample)
+    names = {"deterministic", "reparameterization", "lrt", "flipout", "WeightSpace"}
+    assert {s.estimator for s in rows} == {f"fit {name}" for name in names}
+    assert all(s.seconds > 0 for s in rows)

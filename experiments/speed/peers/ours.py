@@ -91,6 +91,21 @@ def _predict(case: Case, posterior: Any, jit_compile: bool) -> Run:
     return run
 
 
+def _fit(case: Case, layer: Any, estimator: Any) -> Run:
+    """Keras's own `fit`; of the deterministic network where there is no estimator."""
+    last, x = case.layers[-1], case.data()[0]
+    layers = [layer(of.outputs, None if of is last else "relu") for of in case.layers]
+    model: Any = keras.Sequential([keras.Input(case.input_shape), *layers])
+    what: Any = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if estimator is not None:
+        model, what = bnn.BayesianModel(model, bnn.likelihoods.Categorical()), estimator
+    model.compile(keras.optimizers.Adam(cases.LEARNING_RATE), what, jit_compile=True)
+    labels = x[:, : last.outputs].argmax(axis=1)  # can be learned: `fit` has no warning
+    data = tf.data.Dataset.from_tensor_slices((x, labels)).batch(case.batch).cache().repeat()
+    known = {"num_train": case.num_train} if estimator else {}
+    return lambda k: model.fit(data, steps_per_epoch=k, verbose=0, **known)
+
+
 def variants(case: Case) -> Variants:
     """Every estimator, the deterministic network, and a softplus instead of an exponential."""
     tf.config.threading.set_intra_op_parallelism_threads(2)
@@ -125,6 +140,16 @@ def variants(case: Case) -> Variants:
             found[f"data {where}/XLA"] = functools.partial(
                 _train, case, estimators["reparameterization"], posterior, True, streamed
             )
+    if jit and not case.regression:
+        families = {"kernel_posterior": posterior(), "bias_posterior": posterior()}
+        own = functools.partial(bnn.layers.Dense, **families)
+        fits: dict[str, Any] = {name: (own, estimator) for name, estimator in estimators.items()}
+        fits["deterministic"] = keras.layers.Dense, None
+        fits["WeightSpace"] = (
+            lambda *a: bnn.layers.WeightSpace(keras.layers.Dense(*a), posterior()),
+            estimators["reparameterization"],
+        )
+        found |= {f"fit {n}/XLA": functools.partial(_fit, case, *of) for n, of in fits.items()}
     found["prediction/XLA"] = functools.partial(_predict, case, posterior, True)
     found["prediction/graph"] = functools.partial(_predict, case, posterior, False)
     return found
