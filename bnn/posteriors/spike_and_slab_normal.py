@@ -58,8 +58,9 @@ class SpikeAndSlabNormal(Posterior):
         initial_scale: float = 0.02,
         temperature: float = 0.5,
     ) -> None:
-        self.inclusion = require_rate("inclusion", inclusion)
-        self.prior_inclusion = require_rate("prior_inclusion", prior_inclusion)
+        always = "for weights that are always there use bnn.posteriors.MeanFieldNormal()"
+        self.inclusion = require_rate("inclusion", inclusion, always)
+        self.prior_inclusion = require_rate("prior_inclusion", prior_inclusion, always)
         self.initial_scale = require_scale(initial_scale)
         self.temperature = require_scale(temperature, "temperature")
         if self.temperature > 1:

@@ -22,11 +22,10 @@ def require_count(name: str, value: int) -> int:
     return value
 
 
-def require_rate(name: str, rate: float) -> float:
+def require_rate(
+    name: str, rate: float, remedy: str = "without dropout use bnn.posteriors.Point()"
+) -> float:
     """The rate as a float; ValueError unless it lies strictly between 0 and 1."""
     if not 0 < rate < 1:
-        raise ValueError(
-            f"{name} must lie strictly between 0 and 1, got {rate!r}; without dropout use "
-            "bnn.posteriors.Point()."
-        )
+        raise ValueError(f"{name} must lie strictly between 0 and 1, got {rate!r}; {remedy}.")
     return float(rate)

@@ -99,6 +99,8 @@ _OWN = {
     **dict.fromkeys(("kl_weight", "save_seconds", "start_timeout"), _AT_LEAST_ZERO),
     **dict.fromkeys(("SGLD.temperature", "SGHMC.temperature"), _AT_LEAST_ZERO),  # 0: a descent
     **dict.fromkeys(("rate", "initial_rate", "weight", "level", "test_fraction"), _INSIDE),
+    **dict.fromkeys(("inclusion", "prior_inclusion"), _INSIDE),
+    "SpikeAndSlabNormal.temperature": Range(0, 1, above=True),
     **dict.fromkeys(
         (
             "validation_fraction",
