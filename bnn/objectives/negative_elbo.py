@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import gin
 import keras
@@ -89,7 +89,7 @@ class NegativeELBO(Described):
         num_samples: int = 1,
         antithetic: bool = False,
         kl: KLChoice = None,
-        sobol: str | None = None,
+        sobol: Literal["tensor", "model"] | None = None,
     ) -> None:
         if not isinstance(num_samples, int | np.integer) or num_samples < 1:
             raise ValueError(

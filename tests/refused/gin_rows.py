@@ -382,6 +382,38 @@ BAD_VALUES = {
         "antithetic": ["'yes'", "None"],
         "kl": ["'name'", "@Flipout"],
     },
+    "MCLMC": {
+        "num_integrator_steps": ["0", "'many'"],
+        "step_size": ["-0.5", "1e999"],
+        "energy_variance": ["-0.5", "None"],
+        "decoherence_length": ["-0.5", "'long'"],
+        "num_chains": ["0", "2.5"],
+    },
+    "VBLL": {
+        "initial_scale": ["-0.5", "1e999"],
+    },
+    "SNGP": {
+        "num_features": ["0", "5000000000000"],
+        "length_scale": ["-0.5", "1e999"],
+        "norm_bound": ["-0.5", "1e999"],
+    },
+    "DDU": {
+        "jitter": ["-0.5", "1e999"],
+    },
+    "SnapshotEnsemble": {
+        "num_cycles": ["0", "2.5"],
+        "learning_rate": ["-0.5", "'fast'"],
+    },
+    "StackedEnsemble": {
+        "num_members": ["0", "5000000000000"],
+    },
+    "MomentPropagation": {
+        "kl_weight": ["-0.5", "'half'"],
+    },
+    "RenyiBound": {
+        "num_samples": ["0", "5000000000000"],
+        "alpha": ["-0.5", "1e999"],
+    },
     "BatchEnsemble": {
         "num_members": ["0", "5000000000000"],
         "separation": ["-0.5", "1e999"],
