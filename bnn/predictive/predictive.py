@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,7 +24,8 @@ from bnn.predictive.moments import require_served
 from bnn.predictive.quantities import QUANTITIES, in_order, moments
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
-_ROWS = 1000  # of one block, where the caller does not say
+_ROWS = 1000  # of one block, at most, where the caller does not say
+_NUMBERS = 2**20  # outputs of one block; the mixture's work on them takes a hundred bytes for each
 
 
 def predictive(
@@ -53,7 +55,7 @@ def predictive(
       num_samples: S, weight samples; with a tolerance, those that every input gets at least.
       seed: int or scalar integer tensor.
       functions: what is sampled; draws of the posterior where None.
-      batch_size: inputs per pass, where None the model's own or 1,000: S × as many outputs at once.
+      batch_size: inputs per pass; where None the model's own, or 1,000, or fewer where S is large.
       jit_compile: as of `bnn.predict`.
       tolerance: weight samples are drawn until the standard error of the mean is at most this: of
         probabilities, or in target units; `num_samples` of them where None. `convergence` of the
@@ -129,7 +131,9 @@ class Predictive:
         self.num_samples = functions.num_samples
         self._model, self._inputs, self._functions, self._units = model, inputs, functions, units
         own = isinstance(inputs, (tf.data.Dataset, keras.utils.PyDataset))
-        size = batch_size if own else batch_size or fixed_batch(model) or _ROWS
+        size = batch_size if own else batch_size or fixed_batch(model)
+        if size is None and not own:  # samples come a few at a time where there is a tolerance
+            size = _ROWS if tolerance else _rows(model, functions.num_samples)
         self._options: dict[str, Any] = {"batch_size": size, "jit_compile": jit_compile}
         self._known: dict[Any, np.ndarray] = {}
         self._tolerance = tolerance
@@ -320,3 +324,11 @@ class Predictive:
                 f"{type(self.likelihood).__name__}; use mean (their probabilities) and total (the "
                 "entropy)."
             )
+
+
+def _rows(model: keras.Model, num_samples: int) -> int:
+    """Inputs of a block."""
+    shape = getattr(model, "output_shape", None)
+    known = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape[1:])
+    each = num_samples * (math.prod(shape[1:]) if known else 1)  # type: ignore[index]
+    return max(1, min(_ROWS, _NUMBERS // max(1, each)))

@@ -104,6 +104,7 @@ _OWN = {
     **dict.fromkeys(("rate", "initial_rate", "weight", "level", "test_fraction"), _INSIDE),
     **dict.fromkeys(("inclusion", "prior_inclusion"), _INSIDE),
     "SpikeAndSlabNormal.temperature": Range(0, 1, above=True),
+    "SnapshotEnsemble.learning_rate": _POSITIVE,
     **dict.fromkeys(
         (
             "validation_fraction",
