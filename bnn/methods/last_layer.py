@@ -36,6 +36,13 @@ class LastLayer:
                 f"dense, got {model.name!r}, which ends with {type(last).__name__}; put a Dense "
                 "layer at its end."
             )
+        # Operations such as `keras.ops.tanh(outputs)` are no layers, and come after the last one.
+        if len(model.outputs) != 1 or model.outputs[0] is not last.output:
+            raise ValueError(
+                f"method {method} needs a model whose outputs are those of its last layer "
+                f"{last.name!r}, but {model.name!r} computes others from them; let it end with "
+                "that layer."
+            )
         if last.activation is not keras.activations.linear or len(last.input.shape) != 2:
             raise ValueError(
                 f"method {method} needs a last layer {last.name!r} that is linear, on features "
