@@ -94,7 +94,8 @@ class SNGP(MAP):
         self._phase = _held(2 * np.pi * noise.uniform((size,), stream=1), "sngp_phase")
         starts = [noise.normal((int(k.shape[1]),), stream=2) for k in self._kernels]
         self._directions = [_held(_unit(v), f"sngp_direction_{i}") for i, v in enumerate(starts)]
-        self._beta = keras.Variable(np.zeros((size, last.units), np.float32), name="sngp_beta")
+        begin = np.zeros((size, last.units), np.float32)
+        self._beta = keras.Variable(begin, autocast=False, name="sngp_beta")
         eyes = np.tile(np.eye(size, dtype=np.float32), (last.units, 1, 1))
         self._factors = _held(eyes, "sngp_factors")  # Cholesky's, of the precision
         self._done = _held(np.zeros(()), "sngp_done")
@@ -127,7 +128,9 @@ class SNGP(MAP):
         pairs = []
         for kernel, direction in zip(self._kernels, self._directions, strict=True):
             value = tf.convert_to_tensor(kernel.value)
-            norm = tf.norm(tf.linalg.matvec(value, tf.stop_gradient(direction.value)))
+            forward = tf.linalg.matvec(value, tf.stop_gradient(direction.value))
+            # A root of 0, as of a kernel that begins at 0, has no gradient.
+            norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(forward)), 1e-24))
             pairs.append((kernel, value * tf.minimum(1.0, self.norm_bound / norm)))
         return pairs
 
@@ -272,4 +275,6 @@ def _unit(vector: tf.Tensor) -> tf.Tensor:
 
 
 def _held(value: Any, name: str) -> keras.Variable:
-    return keras.Variable(np.asarray(value, np.float32), trainable=False, name=name)
+    # The process is float32 under any dtype policy: its angles have many turns.
+    value = np.asarray(value, np.float32)
+    return keras.Variable(value, trainable=False, autocast=False, name=name)
