@@ -58,6 +58,22 @@ def transformer_blocks(
     return normalized(h)
 
 
+@keras.saving.register_keras_serializable(package="bnn.models")
+class MeanOverTokens(keras.layers.GlobalAveragePooling1D):
+    """The mean over the positions that are not masked, `[B, width]`; 0 where all of them are.
+
+    Keras's own is 0/0 for an example of padding alone, such as an empty text.
+    """
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """As above."""
+        if mask is None:
+            return super().call(inputs)
+        some = keras.ops.any(mask, axis=1, keepdims=True)
+        mean = super().call(inputs, mask=keras.ops.logical_or(mask, ~some))
+        return keras.ops.where(some, mean, keras.ops.zeros_like(mean))
+
+
 def embedded_tokens(inputs: Any, num_tokens: int, width: int, families: Families) -> Any:
     """Vectors of ids `[B, T]` with those of their places, `[B, T, width]`; id 0 is masked."""
     options = {"mask_zero": True, "embeddings_initializer": _SMALL, **families.embeddings()}
