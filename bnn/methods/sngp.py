@@ -82,7 +82,7 @@ class SNGP(MAP):
             raise ValueError(
                 f"method SNGP runs on one device, got {replicas} replicas; use run.strategy = None."
             )
-        served(problem.likelihood)
+        served(problem.likelihood, type(self).__name__)
         self._last = LastLayer(problem.model, type(self).__name__)
         last, size = self._last.layer, self.num_features
         kinds = (keras.layers.Dense, Dense)

@@ -129,6 +129,11 @@ def test_unusable_arguments_are_refused(options, message):
         SNGP(**options)
 
 
+def test_a_likelihood_without_curvature_is_refused():
+    with pytest.raises(ValueError, match=r"SNGP needs a likelihood whose curvature .* LogNormal"):
+        s.built(SNGP(8), optimizer=adam(), likelihood=bnn.likelihoods.LogNormal())
+
+
 def test_a_kernel_of_zeros_has_a_gradient():
     method = s.built(SNGP(8), optimizer=adam())
     (kernel,) = method._kernels
