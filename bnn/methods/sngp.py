@@ -67,7 +67,10 @@ class SNGP(MAP):
         self.num_features = require_count("num_features", num_features)
         for name, value in (("length_scale", length_scale), ("norm_bound", norm_bound)):
             if not 0 < value < math.inf:
-                raise ValueError(f"{name} must be positive, got {value!r}.")
+                raise ValueError(
+                    f"{name} must be positive, got {value!r}; a length of 2.0 and a bound of 0.95 "
+                    "are usual."
+                )
         self.length_scale, self.norm_bound = float(length_scale), float(norm_bound)
 
     def build(self, problem: Problem) -> None:

@@ -37,7 +37,7 @@ def transformer_blocks(
     """
     width = h.shape[-1]
     if num_layers < 1:
-        raise ValueError(f"num_layers must be at least 1, got {num_layers}.")
+        raise ValueError(f"num_layers must be at least 1, got {num_layers}; 2 make a small model.")
     if num_heads < 1 or width % num_heads:
         raise ValueError(
             f"num_heads must divide the width, got {num_heads} heads and a width of {width}; each "
