@@ -51,7 +51,9 @@ class SNGP(MAP):
     σ the largest singular value, by one step of the power iteration a training step. Other layers
     are as they are; the lower bound on the slope, by residual connections, is up to the model.
 
-    Runs build the model with `Point` posteriors, whatever it asks for. Memory: C D² numbers.
+    Runs build the model with `Point` posteriors, whatever it asks for. Memory: C D² numbers. It
+    predicts by the method or the run, which bound the kernels and draw β. The model alone, called
+    by itself, has kernels without a bound, and a file of it or `to_keras` has no process.
 
     Args:
       num_features: D.
