@@ -49,7 +49,8 @@ class LastLayer:
                 "[B, H]; leave its activation out, and flatten or pool its inputs."
             )
         self.layer = last
-        inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+        # In the structure that the model takes, a dict of columns for example.
+        inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
         self.features = keras.Model(inputs, last.input)
 
     def extended(self, features: Any) -> tf.Tensor:

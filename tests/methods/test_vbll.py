@@ -118,6 +118,18 @@ def test_operations_behind_the_last_layer_are_refused():
         s.built(VBLL(), model=model, optimizer="sgd")
 
 
+@pytest.mark.parametrize("kind", [dict, list, "one"])
+def test_inputs_of_every_structure_are_taken(kind):
+    """Without Keras's warning of another structure."""
+    inputs, x = keras.Input((3,), name="a"), s.data()[0][:2]
+    given = {dict: {"a": inputs}, list: [inputs], "one": inputs}[kind]
+    with bnn.posteriors.points():
+        model = keras.Model(given, bnn.layers.Dense(2)(inputs))
+    method = s.built(VBLL(), model=model, optimizer="sgd")
+    mean, _ = method.moments({dict: {"a": x}, list: [x], "one": x}[kind])
+    assert mean.shape == (2, 2)
+
+
 def test_weight_decay_leaves_the_spread_alone():
     method = s.built(VBLL(), optimizer=keras.optimizers.AdamW(0.01, weight_decay=0.1))
     optimizer = method.problem.optimizer
