@@ -127,7 +127,9 @@ def _check_sizes(num_inputs: int, num_points: int, num_samples: int) -> None:
             "give more inputs."
         )
     if num_samples < 2:
-        raise ValueError(f"num_samples must be at least 2, got {num_samples}: pairs are compared.")
+        raise ValueError(
+            f"num_samples must be at least 2, got {num_samples}: pairs are compared; 64 is usual."
+        )
 
 
 def functional_distance(

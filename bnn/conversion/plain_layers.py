@@ -51,8 +51,9 @@ class PlainFilterResponseNormalization(keras.layers.Layer):
         channels = self.axis % rank
         positions = [axis for axis in range(1, rank) if axis != channels]
         shape = [1 if axis != channels else -1 for axis in range(rank)]
-        power = keras.ops.mean(keras.ops.square(inputs), axis=positions, keepdims=True)
-        outputs = inputs * keras.ops.rsqrt(power + self.epsilon)
+        exact = keras.ops.cast(inputs, "float32") if self.compute_dtype in _HALF else inputs
+        power = keras.ops.mean(keras.ops.square(exact), axis=positions, keepdims=True)
+        outputs = keras.ops.cast(exact * keras.ops.rsqrt(power + self.epsilon), inputs.dtype)
         held = {name: keras.ops.reshape(v, shape) for name, v in self.held.items()}
         if "gamma" in held:
             outputs = outputs * held["gamma"]
@@ -97,6 +98,7 @@ class PlainPositionEmbedding(keras.layers.Layer):
         return tuple(input_shape)
 
 
+_HALF = ("float16", "bfloat16")  # which do not hold the squares of what they hold
 _BEGIN = {"gamma": "ones", "beta": "zeros", "threshold": "zeros"}
 PLAIN: dict[type[keras.layers.Layer], type[keras.layers.Layer]] = {
     FilterResponseNormalization: PlainFilterResponseNormalization,

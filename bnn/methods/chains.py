@@ -79,13 +79,20 @@ class ChainSampler(Sampler):
                 f"num_chains must be 1 for a problem without make_model, got {self.num_chains}: "
                 "every chain has a start of its own."
             )
-        starts = [self.weights]
+        self._chains = keras.Variable(self._begin(problem, self.weights), name="chains")
+        self._log_joints = keras.Variable(np.zeros(self.num_chains), trainable=False, name="joints")
+
+    def _begin(self, problem: Problem, first: Sequence[keras.Variable]) -> np.ndarray:
+        """States `[C, D]`: the first of these weights, the others of models of their own."""
+        starts = [first]
         for _ in range(self.num_chains - 1):
             assert problem.make_model is not None
             starts.append(_weights_of(problem.make_model()))
-        rows = [np.concatenate([np.ravel(v.numpy()) for v in start]) for start in starts]
-        self._chains = keras.Variable(np.stack(rows), name="chains")
-        self._log_joints = keras.Variable(np.zeros(self.num_chains), trainable=False, name="joints")
+        return np.stack([np.concatenate([np.ravel(v.numpy()) for v in s]) for s in starts])
+
+    def begun_from(self, model: keras.Model) -> list[tuple[keras.Variable, Any]]:
+        """The chains' states."""
+        return [(self._chains, self._begin(self.problem, _weights_of(model)))]
 
     @property
     def size(self) -> int:

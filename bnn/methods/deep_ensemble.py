@@ -121,9 +121,11 @@ class DeepEnsemble(Method):
         """The values of all of the model's variables at every member's start."""
         assert problem.make_model is not None
         starts = [[v.numpy() for v in problem.model.variables]]
+        self._begun_from: list[list[tuple[keras.Variable, Any]]] = [[]]
         for _ in range(1, self.num_members):
             other = problem.make_model()
             starts.append([v.numpy() for v in other.variables])
+            self._begun_from.append(self.method.begun_from(other))
         trained = {id(v) for v in problem.model.trainable_variables}
         places = [i for i, v in enumerate(problem.model.variables) if id(v) in trained]
         self.same_starts = any(
@@ -151,6 +153,8 @@ class DeepEnsemble(Method):
         """The state at the start of a member."""
         assign(self.problem.model.variables, self._starts[member])
         assign(self._begun_anew(), self._fresh)
+        for variable, value in self._begun_from[member]:  # chains, stacks: weights of their own
+            variable.assign(value)
 
     def _of_member(self, noise: Noise) -> Noise:
         """The noise of a member's own step."""

@@ -19,7 +19,8 @@ def expected_log_prob(
     """E[log p(y | f)] or a lower bound of it, f_c ~ N(m_c, v_c), `[B]`, nats, differentiable.
 
         Normal       log N(y; m, τ²) − ½ Σ_d v_d / τ_d²
-        Categorical  m_y − ln Σ_c exp(m_c + ½ v_c), by Jensen's inequality a bound
+        Categorical  Σ_c t_c m_c − ln Σ_c exp(m_c + ½ v_c), by Jensen's inequality a bound; t_c = 1
+                     for the label's class, or what label smoothing makes of it
         Poisson      Σ_d y_d m_d − exp(m_d + ½ v_d) − ln y_d!
         Bernoulli    by Gauss–Hermite quadrature with 32 nodes, column by column
 
@@ -53,9 +54,10 @@ def _normal(likelihood: Any, mean: tf.Tensor, variance: tf.Tensor, targets: Any)
 
 
 def _categorical(likelihood: Any, mean: tf.Tensor, variance: tf.Tensor, targets: Any) -> tf.Tensor:
-    labels = tf.reshape(tf.cast(targets, tf.int32), [-1])
-    own = tf.gather(variance, labels, batch_dims=1)
-    return likelihood.checked_log_prob(mean + 0.5 * variance, targets) - 0.5 * own
+    more = likelihood.checked_log_prob(mean + 0.5 * variance, targets)  # first: it checks labels
+    labels, smoothing = tf.reshape(tf.cast(targets, tf.int32), [-1]), likelihood.label_smoothing
+    own = tf.reduce_sum(tf.one_hot(labels, variance.shape[-1]) * variance, -1)
+    return more - 0.5 * ((1 - smoothing) * own + smoothing * tf.reduce_mean(variance, -1))
 
 
 def _poisson(likelihood: Any, mean: tf.Tensor, variance: tf.Tensor, targets: Any) -> tf.Tensor:

@@ -36,13 +36,21 @@ class LastLayer:
                 f"dense, got {model.name!r}, which ends with {type(last).__name__}; put a Dense "
                 "layer at its end."
             )
+        # Operations such as `keras.ops.tanh(outputs)` are no layers, and come after the last one.
+        if len(model.outputs) != 1 or model.outputs[0] is not last.output:
+            raise ValueError(
+                f"method {method} needs a model whose outputs are those of its last layer "
+                f"{last.name!r}, but {model.name!r} computes others from them; let it end with "
+                "that layer."
+            )
         if last.activation is not keras.activations.linear or len(last.input.shape) != 2:
             raise ValueError(
                 f"method {method} needs a last layer {last.name!r} that is linear, on features "
                 "[B, H]; leave its activation out, and flatten or pool its inputs."
             )
         self.layer = last
-        inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+        # In the structure that the model takes, a dict of columns for example.
+        inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
         self.features = keras.Model(inputs, last.input)
 
     def extended(self, features: Any) -> tf.Tensor:

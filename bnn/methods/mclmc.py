@@ -91,7 +91,7 @@ class MCLMC(ChainSampler):
         if not isinstance(num_integrator_steps, int) or num_integrator_steps < 1:
             raise ValueError(
                 "num_integrator_steps must be an integer of at least 1, got "
-                f"{num_integrator_steps!r}."
+                f"{num_integrator_steps!r}; 10 is usual."
             )
         if not 0 < energy_variance < math.inf:
             raise ValueError(

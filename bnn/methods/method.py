@@ -78,6 +78,16 @@ class Method(Stepper, abc.ABC):
         """The problem's own trained variables."""
         return self.problem.trained
 
+    def begun_from(self, model: keras.Model) -> list[tuple[keras.Variable, Any]]:
+        """What of the method's own variables begins as a model's weights do, with their values.
+
+        Args:
+          model: another of the problem's kind, with the weights that a member of an ensemble begins
+            with.
+        """
+        del model
+        return []
+
     def update(self, gradients: Sequence[Any]) -> None:
         """One step of the optimizer, in place."""
         assert self.problem.optimizer is not None

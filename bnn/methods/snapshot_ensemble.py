@@ -63,7 +63,7 @@ class SnapshotEnsemble(MAP):
         if problem.total_steps < self.num_cycles:
             raise ValueError(
                 f"num_cycles must be at most the run's {problem.total_steps} steps, got "
-                f"{self.num_cycles}."
+                f"{self.num_cycles}; lower it, or train for more epochs."
             )
         ends = [problem.total_steps * m // self.num_cycles for m in range(1, self.num_cycles + 1)]
         if problem.optimizer is not None:

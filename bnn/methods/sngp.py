@@ -51,7 +51,9 @@ class SNGP(MAP):
     σ the largest singular value, by one step of the power iteration a training step. Other layers
     are as they are; the lower bound on the slope, by residual connections, is up to the model.
 
-    Runs build the model with `Point` posteriors, whatever it asks for. Memory: C D² numbers.
+    Runs build the model with `Point` posteriors, whatever it asks for. Memory: C D² numbers. It
+    predicts by the method or the run, which bound the kernels and draw β. The model alone, called
+    by itself, has kernels without a bound, and a file of it or `to_keras` has no process.
 
     Args:
       num_features: D.
@@ -67,7 +69,10 @@ class SNGP(MAP):
         self.num_features = require_count("num_features", num_features)
         for name, value in (("length_scale", length_scale), ("norm_bound", norm_bound)):
             if not 0 < value < math.inf:
-                raise ValueError(f"{name} must be positive, got {value!r}.")
+                raise ValueError(
+                    f"{name} must be positive, got {value!r}; a length of 2.0 and a bound of 0.95 "
+                    "are usual."
+                )
         self.length_scale, self.norm_bound = float(length_scale), float(norm_bound)
 
     def build(self, problem: Problem) -> None:
@@ -82,7 +87,7 @@ class SNGP(MAP):
             raise ValueError(
                 f"method SNGP runs on one device, got {replicas} replicas; use run.strategy = None."
             )
-        served(problem.likelihood)
+        served(problem.likelihood, type(self).__name__)
         self._last = LastLayer(problem.model, type(self).__name__)
         last, size = self._last.layer, self.num_features
         kinds = (keras.layers.Dense, Dense)
@@ -94,7 +99,8 @@ class SNGP(MAP):
         self._phase = _held(2 * np.pi * noise.uniform((size,), stream=1), "sngp_phase")
         starts = [noise.normal((int(k.shape[1]),), stream=2) for k in self._kernels]
         self._directions = [_held(_unit(v), f"sngp_direction_{i}") for i, v in enumerate(starts)]
-        self._beta = keras.Variable(np.zeros((size, last.units), np.float32), name="sngp_beta")
+        begin = np.zeros((size, last.units), np.float32)
+        self._beta = keras.Variable(begin, autocast=False, name="sngp_beta")
         eyes = np.tile(np.eye(size, dtype=np.float32), (last.units, 1, 1))
         self._factors = _held(eyes, "sngp_factors")  # Cholesky's, of the precision
         self._done = _held(np.zeros(()), "sngp_done")
@@ -127,7 +133,9 @@ class SNGP(MAP):
         pairs = []
         for kernel, direction in zip(self._kernels, self._directions, strict=True):
             value = tf.convert_to_tensor(kernel.value)
-            norm = tf.norm(tf.linalg.matvec(value, tf.stop_gradient(direction.value)))
+            forward = tf.linalg.matvec(value, tf.stop_gradient(direction.value))
+            # A root of 0, as of a kernel that begins at 0, has no gradient.
+            norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(forward)), 1e-24))
             pairs.append((kernel, value * tf.minimum(1.0, self.norm_bound / norm)))
         return pairs
 
@@ -272,4 +280,6 @@ def _unit(vector: tf.Tensor) -> tf.Tensor:
 
 
 def _held(value: Any, name: str) -> keras.Variable:
-    return keras.Variable(np.asarray(value, np.float32), trainable=False, name=name)
+    # The process is float32 under any dtype policy: its angles have many turns.
+    value = np.asarray(value, np.float32)
+    return keras.Variable(value, trainable=False, autocast=False, name=name)

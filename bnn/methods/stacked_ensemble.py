@@ -7,6 +7,7 @@ from typing import Any
 
 import gin
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bnn.data import Batch
@@ -73,11 +74,20 @@ class StackedEnsemble(MAP):
         check_functions(problem.model, name)
         if problem.optimizer is not None:
             require_elementwise(problem.optimizer)
-        others = [problem.make_model() for _ in range(self.num_members - 1)]
-        members = [model.trainable_variables for model in (problem.model, *others)]
-        self._stack = Stack(problem.model.trainable_variables, stacked_values(members))
+        begin = self._begin(problem, problem.model)
+        self._stack = Stack(problem.model.trainable_variables, begin)
         super().build(problem)
         self._cost = Cost()
+
+    def _begin(self, problem: Problem, first: keras.Model) -> list[np.ndarray]:
+        """Values `[M, …]`: the first of this model, the others of models of their own."""
+        assert problem.make_model is not None
+        others = [problem.make_model() for _ in range(self.num_members - 1)]
+        return stacked_values([model.trainable_variables for model in (first, *others)])
+
+    def begun_from(self, model: keras.Model) -> list[tuple[keras.Variable, Any]]:
+        """The members' weights."""
+        return list(zip(self._stack.values, self._begin(self.problem, model), strict=True))
 
     @property
     def trained(self) -> Sequence[keras.Variable]:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.compat import spare_from_weight_decay
 from bnn.data import Batch
 from bnn.draw import Draw
 from bnn.estimators import Mean
@@ -74,6 +75,7 @@ class VBLL(MAP):
         self._lower = keras.Variable(np.zeros((count, size, size), np.float32), name="vbll_lower")
         log_scale = np.full((count, size), math.log(self.initial_scale), np.float32)
         self._log_diagonal = keras.Variable(log_scale, name="vbll_log_diagonal")
+        spare_from_weight_decay([self._lower, self._log_diagonal])
         super().build(problem)
         self._cost = Cost()
 
@@ -98,7 +100,7 @@ class VBLL(MAP):
         features = self._last.features(inputs, training=training)
         extended = self._last.extended(features)
         spread = tf.einsum("bp,cpq->bcq", extended, self.scale())
-        mean = tf.convert_to_tensor(self._last.layer(features))
+        mean = tf.cast(self._last.layer(features), tf.float32)
         return mean, tf.reduce_sum(tf.square(spread), -1)
 
     def kl(self) -> tf.Tensor:

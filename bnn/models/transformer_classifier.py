@@ -9,7 +9,12 @@ import keras
 
 from bnn.layers import Dense
 from bnn.models.families import Families
-from bnn.models.transformer_parts import embedded_tokens, token_input, transformer_blocks
+from bnn.models.transformer_parts import (
+    MeanOverTokens,
+    embedded_tokens,
+    token_input,
+    transformer_blocks,
+)
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
 
@@ -55,5 +60,5 @@ def transformer_classifier(
     inputs = token_input(input_shape, num_tokens)
     h = embedded_tokens(inputs, num_tokens, width, families)
     h = transformer_blocks(h, num_layers, num_heads, families)
-    h = keras.layers.GlobalAveragePooling1D()(h)
+    h = MeanOverTokens()(h)
     return keras.Model(inputs, Dense(num_outputs, **families.affine())(h))

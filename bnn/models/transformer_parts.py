@@ -37,7 +37,7 @@ def transformer_blocks(
     """
     width = h.shape[-1]
     if num_layers < 1:
-        raise ValueError(f"num_layers must be at least 1, got {num_layers}.")
+        raise ValueError(f"num_layers must be at least 1, got {num_layers}; 2 make a small model.")
     if num_heads < 1 or width % num_heads:
         raise ValueError(
             f"num_heads must divide the width, got {num_heads} heads and a width of {width}; each "
@@ -56,6 +56,22 @@ def transformer_blocks(
         inner = Dense(4 * width, activation="gelu", **affine)(normalized(h))
         h = keras.layers.Add()([h, Dense(width, **affine)(inner)])
     return normalized(h)
+
+
+@keras.saving.register_keras_serializable(package="bnn.models")
+class MeanOverTokens(keras.layers.GlobalAveragePooling1D):
+    """The mean over the positions that are not masked, `[B, width]`; 0 where all of them are.
+
+    Keras's own is 0/0 for an example of padding alone, such as an empty text.
+    """
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """As above."""
+        if mask is None:
+            return super().call(inputs)
+        some = keras.ops.any(mask, axis=1, keepdims=True)
+        mean = super().call(inputs, mask=keras.ops.logical_or(mask, ~some))
+        return keras.ops.where(some, mean, keras.ops.zeros_like(mean))
 
 
 def embedded_tokens(inputs: Any, num_tokens: int, width: int, families: Families) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gin
@@ -41,7 +42,7 @@ class RenyiBound(ImportanceWeightedBound):
         alpha: float = 0.5,
     ) -> None:
         super().__init__(likelihood, num_train, num_samples)
-        if not alpha > 0 or alpha == 1:
+        if not 0 < alpha < math.inf or alpha == 1:
             raise ValueError(
                 f"alpha must be positive and not 1, got {alpha!r}; 1 is the ELBO, NegativeELBO, "
                 "and 0 the ImportanceWeightedBound."

@@ -17,6 +17,7 @@ from bnn.posteriors.terms import Term
 from bnn.posteriors.validation import require_count, require_scale
 
 _MEMBERS = 3
+_LEAST_FACTOR = 0.25
 # The site that members are drawn at: the last number, which no model's own sites reach.
 _MODEL = 2**16 - 1
 
@@ -40,7 +41,7 @@ class BatchEnsemble(Posterior):
     Args:
       num_members: K, at least 1.
       separation: standard deviation of r and s about 1 at the start, positive: members that begin
-        as one stay one.
+        as one stay one. Where they begin with trained weights it may be less, see `initialise`.
     """
 
     has_density = False
@@ -66,8 +67,16 @@ class BatchEnsemble(Posterior):
         }
 
     def initialise(self, mean: Any, scale: Any = None) -> None:
-        """W such that the members' mean is `mean`, where no mean factor is zero."""
+        """W such that the members' mean is `mean`.
+
+        W is divided by mean_k(r_k s_kᵀ), which some weights of a wide layer have near 0: they would
+        be hundreds of times as large in every member. So r and s are drawn towards 1, by halves,
+        until none is below ¼.
+        """
         self.shape  # noqa: B018
+        while np.min(self._mean_factor().numpy(), initial=1.0) < _LEAST_FACTOR:
+            for factor in self._factors.values():
+                factor.assign(0.5 * (1.0 + factor.value))
         super().initialise(np.asarray(mean) / self._mean_factor().numpy(), scale)
 
     def _sides(self) -> tuple[tf.Tensor | None, tf.Tensor]:

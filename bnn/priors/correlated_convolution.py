@@ -20,7 +20,8 @@ class CorrelatedConvolution(Prior):
     The correlated prior of convolutions of Fortuin et al. (2022): within a filter places p that are
     near each other have weights that are alike, with a Matérn-½ covariance; filters are independent
     of one another. The last two axes count filters, all before them are space. A tensor without
-    space, such as the kernel of a dense layer, has N(0, s²) by element. With K = L Lᵀ
+    space, such as the kernel of a dense layer or of an `EinsumDense`, of which attention is made,
+    has N(0, s²) by element. With K = L Lᵀ
 
         ln p(w) = −½ Σ_io ‖L⁻¹ w_io‖² / s² − F ln det L − D ln(s √2π),
 
@@ -39,8 +40,8 @@ class CorrelatedConvolution(Prior):
 
     def build(self, layer: keras.layers.Layer, name: str, shape: tuple[int, ...]) -> None:
         """Takes note of the places and factorises K."""
-        del layer, name
-        space = shape[:-2]
+        del name
+        space = () if hasattr(layer, "equation") else shape[:-2]  # axes of attention are no places
         self._shape = (math.prod(space), math.prod(shape) // max(math.prod(space), 1))
         places = np.indices(space).reshape(len(space), self._shape[0])
         gaps = places[:, :, np.newaxis] - places[:, np.newaxis]

@@ -81,7 +81,7 @@ def _evaluated(folder: Path) -> dict[str, Any]:
 def digits_table(jobs: Mapping[str, Job], root: Path) -> str:
     """Test metrics and cost by method."""
     head = (
-        *("method", "test NLL, nats", "accuracy, %", "ECE", "functions"),
+        *("method", "test NLL, nats", "accuracy, %", "ECE", "functions asked for"),
         *("bound, nats per example", "gradients, passes over the data", "run, CPU s"),
         "bindings",
     )

@@ -99,6 +99,14 @@ def test_mixed_precision(kind, arguments, shape, rng):
     np.testing.assert_allclose(y, by_hand(layer, x, weights), rtol=1e-2, atol=2e-2)
 
 
+@EACH
+def test_the_plain_layer_keeps_to_it_in_mixed_precision(kind, arguments, shape, rng):
+    layer = kind(**arguments, dtype="mixed_float16", **families(kind, MeanFieldNormal(0.3)))
+    model = keras.Sequential([keras.Input(shape[1:]), layer])
+    x = 300 * rng.normal(size=shape).astype("float32")
+    np.testing.assert_allclose(bnn.to_keras(model)(x), model(x), rtol=1e-2, atol=2e-2)
+
+
 @pytest.mark.parametrize("estimator", EVERY, ids=lambda e: e.describe())
 def test_a_positions_vector_has_the_posteriors_moments(estimator):
     """Means and standard deviations over 1,500 draws, |z| < 5 for each of 2 × 6 numbers."""

@@ -5,13 +5,24 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import samplers
 import tensorflow as tf
 from averaging import recipe
 
 import bnn
 from bnn.diagnostics import ConjugateRegression, check_method
 from bnn.estimators import Reparameterization
-from bnn.methods import MAP, SWA, SWAG, DeepEnsemble, Problem, VariationalInference
+from bnn.methods import (
+    MAP,
+    MCLMC,
+    NUTS,
+    SWA,
+    SWAG,
+    DeepEnsemble,
+    Problem,
+    StackedEnsemble,
+    VariationalInference,
+)
 from bnn.methods.members import MemberArchive
 from bnn.objectives import NegativeELBO
 from bnn.posteriors import FullCovarianceNormal, MeanFieldNormal, Point
@@ -52,6 +63,29 @@ def test_the_first_member_is_a_run_of_its_own_and_the_others_are_not(kind):
         whole.weights_of(whole.method.functions(6, 3))[::3],
         alone.weights_of(alone.method.functions(2, 3))[: 1 if kind is MAP else 2],
     )
+
+
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (lambda: NUTS(warm_start=0), 1),
+        (lambda: MCLMC(1, num_chains=2, warm_start=0), 2),
+        (lambda: StackedEnsemble(2), 2),
+    ],
+    ids=["NUTS", "MCLMC", "StackedEnsemble"],
+)
+def test_members_whose_weights_are_the_methods_own_begin_differently(make, count):
+    """Chains and stacks hold their weights themselves: none may begin where another did."""
+    method = samplers.built(DeepEnsemble(make(), 2), total_steps=20, optimizer="sgd")
+    begun = []
+    for member in (0, 1):
+        method._begin(member)
+        own = np.asarray(method.method.trained[0]).reshape(count, -1)
+        first = np.ravel(method.problem.model.trainable_variables[0])
+        np.testing.assert_array_equal(own[0, : len(first)], first)
+        begun += [*own[:, : len(first)]]
+    for one, other in itertools.combinations(begun, 2):
+        assert np.abs(one - other).max() > 1e-3
 
 
 @pytest.mark.slow

@@ -49,6 +49,21 @@ def test_that_of_classes_is_a_bound_that_closes_with_the_variance(rng):
     np.testing.assert_allclose(closed, likelihood.checked_log_prob(MEAN, targets), rtol=1e-6)
 
 
+def test_smoothed_labels_have_the_bound_of_their_mixture():
+    likelihood, labels = likelihoods.Categorical(label_smoothing=0.3), TARGETS["Categorical"][1]
+    found = expected_log_prob(likelihood, tf.constant(MEAN), tf.constant(VARIANCE), labels)
+    targets = 0.7 * np.eye(3)[labels] + 0.1
+    exact = np.sum(targets * MEAN, -1) - np.log(np.sum(np.exp(MEAN + 0.5 * VARIANCE), -1))
+    np.testing.assert_allclose(found, exact, rtol=1e-5)
+
+
+def test_a_label_out_of_range_is_named():
+    with pytest.raises(ValueError, match="3"):
+        expected_log_prob(
+            likelihoods.Categorical(), tf.constant(MEAN), tf.constant(VARIANCE), [3, 0]
+        )
+
+
 def mean_field(scale=0.2, **options):
     posterior = {n: MeanFieldNormal(scale) for n in ("kernel_posterior", "bias_posterior")}
     layers = [bnn.layers.Dense(4, "relu", **posterior), bnn.layers.Dense(2, **posterior)]

@@ -127,3 +127,28 @@ def test_inputs_far_away_are_less_sure():
 def test_unusable_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         SNGP(**options)
+
+
+def test_a_likelihood_without_curvature_is_refused():
+    with pytest.raises(ValueError, match=r"SNGP needs a likelihood whose curvature .* LogNormal"):
+        s.built(SNGP(8), optimizer=adam(), likelihood=bnn.likelihoods.LogNormal())
+
+
+def test_a_kernel_of_zeros_has_a_gradient():
+    method = s.built(SNGP(8), optimizer=adam())
+    (kernel,) = method._kernels
+    kernel.assign(0 * kernel.value)
+    for gradient in method.gradients(s.batches().at(0), s.noise_of(0))[1]:
+        assert gradient is None or np.all(np.isfinite(gradient))
+
+
+def test_it_serves_mixed_precision():
+    with bnn.posteriors.points():
+        layers = [bnn.layers.Dense(4, "tanh", dtype="mixed_bfloat16") for _ in range(2)]
+        layers.append(bnn.layers.Dense(2, dtype="mixed_bfloat16"))
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    method = run(s.built(SNGP(8), model=model, optimizer=adam()), 2)
+    method.finish(s.batches())
+    outputs = method.predict(s.data()[0], 2, seed=0)
+    assert outputs.dtype == tf.float32
+    assert np.all(np.isfinite(outputs))

@@ -7,6 +7,7 @@ import samplers as s
 import tensorflow as tf
 
 import bnn
+from bnn.compat import decays_weight
 from bnn.diagnostics import check_method
 from bnn.methods import VBLL
 from bnn.posteriors import Point
@@ -106,3 +107,40 @@ def test_models_that_it_refuses(layers, message):
 def test_an_unusable_scale_is_refused():
     with pytest.raises(ValueError, match=r"initial_scale must be positive, got 0\.0"):
         VBLL(initial_scale=0.0)
+
+
+def test_operations_behind_the_last_layer_are_refused():
+    """They are no layers of the model, and the moments would lack them."""
+    inputs = keras.Input((3,))
+    with bnn.posteriors.points():
+        model = keras.Model(inputs, keras.ops.tanh(bnn.layers.Dense(2)(inputs)))
+    with pytest.raises(ValueError, match=r"outputs are those of its last layer 'dense.*', but"):
+        s.built(VBLL(), model=model, optimizer="sgd")
+
+
+@pytest.mark.parametrize("kind", [dict, list, "one"])
+def test_inputs_of_every_structure_are_taken(kind):
+    """Without Keras's warning of another structure."""
+    inputs, x = keras.Input((3,), name="a"), s.data()[0][:2]
+    given = {dict: {"a": inputs}, list: [inputs], "one": inputs}[kind]
+    with bnn.posteriors.points():
+        model = keras.Model(given, bnn.layers.Dense(2)(inputs))
+    method = s.built(VBLL(), model=model, optimizer="sgd")
+    mean, _ = method.moments({dict: {"a": x}, list: [x], "one": x}[kind])
+    assert mean.shape == (2, 2)
+
+
+def test_weight_decay_leaves_the_spread_alone():
+    method = s.built(VBLL(), optimizer=keras.optimizers.AdamW(0.01, weight_decay=0.1))
+    optimizer = method.problem.optimizer
+    assert not decays_weight(optimizer, method._log_diagonal)
+    assert not decays_weight(optimizer, method._lower)
+    assert decays_weight(optimizer, method.weights.variables[0])
+
+
+def test_it_serves_mixed_precision():
+    with bnn.posteriors.points():
+        layers = [bnn.layers.Dense(n, dtype="mixed_bfloat16") for n in (4, 2)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    method = s.built(VBLL(), model=model, optimizer="sgd")
+    assert np.isfinite(method.loss(s.batches().at(0), s.noise_of(0)).loss)

@@ -6,6 +6,7 @@ import gin
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bnn
 from bnn import models
@@ -212,6 +213,20 @@ def test_padding_changes_nothing(name):
     table[1:] *= -3.0
     model.layers[1].embeddings.posterior.initialise(table)
     assert np.abs(model(ids) - before).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", ["lstm_classifier", "transformer_classifier"])
+def test_an_example_of_padding_alone_has_finite_outputs_and_gradients(name):
+    """An empty text, whose mean over no tokens would be 0/0."""
+    row = ROWS[name]
+    model, ids = row.model(), row.inputs()
+    ids[0] = 0
+    with tf.GradientTape() as tape:
+        outputs = model(ids)
+        loss = tf.reduce_sum(tf.square(outputs))
+    assert np.isfinite(outputs).all()
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients if g is not None)
 
 
 @pytest.mark.parametrize(

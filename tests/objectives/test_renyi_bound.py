@@ -88,7 +88,7 @@ def test_its_ends_are_the_other_bounds():
 def test_a_run_can_use_it_and_others_are_refused():
     method = VariationalInference(Reparameterization(), RenyiBound(alpha=0.25))
     assert method.describe()["objective"] == "RenyiBound"
-    for alpha in (0.0, 1):
+    for alpha in (0.0, 1, np.inf):
         with pytest.raises(ValueError, match="alpha must be positive and not 1, got"):
             RenyiBound(alpha=alpha)
     problem = one_weight()

@@ -238,6 +238,19 @@ def _without_site(at):
     return kept
 
 
+def test_members_of_a_wide_trained_layer_are_near_its_weights(rng):
+    """Factors whose mean is near 0 made single weights hundreds of times as large as trained."""
+    keras.utils.set_random_seed(1)
+    posterior = q.BatchEnsemble()
+    posterior.build(keras.layers.Layer(), "kernel", (300, 200), "zeros")
+    trained = rng.normal(size=(300, 200))
+    posterior.initialise(trained)
+    np.testing.assert_allclose(posterior.mean, trained, rtol=1e-4, atol=1e-6)
+    away = posterior.members() - trained
+    assert 0.1 < np.sqrt(np.mean(np.square(away))) < 1.0
+    assert np.abs(away).max() < 10 * np.abs(trained).max()
+
+
 def test_kl_of_members_is_the_mean_of_points():
     posterior, prior = build("BatchEnsemble"), priors.Laplace(0.1, 0.6)
     each = [-np.sum(prior.log_prob(member)) for member in posterior.members()]

@@ -66,6 +66,23 @@ def test_a_convolution_is_saved_with_it(tmp_path):
     }
 
 
+def test_features_and_heads_of_attention_are_no_places():
+    """Its kernels have three axes, `[width, heads, size]`, of which none is space."""
+    prior = priors.CorrelatedConvolution(0.7, 2.0)
+    layer = bnn.layers.MultiHeadAttention(2, 3, kernel_prior=prior)
+    inputs = keras.Input((4, 5))
+    kernels = {
+        site.posterior.shape: site.prior
+        for name, site in bnn.sites(keras.Model(inputs, layer(inputs, inputs))).items()
+        if name.endswith("kernel")
+    }
+    assert set(kernels) == {(5, 2, 3), (2, 3, 5)}
+    for shape, found in kernels.items():
+        w = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        exact = scipy.stats.norm.logpdf(w, scale=0.7).sum()
+        assert float(found.log_prob(tf.constant(w))) == pytest.approx(exact, rel=1e-5)
+
+
 def test_before_its_layer_is_built():
     with pytest.raises(ValueError, match="CorrelatedConvolution knows no shape yet: build its"):
         priors.CorrelatedConvolution().log_prob(tf.ones((2, 2, 1, 1)))

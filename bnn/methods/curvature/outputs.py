@@ -31,12 +31,12 @@ def output_factor(likelihood: Likelihood, outputs: tf.Tensor) -> tf.Tensor:
     return _FACTORS[served(likelihood)](likelihood, outputs)
 
 
-def served(likelihood: Likelihood) -> type:
+def served(likelihood: Likelihood, method: str = "Laplace") -> type:
     """The likelihood's class, where there is a formula for it; ValueError elsewhere."""
     if type(likelihood) not in _FACTORS:
         names = ", ".join(sorted(kind.__name__ for kind in _FACTORS))
         raise ValueError(
-            f"Laplace needs a likelihood whose curvature in the outputs is known and positive, "
+            f"{method} needs a likelihood whose curvature in the outputs is known and positive, "
             f"got {type(likelihood).__name__}; there are formulas for {names}. For others take "
             "another method, such as MAP or VariationalInference."
         )
