@@ -48,11 +48,15 @@ def _linear(kernel: Any, bias: Any, given: Units) -> Units:
 
 def _by_means(operator: Any, means: tf.Tensor, given: Units) -> Units:
     """A linear map with known weights; what comes in counts as independent."""
-    variance = None if given.variance is None else operator(given.variance, tf.square(means))
-    path = None if given.path is None else along(operator, given.path, means)
-    return Units(
-        operator(given.mean, means), variance, None, path, variance if path is not None else None
-    )
+    squares = tf.square(means)
+    variance = None if given.variance is None else operator(given.variance, squares)
+    path = carried = None
+    if given.path is not None:
+        path = along(operator, given.path, means)
+        # Of a map without sources, or between two kernels of one layer, it is not all of it.
+        whole = given.carried is given.variance
+        carried = variance if whole else operator(given.carried, squares)
+    return Units(operator(given.mean, means), variance, None, path, carried)
 
 
 def _keras_affine(layer: Any, given: Units) -> Units:
@@ -229,15 +233,18 @@ def fault_of(layer: Any) -> str:
     if getattr(layer, "padding", "valid") != "valid" and type(layer) in (*_AVERAGE, *_MAXIMUM):
         return f"{'max' if type(layer) in _MAXIMUM else 'average'} pooling with padding"
     if type(layer) in _MAXIMUM and _window_size(layer) > _MOST_OF_A_WINDOW:
-        return f"the largest of more than {_MOST_OF_A_WINDOW}"
+        return f"the largest of more than {_MOST_OF_A_WINDOW}, or of a number that is not fixed"
+    if type(layer) in _SUMS and len({tuple(x.shape) for x in layer.input}) > 1:
+        return "branches of different shapes"
     return ""
 
 
-def _window_size(layer: Any) -> int:
+def _window_size(layer: Any) -> float:
     if hasattr(layer, "pool_size"):
         return math.prod(layer.pool_size)
     shape = layer.input.shape
-    return math.prod(shape[1:-1] if layer.data_format == "channels_last" else shape[2:])
+    shape = shape[1:-1] if layer.data_format == "channels_last" else shape[2:]
+    return math.inf if None in shape else math.prod(shape)
 
 
 K, L = keras.layers, layers
@@ -295,6 +302,11 @@ _AFFINE = (
     L.Conv3DTranspose,
 )
 _KERAS_AFFINE = (K.Dense, K.Conv1D, K.Conv2D, K.Conv3D, K.DepthwiseConv1D, K.DepthwiseConv2D)
+_SUMS: dict[type, Rule] = {
+    K.Add: _weighted(lambda n: [1.0] * n),
+    K.Subtract: _weighted(lambda n: [1.0, -1.0]),
+    K.Average: _weighted(lambda n: [1.0 / n] * n),
+}
 # These see an activation that waits; all others what it gives.
 BEFORE_ACTIVATION = frozenset((*_MAXIMUM, *_INACTIVE, K.Flatten, K.Reshape, K.Permute))
 # Units that enter these meet in other units, and may be what those have in common.
@@ -309,8 +321,6 @@ RULES: dict[type, Rule] = {
     **dict.fromkeys(_PLACES, _moved),
     **dict.fromkeys((K.BatchNormalization, K.Rescaling, K.Normalization), _scaled),
     **dict.fromkeys((K.Activation, K.ReLU), _activation),
-    K.Add: _weighted(lambda n: [1.0] * n),
-    K.Subtract: _weighted(lambda n: [1.0, -1.0]),
-    K.Average: _weighted(lambda n: [1.0 / n] * n),
+    **_SUMS,
     K.Concatenate: _joined,
 }
