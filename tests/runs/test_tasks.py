@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import multiprocessing
 
 import keras
 import numpy as np
@@ -171,6 +172,23 @@ def test_the_number_of_reading_workers_is_no_part_of_what_a_run_is(tmp_path, che
     done = run(tmp_path / "run", **arguments(data, L.Categorical()))
     again = dataclasses.replace(data, num_workers=1)
     assert run(tmp_path / "run", **arguments(again, L.Categorical())) == done
+
+
+def test_no_process_reads_on_when_a_run_has_ended_or_was_refused(tmp_path, cheap_runs):
+    pytest.importorskip("grain")
+    weights = np.ones(TRAIN, np.float32)  # which are streamed
+    data = dataset(numbers("labels"), num_classes=3, weights_train=weights, num_workers=1)
+    others = set(multiprocessing.active_children())
+    with pytest.raises(ValueError, match="one logit per class"):
+        run(tmp_path / "refused", **{**arguments(data, L.Categorical()), "model": _one_logit})
+    assert set(multiprocessing.active_children()) <= others
+    done = run(tmp_path / "run", **arguments(data, L.Categorical()))
+    assert set(multiprocessing.active_children()) <= others
+    assert done["num_train"] == TRAIN
+
+
+def _one_logit(shape, outputs):
+    return keras.Sequential([keras.Input(shape), bnn.layers.Dense(outputs - 2)])
 
 
 @pytest.mark.parametrize("method", ["MAP", "VariationalInference"])
