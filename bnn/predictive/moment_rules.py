@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -116,32 +116,50 @@ def _largest(layer: Any, given: Units) -> Units:
         given = applied(given)
     if given.variance is None:
         return given._replace(mean=tf.convert_to_tensor(layer(given.mean)))
-    known = [getattr(layer, n, None) for n in ("pool_size", "strides", "data_format", "keepdims")]
+    shape = _Pool.of(layer)
     said = moments_of_maximum(
         given.mean,
         given.variance,
-        lambda x: _windows(layer, x),
-        (type(layer), str(known)),
+        lambda x: _windows(shape, x),  # kept for other layers alike: it must not hold this one
+        shape,
         chances=given.path is not None,
     )
     path = carried = None
     if given.path is not None and given.carried is not None:
-        path = tf.reduce_sum(said.chances * _windows(layer, given.path), axis=0)
-        before = tf.square(said.chances) * _windows(layer, given.carried)
+        path = tf.reduce_sum(said.chances * _windows(shape, given.path), axis=0)
+        before = tf.square(said.chances) * _windows(shape, given.carried)
         carried = tf.reduce_sum(before, axis=0)
     return Units(said.mean, said.variance, given.waiting, path, carried)
 
 
-def _windows(layer: Any, x: tf.Tensor) -> tf.Tensor:
+class _Pool(NamedTuple):
+    """What tells the windows of one layer from those of another."""
+
+    size: tuple[int, ...] | None  # None: all places
+    strides: tuple[int, ...] | None
+    data_format: str
+    keepdims: bool
+
+    @classmethod
+    def of(cls, layer: Any) -> _Pool:
+        size, strides, keepdims = (
+            getattr(layer, name, None) for name in ("pool_size", "strides", "keepdims")
+        )
+        return cls(
+            size and tuple(size), strides and tuple(strides), layer.data_format, bool(keepdims)
+        )
+
+
+def _windows(pool: _Pool, x: tf.Tensor) -> tf.Tensor:
     """The elements of every window, `[n, B, …]`."""
-    last = layer.data_format == "channels_last"
+    last = pool.data_format == "channels_last"
     axes = range(1, x.shape.rank - 1) if last else range(2, x.shape.rank)
-    if not hasattr(layer, "pool_size"):  # a global one
+    if pool.size is None or pool.strides is None:  # a global one
         flat = tf.transpose(x, [*axes, 0, x.shape.rank - 1 if last else 1])
         flat = tf.reshape(flat, [math.prod(x.shape[a] for a in axes), -1, flat.shape[-1]])
-        return tf.reshape(flat, _kept(layer, flat, len(axes))) if layer.keepdims else flat
+        return tf.reshape(flat, _kept(pool, flat, len(axes))) if pool.keepdims else flat
     parts = [x]
-    for axis, size, stride in zip(axes, layer.pool_size, layer.strides, strict=True):
+    for axis, size, stride in zip(axes, pool.size, pool.strides, strict=True):
         count = (x.shape[axis] - size) // stride + 1
         index = [slice(None)] * axis
         parts = [
@@ -152,10 +170,10 @@ def _windows(layer: Any, x: tf.Tensor) -> tf.Tensor:
     return tf.stack(parts)
 
 
-def _kept(layer: Any, flat: tf.Tensor, rank: int) -> list[int]:
+def _kept(pool: _Pool, flat: tf.Tensor, rank: int) -> list[int]:
     ones = [1] * rank
     ends = [flat.shape[-1]]
-    shape = ones + ends if layer.data_format == "channels_last" else ends + ones
+    shape = ones + ends if pool.data_format == "channels_last" else ends + ones
     return [flat.shape[0], -1, *shape]
 
 

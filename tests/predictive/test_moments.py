@@ -1,5 +1,8 @@
 """Propagated means and variances against 10⁶ networks drawn by NumPy, and against quadrature."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -263,6 +266,19 @@ def test_covariances_against_a_million_networks(rng):
     said, true = propagate_covariance(three, x).covariance[0].numpy(), np.cov(samples.T)
     diagonal = np.diag(propagate(three, x).variance[0])
     assert np.linalg.norm(said - true) < 0.5 * np.linalg.norm(diagonal - true)
+
+
+def test_no_layer_is_kept_when_its_model_has_gone():
+    inputs = keras.Input((4, 4, 1))
+    largest = K.MaxPooling2D(2)
+    units = largest(L.Conv2D(1, 1)(inputs))
+    model = keras.Model(inputs, L.Dense(1)(K.Flatten()(units)))
+    propagate(model, np.zeros((1, 4, 4, 1)))
+    kept = weakref.ref(largest)
+    del inputs, largest, units, model
+    keras.backend.clear_session()
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize(
