@@ -145,7 +145,8 @@ class Run(Mapping[str, Any]):
         if direct:
             said.predict_by(lambda rows: self.method.predict(rows, count, chosen))
         own = not moments and count == self.num_predict_samples and chosen == self.problem.seed
-        if own and options.get("tolerance") is None:
+        others = options.get("antithetic") or options.get("tolerance") is not None
+        if own and not others:
             said.calibration = self.calibration
         return said
 
