@@ -221,3 +221,14 @@ def test_a_weighted_set_trains_another_model(tmp_path, cheap_runs):
         done = run(tmp_path / name, **arguments(one, L.Categorical(), epochs=10, report_every=10.0))
         shares[name] = float(np.mean(np.argmax(done.predict(data.x_test), axis=-1) == 0))
     assert shares["weighted"] > shares["plain"]
+
+
+def test_moments_are_of_posteriors_alone(tmp_path, cheap_runs):
+    """Of an ensemble they would be those of its last member, which is sure of everything."""
+    data, likelihood = of_values(), L.Normal(0.5)
+    ours = run(tmp_path / "ours", **arguments(data, likelihood))
+    assert ours.predictive(data.x_test, method="moments").epistemic.min() > 0
+    method = bnn.methods.DeepEnsemble(num_members=2)
+    ensemble = run(tmp_path / "members", **arguments(data, likelihood, method=method, epochs=2))
+    with pytest.raises(ValueError, match=r"method must not be 'moments' for DeepEnsemble, whose f"):
+        ensemble.predictive(data.x_test, method="moments")
