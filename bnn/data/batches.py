@@ -62,6 +62,9 @@ class Batches(abc.ABC):
         """Steps of one `take` whose examples are not too large to be in memory at once."""
         return 2**31
 
+    def rest(self) -> None:  # noqa: B027  (nothing reads ahead here)
+        """Ends what reads ahead, and its processes, until the next `take`."""
+
     @property
     def resident(self) -> Any:
         """Nest of the tensors that `batch` reads and that stay on the device; () where none."""

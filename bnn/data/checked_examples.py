@@ -38,12 +38,11 @@ class CheckedExamples(Examples):
     def take(self, rows: np.ndarray) -> Example:
         """Returns these examples; ExampleError for a target that cannot be."""
         found = self.examples.take(rows)
-        for (label, values), (_, kind), (_, classes) in zip(
-            nests.leaves("targets", found.targets),
-            nests.leaves("", self._kinds),
-            nests.leaves("", self._classes),
-            strict=True,
-        ):
+        # By name: a source may have its targets in another order than the set.
+        each = nests.mapped(
+            lambda *of: list(of), found.targets, self._kinds, self._classes
+        )  # lists, which are no nests
+        for label, (values, kind, classes) in nests.leaves("targets", each):
             bad = _bad(values, kind, classes)
             if bad is not None and bad.any():
                 of_row = bad.reshape(len(bad), -1).any(axis=1)

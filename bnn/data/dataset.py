@@ -45,8 +45,8 @@ class Dataset:
       input_loc, input_scale: what the loader subtracted from and divided the raw inputs by;
         broadcast to an example, a nest as the inputs; None where inputs were not standardised.
       weights_train, weights_valid, weights_test: float32 `[N]`, how much an example counts; None: 1
-        each. The training weights' sum takes the place of N where a likelihood is weighted; metrics
-        of the test part leave weights aside.
+        each. Against the KL the training part counts as its weights' sum, while losses are still
+        divided by N; metrics of the test part leave weights aside.
       rows_train, rows_valid, rows_test: int64 `[N]`, the examples' numbers in the source, by which
         splits of one table can be recognised; None: the parts one after the other.
       target_kinds: see above.

@@ -79,11 +79,12 @@ def recorded_dataset(described: Mapping[str, Any], num_train: int | None = None)
             preparation=scaling.inputs,
             train_source=RecordedExamples(scaling.name, length, described),
         )
-    except (KeyError, TypeError) as missing:
+    except (LookupError, TypeError, AttributeError, StopIteration) as damage:
+        fault = f"{damage} is missing" if isinstance(damage, KeyError) else "it is damaged"
         raise ValueError(
             f"the record of data set {described.get('name')!r} must hold its shapes and scaling, "
-            f"but {missing} is missing; restore the file, or bring the source's files back."
-        ) from missing
+            f"but {fault}; restore the file, or bring the source's files back."
+        ) from damage
 
 
 def is_recorded(data: Any) -> bool:

@@ -201,6 +201,12 @@ class StreamedBatches(Batches):
             found = self._thread.submit(self._source.examples.take, rows).result()
             yield self.batch(_tensors(found))
 
+    def rest(self) -> None:
+        """Forgets what was read ahead and ends worker processes; the next `take` starts anew."""
+        self._drop()
+        if self._workers is not None:
+            self._workers.close()
+
     def close(self) -> None:
         """Ends the thread and the worker processes."""
         self._thread.shutdown(wait=True, cancel_futures=True)

@@ -17,8 +17,26 @@ def require_no_draws(functions: Any, tolerance: Any, antithetic: bool) -> None:
         )
 
 
-def paired(functions: Functions, num_samples: int) -> Functions:
+def chosen(
+    functions: Functions | None, num_samples: int, most: Any, seed: Any, antithetic: bool
+) -> Functions:
+    """What is sampled: `num_samples` functions, or at most `most` with a tolerance."""
+    if functions is None:
+        functions = Draws(num_samples if most is None else _capped(most, num_samples), seed)
+    if antithetic:
+        functions = _paired(functions, num_samples)
+    if most is not None:
+        _require_whole(functions, num_samples)
+    return functions
+
+
+def _paired(functions: Functions, num_samples: int) -> Functions:
     """The same draws in antithetic pairs; ValueError for other functions, or an odd number."""
+    if isinstance(functions, Draws) and functions.num_samples % 2 and num_samples % 2 == 0:
+        raise ValueError(
+            f"max_samples must be even for antithetic pairs, got {functions.num_samples}; use "
+            f"{functions.num_samples + 1}, or antithetic=False."
+        )
     if not isinstance(functions, Draws) or num_samples % 2:
         raise ValueError(
             "antithetic pairs are of draws of the posterior, with an even num_samples, got "
@@ -27,7 +45,16 @@ def paired(functions: Functions, num_samples: int) -> Functions:
     return Draws(functions.num_samples, functions.arguments, antithetic=True)
 
 
-def capped(max_samples: Any, num_samples: int) -> int:
+def _require_whole(functions: Functions, num_samples: int) -> None:
+    """ValueError where a tolerance would look at a part of samples that depend on each other."""
+    if num_samples % functions.coupled:
+        raise ValueError(
+            f"num_samples must be a multiple of {functions.coupled} with a tolerance: so many "
+            f"functions depend on each other; got {num_samples}."
+        )
+
+
+def _capped(max_samples: Any, num_samples: int) -> int:
     """The cap; ValueError where it is below the samples that every input gets."""
     if check_num_samples(max_samples, "max_samples") < num_samples:
         raise ValueError(

@@ -83,7 +83,9 @@ def _write_lite(network: keras.Model, path: Path, module: tf.Module) -> None:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], module)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(converter.convert())
+        temporary.unlink(missing_ok=True)  # of a process that had this number and was killed
+        with temporary.open("xb") as file:  # which follows no link
+            file.write(converter.convert())
         temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -48,11 +48,15 @@ def _linear(kernel: Any, bias: Any, given: Units) -> Units:
 
 def _by_means(operator: Any, means: tf.Tensor, given: Units) -> Units:
     """A linear map with known weights; what comes in counts as independent."""
-    variance = None if given.variance is None else operator(given.variance, tf.square(means))
-    path = None if given.path is None else along(operator, given.path, means)
-    return Units(
-        operator(given.mean, means), variance, None, path, variance if path is not None else None
-    )
+    squares = tf.square(means)
+    variance = None if given.variance is None else operator(given.variance, squares)
+    path = carried = None
+    if given.path is not None:
+        path = along(operator, given.path, means)
+        # Of a map without sources, or between two kernels of one layer, it is not all of it.
+        whole = given.carried is given.variance
+        carried = variance if whole else operator(given.carried, squares)
+    return Units(operator(given.mean, means), variance, None, path, carried)
 
 
 def _keras_affine(layer: Any, given: Units) -> Units:
@@ -112,32 +116,50 @@ def _largest(layer: Any, given: Units) -> Units:
         given = applied(given)
     if given.variance is None:
         return given._replace(mean=tf.convert_to_tensor(layer(given.mean)))
-    known = [getattr(layer, n, None) for n in ("pool_size", "strides", "data_format", "keepdims")]
+    shape = _Pool.of(layer)
     said = moments_of_maximum(
         given.mean,
         given.variance,
-        lambda x: _windows(layer, x),
-        (type(layer), str(known)),
+        lambda x: _windows(shape, x),  # kept for other layers alike: it must not hold this one
+        shape,
         chances=given.path is not None,
     )
     path = carried = None
     if given.path is not None and given.carried is not None:
-        path = tf.reduce_sum(said.chances * _windows(layer, given.path), axis=0)
-        before = tf.square(said.chances) * _windows(layer, given.carried)
+        path = tf.reduce_sum(said.chances * _windows(shape, given.path), axis=0)
+        before = tf.square(said.chances) * _windows(shape, given.carried)
         carried = tf.reduce_sum(before, axis=0)
     return Units(said.mean, said.variance, given.waiting, path, carried)
 
 
-def _windows(layer: Any, x: tf.Tensor) -> tf.Tensor:
+class _Pool(NamedTuple):
+    """What tells the windows of one layer from those of another."""
+
+    size: tuple[int, ...] | None  # None: all places
+    strides: tuple[int, ...] | None
+    data_format: str
+    keepdims: bool
+
+    @classmethod
+    def of(cls, layer: Any) -> _Pool:
+        size, strides, keepdims = (
+            getattr(layer, name, None) for name in ("pool_size", "strides", "keepdims")
+        )
+        return cls(
+            size and tuple(size), strides and tuple(strides), layer.data_format, bool(keepdims)
+        )
+
+
+def _windows(pool: _Pool, x: tf.Tensor) -> tf.Tensor:
     """The elements of every window, `[n, B, …]`."""
-    last = layer.data_format == "channels_last"
+    last = pool.data_format == "channels_last"
     axes = range(1, x.shape.rank - 1) if last else range(2, x.shape.rank)
-    if not hasattr(layer, "pool_size"):  # a global one
+    if pool.size is None or pool.strides is None:  # a global one
         flat = tf.transpose(x, [*axes, 0, x.shape.rank - 1 if last else 1])
         flat = tf.reshape(flat, [math.prod(x.shape[a] for a in axes), -1, flat.shape[-1]])
-        return tf.reshape(flat, _kept(layer, flat, len(axes))) if layer.keepdims else flat
+        return tf.reshape(flat, _kept(pool, flat, len(axes))) if pool.keepdims else flat
     parts = [x]
-    for axis, size, stride in zip(axes, layer.pool_size, layer.strides, strict=True):
+    for axis, size, stride in zip(axes, pool.size, pool.strides, strict=True):
         count = (x.shape[axis] - size) // stride + 1
         index = [slice(None)] * axis
         parts = [
@@ -148,10 +170,10 @@ def _windows(layer: Any, x: tf.Tensor) -> tf.Tensor:
     return tf.stack(parts)
 
 
-def _kept(layer: Any, flat: tf.Tensor, rank: int) -> list[int]:
+def _kept(pool: _Pool, flat: tf.Tensor, rank: int) -> list[int]:
     ones = [1] * rank
     ends = [flat.shape[-1]]
-    shape = ones + ends if layer.data_format == "channels_last" else ends + ones
+    shape = ones + ends if pool.data_format == "channels_last" else ends + ones
     return [flat.shape[0], -1, *shape]
 
 
@@ -229,15 +251,18 @@ def fault_of(layer: Any) -> str:
     if getattr(layer, "padding", "valid") != "valid" and type(layer) in (*_AVERAGE, *_MAXIMUM):
         return f"{'max' if type(layer) in _MAXIMUM else 'average'} pooling with padding"
     if type(layer) in _MAXIMUM and _window_size(layer) > _MOST_OF_A_WINDOW:
-        return f"the largest of more than {_MOST_OF_A_WINDOW}"
+        return f"the largest of more than {_MOST_OF_A_WINDOW}, or of a number that is not fixed"
+    if type(layer) in _SUMS and len({tuple(x.shape) for x in layer.input}) > 1:
+        return "branches of different shapes"
     return ""
 
 
-def _window_size(layer: Any) -> int:
+def _window_size(layer: Any) -> float:
     if hasattr(layer, "pool_size"):
         return math.prod(layer.pool_size)
     shape = layer.input.shape
-    return math.prod(shape[1:-1] if layer.data_format == "channels_last" else shape[2:])
+    shape = shape[1:-1] if layer.data_format == "channels_last" else shape[2:]
+    return math.inf if None in shape else math.prod(shape)
 
 
 K, L = keras.layers, layers
@@ -295,6 +320,11 @@ _AFFINE = (
     L.Conv3DTranspose,
 )
 _KERAS_AFFINE = (K.Dense, K.Conv1D, K.Conv2D, K.Conv3D, K.DepthwiseConv1D, K.DepthwiseConv2D)
+_SUMS: dict[type, Rule] = {
+    K.Add: _weighted(lambda n: [1.0] * n),
+    K.Subtract: _weighted(lambda n: [1.0, -1.0]),
+    K.Average: _weighted(lambda n: [1.0 / n] * n),
+}
 # These see an activation that waits; all others what it gives.
 BEFORE_ACTIVATION = frozenset((*_MAXIMUM, *_INACTIVE, K.Flatten, K.Reshape, K.Permute))
 # Units that enter these meet in other units, and may be what those have in common.
@@ -309,8 +339,6 @@ RULES: dict[type, Rule] = {
     **dict.fromkeys(_PLACES, _moved),
     **dict.fromkeys((K.BatchNormalization, K.Rescaling, K.Normalization), _scaled),
     **dict.fromkeys((K.Activation, K.ReLU), _activation),
-    K.Add: _weighted(lambda n: [1.0] * n),
-    K.Subtract: _weighted(lambda n: [1.0, -1.0]),
-    K.Average: _weighted(lambda n: [1.0 / n] * n),
+    **_SUMS,
     K.Concatenate: _joined,
 }

@@ -11,12 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
-from bnn.prediction import Draws, Functions, fixed_batch, predict_blocks
+from bnn.prediction import Functions, fixed_batch, predict_blocks
 from bnn.prediction.functions import check_num_samples
 from bnn.prediction.inputs import row_blocks
 from bnn.predictive import standard_errors
 from bnn.predictive.calibration import Calibration
-from bnn.predictive.checks import capped, paired, require_no_draws
+from bnn.predictive.checks import chosen, require_no_draws
 from bnn.predictive.conversions import as_arviz, as_dataframe
 from bnn.predictive.display import as_table, as_text
 from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
@@ -88,10 +88,8 @@ def predictive(
     until = None
     if tolerance is not None:
         until = Tolerance(tolerance, tolerance_over, check_num_samples(num_samples))
-    if functions is None:
-        functions = Draws(num_samples if until is None else capped(max_samples, num_samples), seed)
-    if antithetic:
-        functions = paired(functions, num_samples)
+    most = None if until is None else max_samples
+    functions = chosen(functions, num_samples, most, seed, antithetic)
     said = Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
     if method == "moments":
         points = normal_points(num_samples, tuple(model.outputs[0].shape[1:]), seed)

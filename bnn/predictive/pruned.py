@@ -33,7 +33,7 @@ class PrunedDraws(Functions):
       kept: of every replaced variable the places of its kept elements and their values.
 
     Raises:
-      ValueError: a share out of range, or no such site.
+      ValueError: a share out of range or of all weights, or no such site.
     """
 
     def __init__(self, model: keras.Model, share: float) -> None:
@@ -46,7 +46,13 @@ class PrunedDraws(Functions):
             )
         ratios = [np.abs(q.mean) / np.asarray(q.scale) for q in self._posteriors]
         order = np.sort(np.concatenate([r.ravel() for r in ratios]))
-        limit = order[round(share * len(order))]
+        removed = round(share * len(order))
+        if removed == len(order):
+            raise ValueError(
+                f"prune must leave at least one of the {removed} weights, got {share}; choose a "
+                "smaller share."
+            )
+        limit = order[removed]
         self.replaced: list[keras.Variable] = []
         self.kept: list[tuple[tf.Variable, tf.Variable]] = []
         self._fills: list[float] = []

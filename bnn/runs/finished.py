@@ -132,6 +132,11 @@ class Run(Mapping[str, Any]):
                 f"tolerance and method must be left out for {type(self.method).__name__}, which "
                 "does not predict by functions that more could be drawn of; give num_samples."
             )
+        if moments and type(self.method).functions is not Method.functions:
+            raise ValueError(
+                f"method must not be 'moments' for {type(self.method).__name__}, whose functions "
+                "are not draws of the layers' posteriors, which moments read; leave it out."
+            )
         functions = None if moments else self.method.functions(most, chosen)
         said = predictive(
             self.model,
@@ -145,7 +150,8 @@ class Run(Mapping[str, Any]):
         if direct:
             said.predict_by(lambda rows: self.method.predict(rows, count, chosen))
         own = not moments and count == self.num_predict_samples and chosen == self.problem.seed
-        if own and options.get("tolerance") is None:
+        others = options.get("antithetic") or options.get("tolerance") is not None
+        if own and not others:
             said.calibration = self.calibration
         return said
 

@@ -6,8 +6,9 @@ by block, and `manifest.json`, which is written last: without it the arrays are 
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bnn.training import write_json
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
+_ARRAYS = ("log_probs.npy", "loc.npy", "scale.npy")
 # Of all samples of a test part: 32 samples of the ten classes of 800,000 examples in float32.
 MOST_BYTES = 2**30
 
@@ -28,15 +30,18 @@ class PredictionParts:
     Plain writes rather than a memory map, whose pages would count as the process's memory.
 
     Args:
-      folder: of the arrays; an older one is deleted.
+      folder: of the arrays; older ones are deleted, and nothing else that is there.
       most_bytes: more samples than this are not kept at all.
+
+    Raises:
+      ValueError: the folder is a link or a file, or has a manifest of something else.
     """
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self.folder, self._most = folder, most_bytes
         self._arrays: dict[str, tuple[tuple[int, ...], int]] = {}  # shape, offset of the values
         self._begun = False
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
 
     def add(self, first: int, number: int, samples: Mapping[str, np.ndarray]) -> None:
         """Writes a block.
@@ -68,13 +73,43 @@ class PredictionParts:
         shapes = {name: (len(a), number, *a.shape[2:]) for name, a in samples.items()}
         if sum(4 * int(np.prod(shape)) for shape in shapes.values()) > self._most:
             return
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         for name, shape in shapes.items():
-            with (self.folder / f"{name}.npy").open("wb") as file:
+            with open(os.open(self.folder / f"{name}.npy", flags, 0o666), "wb") as file:
                 header = {"descr": "<f4", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
                 self._arrays[name] = shape, file.tell()
                 file.truncate(file.tell() + 4 * int(np.prod(shape)))
+
+
+def _clear(folder: Path) -> None:
+    """Takes away what an earlier evaluation has left."""
+    manifest = folder / MANIFEST
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        fault = "is a link or a file"
+    elif os.path.lexists(manifest) and not _is_own(manifest):
+        fault = f"has a {MANIFEST} of something else"
+    else:
+        for name in (MANIFEST, *_ARRAYS):  # without the first the others are not complete
+            (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is none, or what others have put there
+            folder.rmdir()
+        return
+    raise ValueError(
+        f"{folder} must be a folder of the run's own, but {fault}; move it away and start the "
+        "command again."
+    )
+
+
+def _is_own(manifest: Path) -> bool:
+    try:
+        about = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (
+        not manifest.is_symlink() and isinstance(about, dict) and {"format", "arrays"} <= {*about}
+    )
 
 
 def load_parts(folder: str | Path) -> dict[str, np.ndarray]:

@@ -70,6 +70,11 @@ class Session:
             given["share"] = workers.index, workers.count
         return self.data.batches(**given)
 
+    def rest(self) -> None:
+        """Ends what reads training examples ahead, where something does."""
+        if "batches" in self.__dict__:  # else nobody has asked for them yet
+            self.batches.rest()
+
     def training_steps(self) -> TrainingSteps:
         """The compiled steps, on one device or on all replicas."""
         problem = self.problem

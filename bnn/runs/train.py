@@ -27,11 +27,11 @@ def train(session: Session, trackers: Tracker) -> Run:
     A run that has ended with another `num_predict_samples` is evaluated again, and not trained.
     """
     folder, workers = session.folder, session.strategy.workers
-    if not os.path.exists(folder.config):  # which is False, too, of a name that cannot be
-        rehearse(session)
     finished: dict[str, Any] | None = None
     refused: Exception | None = None
     try:
+        if not os.path.exists(folder.config):  # which is False, too, of a name that cannot be
+            rehearse(session)
         if workers.is_chief:
             try:
                 folder.open(session.identity)
@@ -55,6 +55,7 @@ def train(session: Session, trackers: Tracker) -> Run:
         return _train(session, trackers)
     finally:
         folder.close()
+        session.rest()
 
 
 def _evaluated_otherwise(session: Session, finished: dict[str, Any]) -> bool:

@@ -47,9 +47,10 @@ def meet(addresses: Sequence[str], index: int, seconds: float) -> None:
     """
     if not seconds or len(addresses) == 1:
         return
-    port = int(addresses[index].rpartition(":")[2])
+    host, _, port = addresses[index].rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
-        server = socket.create_server(("", port))
+        server = socket.create_server(("", int(port)), family=family)
     except OSError as error:
         raise ValueError(
             f"worker {index} of TF_CONFIG must listen at port {port} of this machine, but cannot "

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bnn.data import ExampleError, streamed_dataset
+from bnn.data import ArrayExamples, ExampleError, streamed_dataset
+from bnn.data.checked_examples import CheckedExamples
 from tests.runs.task_cases import several
 
 COUNT = 20
@@ -78,3 +79,13 @@ def test_an_empty_part_is_named():
             ValueError, match="toy: a source must hold an example, got an empty one"
         ):
             streamed_dataset("toy", train, test, num_classes=3)
+
+
+def test_targets_are_known_by_their_names_in_whatever_order():
+    kinds, classes = {"a": "labels", "b": "counts"}, {"a": 2, "b": None}
+    right = {"b": np.array([7.0, 0.0], np.float32), "a": np.array([0, 1], np.int32)}
+    wrong = {"b": np.array([0.5, 0.0], np.float32), "a": np.array([0, 1], np.int32)}
+    x, rows = np.zeros((2, 1), np.float32), np.arange(2)
+    CheckedExamples(ArrayExamples("toy", x, right), kinds, classes).take(rows)
+    with pytest.raises(ExampleError, match=r"targets\['b'\]: counts must be whole.* got 0\.5 in r"):
+        CheckedExamples(ArrayExamples("toy", x, wrong), kinds, classes).take(rows)

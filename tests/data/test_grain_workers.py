@@ -1,5 +1,6 @@
 """Worker processes; each test starts its own, which takes some seconds."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -59,6 +60,18 @@ def test_rows_are_read_in_other_processes_and_a_bad_one_is_named():
     with pytest.raises(ExampleError, match=r"row 17 \(file part-1\) cannot be decoded: cut off"):
         broken.take(0, 5)
     broken.close()
+
+
+def test_who_rests_reads_on_when_asked():
+    for workers in (0, 1):
+        stream = StreamedBatches(ItemExamples("toy", Slow()), 8, 0, num_workers=workers)
+        others = set(multiprocessing.active_children())
+        stream.take(0, 2)
+        stream.rest()
+        stream.rest()
+        assert set(multiprocessing.active_children()) <= others
+        assert stream.take(2, 1)["targets"].shape == (1, 8)
+        stream.close()
 
 
 def _take_all(stream: StreamedBatches) -> None:

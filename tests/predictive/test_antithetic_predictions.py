@@ -74,5 +74,12 @@ def test_refusals_of_pairs(rng):
         ValueError, match=r"antithetic pairs are of draws of the posterior, with an"
     ):
         bnn.predictive(model, Normal(0.5), x, 3, antithetic=True)
+    for options, words in (
+        ({"antithetic": True, "max_samples": 33}, r"max_samples must be even for antithetic pairs"),
+        ({"functions": Draws(8, antithetic=True)}, r"num_samples must be a multiple of 2 with a t"),
+    ):
+        count = 4 if "antithetic" in options else 3
+        with pytest.raises(ValueError, match=words):
+            bnn.predictive(model, Normal(0.5), x, count, tolerance=0.1, **options)
     with pytest.raises(ValueError, match=r"functions and tolerance must be None, and antithetic F"):
         bnn.predictive(model, Categorical(), x, 4, antithetic=True, method="moments")

@@ -13,6 +13,7 @@ import tensorflow as tf
 import bnn
 from bnn.likelihoods import Categorical, Normal
 from bnn.predictive import propagate
+from bnn.predictive.pruned import PrunedDraws
 
 ALONE = """
 import sys
@@ -163,6 +164,12 @@ def test_a_pruned_export_is_small(tmp_path, rng):
     for share in (1.0, -0.5):
         with pytest.raises(ValueError, match=r"prune must be a share in \(0, 1\) of the weights"):
             bnn.export(model, tmp_path / "other", Categorical(), prune=share)
+
+
+def test_a_share_of_all_weights_is_refused():
+    model = keras.Sequential([keras.Input((2,)), bnn.layers.Dense(3)])
+    with pytest.raises(ValueError, match=r"leave at least one of the 9 weights, got 0\.99; choose"):
+        PrunedDraws(model, 0.99)
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """Propagated means and variances against 10⁶ networks drawn by NumPy, and against quadrature."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -265,6 +268,40 @@ def test_covariances_against_a_million_networks(rng):
     assert np.linalg.norm(said - true) < 0.5 * np.linalg.norm(diagonal - true)
 
 
+def test_no_layer_is_kept_when_its_model_has_gone():
+    inputs = keras.Input((4, 4, 1))
+    largest = K.MaxPooling2D(2)
+    units = largest(L.Conv2D(1, 1)(inputs))
+    model = keras.Model(inputs, L.Dense(1)(K.Flatten()(units)))
+    propagate(model, np.zeros((1, 4, 4, 1)))
+    kept = weakref.ref(largest)
+    del inputs, largest, units, model
+    keras.backend.clear_session()
+    gc.collect()
+    assert kept() is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "network"),
+    [
+        ((3, 3, 1), lambda: [L.Conv2D(2, 2), L.SeparableConv2D(2, 2)]),
+        ((2,), lambda: [L.Dense(2), L.Dense(121), K.Reshape((11, 11, 1)), L.Conv2D(2, 11)]),
+    ],
+    ids=["between two kernels", "in a large map"],
+)
+def test_variance_that_is_no_source_is_not_lost(shape, network, rng):
+    """The second kernel alone is random, so that the diagonal of the covariance is exact."""
+    model = widened(keras.Sequential([keras.Input(shape), *network(), K.Flatten()]), rng)
+    posteriors = [site.posterior for site in bnn.sites(model).values()]
+    second = [q for q in posteriors if len(q.shape) > 1][1]
+    for q in posteriors:
+        if q is not second:
+            q.initialise(q.mean, np.full(q.shape, 1e-6, np.float32))
+    x = rng.normal(size=(2, *shape)).astype(np.float32)
+    own = np.einsum("bii->bi", propagate_covariance(model, x).covariance)
+    np.testing.assert_allclose(own, propagate(model, x).variance, rtol=1e-3)
+
+
 def covariance_scores(model, x):
     """In standard errors of 10⁶ samples' covariances."""
     samples = bnn.predict(model, x, DRAWS, seed=1, jit_compile=True).numpy()[:, 0]
@@ -376,3 +413,12 @@ def test_what_moments_cannot_pass_is_named(rng):
         bnn.predictive(dense, Normal(), np.zeros((1, 3)), method="laplace")
     with pytest.raises(ValueError, match=r"functions and tolerance must be None, and antithetic"):
         bnn.predictive(dense, Normal(), np.zeros((1, 3)), method="moments", tolerance=0.1)
+    sums = K.Add(name="wider")([L.Dense(3)(inputs), L.Dense(1)(inputs)])
+    steps = keras.Input((None, 3))
+    most = K.GlobalMaxPooling1D(name="ever")(L.Dense(2)(steps))
+    for given, end, words in (
+        (inputs, sums, r"wider \(branches of different shapes\)"),
+        (steps, most, r"ever \(the largest of more than 64, or of a number that is not fixed\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            propagate(keras.Model(given, L.Dense(1)(end)), np.zeros((1, 2, 3)))

@@ -68,7 +68,12 @@ def test_it_is_restored_with_the_run(finished, clean_gin):
         "num_examples": run.data.num_valid,
     }
     # another prediction is not what it was made of
-    for options in ({"num_samples": 5}, {"seed": 7}, {"tolerance": 0.5}):
+    for options in (
+        {"num_samples": 5},
+        {"seed": 7},
+        {"tolerance": 0.5},
+        {"antithetic": True},
+    ):
         assert run.predictive(x[:4], **options).calibration is None
     with pytest.raises(ValueError, match=r"inputs and targets must both be given, or neither"):
         run.calibrate(LAC(), inputs=x)

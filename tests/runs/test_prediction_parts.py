@@ -37,6 +37,32 @@ def test_more_than_the_most_is_not_kept(tmp_path):
     assert not (tmp_path / "test").exists()
 
 
+def test_what_others_have_put_there_stays(tmp_path):
+    folder, foreign = tmp_path / "test", tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    foreign.mkdir()
+    for name in ("loc.npy", "manifest.json"):
+        (foreign / name).write_text("theirs")
+    (folder / "loc.npy").symlink_to(foreign / "loc.npy")
+    parts = PredictionParts(folder)
+    parts.add(0, 2, {"loc": np.zeros((3, 2, 1))})
+    parts.finish()
+    assert load_parts(folder)["loc"].shape == (3, 2, 1)
+    PredictionParts(folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    (tmp_path / "link").symlink_to(foreign)
+    (tmp_path / "file").touch()
+    for name, words in (
+        ("link", "is a link or a file; move it away"),
+        ("file", "is a link or a file; move it away"),
+        ("elsewhere", r"has a manifest\.json of something else; move it away"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            PredictionParts(tmp_path / name)
+    assert {path.read_text() for path in foreign.iterdir()} == {"theirs"}
+
+
 def test_a_run_leaves_its_samples(tmp_path, monkeypatch, cheap_runs):
     monkeypatch.setattr(blocks, "_KEPT", 0)
     monkeypatch.setattr(blocks, "_BLOCK", 4 * 3 * 4 * 3)  # three examples of three samples

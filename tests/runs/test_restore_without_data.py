@@ -172,3 +172,7 @@ def test_a_damaged_record_is_named():
         ValueError, match=r"'toy' must hold its shapes and scaling, but 'y_train' is"
     ):
         recorded_dataset(described)
+    described = fingerprint(of_values())
+    for wrong in ("text", {}, 5, {**described["x_train"], "shape": []}):
+        with pytest.raises(ValueError, match=r"shapes and scaling, but it is damaged"):
+            recorded_dataset({**described, "x_train": wrong})

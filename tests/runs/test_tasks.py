@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import multiprocessing
 
 import keras
 import numpy as np
@@ -173,6 +174,23 @@ def test_the_number_of_reading_workers_is_no_part_of_what_a_run_is(tmp_path, che
     assert run(tmp_path / "run", **arguments(again, L.Categorical())) == done
 
 
+def test_no_process_reads_on_when_a_run_has_ended_or_was_refused(tmp_path, cheap_runs):
+    pytest.importorskip("grain")
+    weights = np.ones(TRAIN, np.float32)  # which are streamed
+    data = dataset(numbers("labels"), num_classes=3, weights_train=weights, num_workers=1)
+    others = set(multiprocessing.active_children())
+    with pytest.raises(ValueError, match="one logit per class"):
+        run(tmp_path / "refused", **{**arguments(data, L.Categorical()), "model": _one_logit})
+    assert set(multiprocessing.active_children()) <= others
+    done = run(tmp_path / "run", **arguments(data, L.Categorical()))
+    assert set(multiprocessing.active_children()) <= others
+    assert done["num_train"] == TRAIN
+
+
+def _one_logit(shape, outputs):
+    return keras.Sequential([keras.Input(shape), bnn.layers.Dense(outputs - 2)])
+
+
 @pytest.mark.parametrize("method", ["MAP", "VariationalInference"])
 def test_weights_of_examples_reach_the_objective(method):
     """−(1/B) Σ w_b log p_b, by hand."""
@@ -203,3 +221,14 @@ def test_a_weighted_set_trains_another_model(tmp_path, cheap_runs):
         done = run(tmp_path / name, **arguments(one, L.Categorical(), epochs=10, report_every=10.0))
         shares[name] = float(np.mean(np.argmax(done.predict(data.x_test), axis=-1) == 0))
     assert shares["weighted"] > shares["plain"]
+
+
+def test_moments_are_of_posteriors_alone(tmp_path, cheap_runs):
+    """Of an ensemble they would be those of its last member, which is sure of everything."""
+    data, likelihood = of_values(), L.Normal(0.5)
+    ours = run(tmp_path / "ours", **arguments(data, likelihood))
+    assert ours.predictive(data.x_test, method="moments").epistemic.min() > 0
+    method = bnn.methods.DeepEnsemble(num_members=2)
+    ensemble = run(tmp_path / "members", **arguments(data, likelihood, method=method, epochs=2))
+    with pytest.raises(ValueError, match=r"method must not be 'moments' for DeepEnsemble, whose f"):
+        ensemble.predictive(data.x_test, method="moments")

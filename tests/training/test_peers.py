@@ -1,3 +1,4 @@
+import concurrent.futures
 import json
 import os
 import socket
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from bnn.training import MultiWorker
-from bnn.training.peers import check_addresses, meet
+from bnn.training.peers import _listens, check_addresses, meet
 
 
 @pytest.fixture
@@ -51,6 +52,24 @@ def test_workers_that_are_there_meet(listening):
     meet([own, there], 0, 30.0)  # the port is free again for TensorFlow's server
     meet([own, there], 0, 0.0)
     meet(["no-such-host.invalid:1"], 0, 1.0)
+
+
+def test_a_worker_listens_at_its_own_kind_of_address():
+    try:
+        server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with server:
+        there, own = f"[::1]:{server.getsockname()[1]}", f"[::1]:{_free_port()}"
+        seen = []
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            late = "127.0.0.1:1"  # that holds the worker at its port for a while
+            waiting = pool.submit(meet, [own, there, late], 0, 1.0)
+            while not waiting.done() and not seen:
+                seen += [own] * _listens(own)
+            assert seen
+            with pytest.raises(TimeoutError, match=r"^worker 2 \(127\.0\.0\.1:1\) of TF_CONFIG"):
+                waiting.result()
 
 
 def test_who_does_not_come_is_named(listening):
