@@ -1,1 +1,1 @@
-"""What predictions cost, and what a tolerance holds."""
+"""What predictions cost, how exact they are, and whether they cover what they promise."""

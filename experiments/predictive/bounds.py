@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 import bnn
 from experiments.predictive import processes
@@ -16,9 +17,11 @@ from experiments.predictive.cases import (
     EVERY,
     LENET,
     MLP,
+    REGRESSIONS,
     alternating,
     opened,
     reference,
+    total_variation,
 )
 from experiments.speed.session import Worker
 
@@ -52,6 +55,23 @@ def moments_time(root: Path) -> dict[str, Any]:
 
 def _moments(run: Any, x: np.ndarray, **options: Any) -> Any:
     return run.predictive(x, POINTS, seed=0, method="moments", **options)
+
+
+def moments_error(root: Path) -> dict[str, Any]:
+    """Total variation to the reference: moments, and 100 weight samples of five seeds."""
+    rows = {}
+    for job in (MLP, LENET):
+        run = opened(job, root)
+        x, truth = run.data.x_test[::EVERY], reference(run)
+        rows[job.name] = {
+            "moments": total_variation(_moments(run, x).mean, truth),
+            "variances": total_variation(_moments(run, x, covariance=False).mean, truth),
+            "samples": [
+                total_variation(run.predictive(x, SAMPLES, seed=seed).mean, truth)
+                for seed in range(5)
+            ],
+        }
+    return {"rows": rows}
 
 
 def tolerance(root: Path) -> dict[str, Any]:
@@ -90,6 +110,39 @@ def _ask(run: Any, said: dict[str, Any], name: str, options: dict[str, Any], see
     said[name].mean  # noqa: B018  (draws)
 
 
+def coupling(root: Path, num_samples: int = 32, groups: int = 200) -> dict[str, Any]:
+    """Mean-square error of the predictive mean of S samples, antithetic against independent.
+
+    Over `groups` disjoint groups of S samples, against the mean of 2¹⁵ others; squared units of the
+    standardised target, averaged over the test inputs.
+    """
+    from bnn.prediction import Draws
+
+    rows = {}
+    for name, job in REGRESSIONS.items():
+        run = opened(job, root)
+        x = run.data.x_test[:200]
+        truth = bnn.predict(run.model, x, 2**15, seed=10**6).numpy().mean(axis=0)
+        rows[name] = {}
+        for pairs in (False, True):
+            functions = Draws(num_samples * groups, 1, antithetic=pairs)
+            outputs = bnn.predict(
+                run.model, x, functions=functions, num_samples=functions.num_samples
+            )
+            means = outputs.numpy().reshape(groups, num_samples, *truth.shape).mean(axis=1)
+            each = ((means - truth) ** 2).mean(axis=(1, 2))
+            rows[name]["antithetic" if pairs else "independent"] = [
+                float(each.mean()),
+                float(each.std(ddof=1) / np.sqrt(groups)),
+            ]
+    return {"rows": rows}
+
+
+def memory(root: Path) -> dict[str, Any]:
+    """Peak resident memory of S = 1,000 samples for 100,000 inputs."""
+    return processes.peak_of_prediction()
+
+
 def start(root: Path, rounds: int = 3) -> dict[str, Any]:
     """Seconds of a new process until its first answer, exported and restored."""
     run, folder, inputs = _exported(root)
@@ -99,6 +152,28 @@ def start(root: Path, rounds: int = 3) -> dict[str, Any]:
         "restored": lambda i: processes.first_answer("restored", run.folder, inputs),
     }
     return {"seconds": alternating(calls, rounds)}
+
+
+def alone(root: Path) -> dict[str, Any]:
+    """The exported predictor on MNIST's test set without bnn, and how far it is from ours."""
+    run, folder, inputs = _exported(root)
+    np.save(inputs, run.data.x_test)
+    probs = processes.answer_without_bnn(folder, inputs, root / "alone")
+    ours = run.predictive(run.data.x_test, 32, seed=0, jit_compile=False).mean
+    accuracy = float(np.mean(probs.argmax(axis=1) == run.data.y_test))
+    sizes = {}
+    for share in (0.0, 0.9):
+        path = root / f"exported-{share}"
+        if not path.exists():
+            bnn.export(run.model, path, run.problem.likelihood, prune=share)
+        pruned = tf.saved_model.load(str(path)).signatures["predict"]
+        numbers = {"seed": tf.constant(0, tf.int64), "num_samples": tf.constant(32)}
+        said = pruned(inputs=tf.constant(run.data.x_test[:2000]), **numbers)["mean"].numpy()
+        sizes[str(share)] = {
+            "bytes": sum(f.stat().st_size for f in path.rglob("*") if f.is_file()),
+            "error": float(np.mean(said.argmax(axis=1) != run.data.y_test[:2000])),
+        }
+    return {"accuracy": accuracy, "difference": float(np.abs(probs - ours).max()), "sizes": sizes}
 
 
 def _exported(root: Path) -> tuple[Any, Path, Path]:

@@ -16,9 +16,31 @@ EVERY = 20  # of the test inputs the truth is known of one in so many
 _MLP = "mnist_mlp.gin"
 
 
-# 784-400-400-10 and LeNet-5.
+def _mlp(name: str, seed: int, *bindings: str) -> Job:
+    return Job(f"{name}-{seed}", _MLP, ("run.epochs = 8", *bindings), seed)
+
+
+# 784-400-400-10 and LeNet-5 for the bounds; six image classifiers for calibration.
 MLP = Job("mlp-mnist-0", _MLP, (), 0)
 LENET = Job("lenet-mnist-0", "mnist_lenet.gin", ("run.epochs = 3",), 0)
+FASHION = "run.data = @fashion_mnist()"
+CLASSIFIERS = {
+    MLP.name: MLP,
+    "mlp-mnist-1": _mlp("mlp-mnist", 1),
+    "mlp-fashion-0": _mlp("mlp-fashion", 0, FASHION),
+    "mlp-fashion-1": _mlp("mlp-fashion", 1, FASHION),
+    LENET.name: LENET,
+    "lenet-fashion-0": Job("lenet-fashion-0", "fashion_lenet.gin", ("run.epochs = 3",), 0),
+}
+REGRESSIONS = {
+    f"uci-{name}": Job(
+        f"uci-{name}-0",
+        "uci.gin",
+        (f"uci.name = '{name}'", f"run.epochs = {epochs}", f"run.report_every = {epochs}"),
+        0,
+    )
+    for name, epochs in (("concrete", 200), ("power-plant", 20))
+}
 
 
 def opened(job: Job, root: Path) -> Run:
@@ -36,6 +58,11 @@ def reference(run: Run) -> np.ndarray:
         np.save(temporary, said.mean)
         temporary.rename(path)
     return np.load(path)
+
+
+def total_variation(probs: np.ndarray, truth: np.ndarray) -> float:
+    """Mean over the inputs of ½ Σ |p − truth|."""
+    return float(0.5 * np.abs(probs - truth).sum(axis=-1).mean())
 
 
 def alternating(calls: dict[str, Callable[[int], Any]], rounds: int) -> dict[str, list[float]]:

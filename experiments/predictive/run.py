@@ -1,4 +1,4 @@
-"""Measures what predictions cost and what a tolerance holds; writes the README.
+"""Measures what predictions cost, how exact they are, and what they cover; writes the README.
 
     python -m experiments.predictive.run [--parts=moments_time,tolerance] [--root=DIR] [--report]
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import study
-from experiments.predictive import bounds
+from experiments.predictive import bounds, calibration
 from experiments.predictive.cases import EVERY, REFERENCE
 from experiments.records import built_with, made, stamp, write_json
 from experiments.study import ROOT
@@ -24,8 +24,15 @@ from experiments.study import ROOT
 _HERE = Path(__file__).parent
 PARTS = {
     "moments_time": bounds.moments_time,
+    "moments_error": bounds.moments_error,
     "tolerance": bounds.tolerance,
+    "coupling": bounds.coupling,
+    "memory": bounds.memory,
     "start": bounds.start,
+    "alone": bounds.alone,
+    "sets": calibration.sets,
+    "intervals": calibration.intervals,
+    "temperatures": calibration.temperatures,
 }
 Lines = Iterable[list[str]]
 
@@ -47,6 +54,17 @@ def _moments_time(said: Any) -> tuple[list[str], Lines]:
     return head, lines
 
 
+def _moments_error(said: Any) -> tuple[list[str], Lines]:
+    head = ["network", "what", "total variation", "of 100 weight samples"]
+    lines = []
+    for name, row in said["rows"].items():
+        samples = statistics.mean(row["samples"])
+        for what in ("moments", "variances", "samples"):
+            value = samples if what == "samples" else row[what]
+            lines.append([name, what, f"{value:.5f}", f"{value / samples:.2f}"])
+    return head, lines
+
+
 def _tolerance(said: Any) -> tuple[list[str], Lines]:
     head = ["network", "what", "seconds", "of S = 100", "samples an input"]
     head += ["standard error ≤ 0.01 for", "error ≤ 0.01 for"]
@@ -61,6 +79,22 @@ def _tolerance(said: Any) -> tuple[list[str], Lines]:
     return head, lines
 
 
+def _coupling(said: Any) -> tuple[list[str], Lines]:
+    head = ["run", "independent", "antithetic", "ratio"]
+    lines = []
+    for name, row in said["rows"].items():
+        cells = [f"{value:.2e} ± {error:.0e}" for value, error in row.values()]
+        lines.append([name, *cells, f"{row['antithetic'][0] / row['independent'][0]:.3f}"])
+    return head, lines
+
+
+def _memory(said: Any) -> tuple[list[str], Lines]:
+    end = "to its end" if said["ended"] else f"{said['watched']:.0f} s"
+    return ["peak, GB", "grew last after", "watched"], [
+        [f"{said['peak'] / 1e9:.2f}", f"{said['grew']:.0f} s", end]
+    ]
+
+
 def _start(said: Any) -> tuple[list[str], Lines]:
     seconds = said["seconds"]
     lines = [[name, _median(seconds[name])] for name in seconds]
@@ -68,10 +102,68 @@ def _start(said: Any) -> tuple[list[str], Lines]:
     return ["first answer", "seconds"], lines
 
 
+def _alone(said: Any) -> tuple[list[str], Lines]:
+    lines = [
+        ["accuracy without bnn", f"{said['accuracy']:.4f}"],
+        ["largest difference to `bnn.predictive`", f"{said['difference']:.1e}"],
+    ]
+    for share, row in said["sizes"].items():
+        what = f"{row['bytes'] / 1e6:.2f} MB, {100 * row['error']:.2f} % of 2,000 wrong"
+        lines.append([f"prune={share}", what])
+    return ["exported", ""], lines
+
+
+def _sets(said: Any) -> tuple[list[str], Lines]:
+    head = [
+        "run",
+        "rule",
+        "coverage",
+        "z",
+        "lowest and highest class",
+        "largest |z|",
+        "classes a set",
+    ]
+    lines = []
+    for name, rules in said["rows"].items():
+        for kind, row in rules.items():
+            ends = f"{min(row['classes']):.3f} … {max(row['classes']):.3f}"
+            z = max(map(abs, row["z of classes"]))
+            cells = [f"{row['coverage']:.4f}", f"{row['z']:.1f}", ends, f"{z:.1f}"]
+            lines.append([name, kind, *cells, f"{row['size']:.2f}"])
+    return head, lines
+
+
+def _intervals(said: Any) -> tuple[list[str], Lines]:
+    lines = [
+        [name, kind, f"{row['coverage']:.3f}", f"{row['z']:.1f}", f"{row['width']:.3g}"]
+        for name, rules in said["rows"].items()
+        for kind, row in rules.items()
+    ]
+    return ["run", "rule", "coverage", "z", "width"], lines
+
+
+def _temperatures(said: Any) -> tuple[list[str], Lines]:
+    head = ["run", "T", "ECE before", "ECE after", "NLL before", "NLL after"]
+    lines = []
+    for name, row in said["rows"].items():
+        cells = [
+            f"{row[when][what]:.4f}" for what in ("ece", "nll") for when in ("before", "after")
+        ]
+        lines.append([name, f"{row['temperature']:.3f}", *cells])
+    return head, lines
+
+
 _TABLES = {
     "moments_time": _moments_time,
+    "moments_error": _moments_error,
     "tolerance": _tolerance,
+    "coupling": _coupling,
+    "memory": _memory,
     "start": _start,
+    "alone": _alone,
+    "sets": _sets,
+    "intervals": _intervals,
+    "temperatures": _temperatures,
 }
 
 
