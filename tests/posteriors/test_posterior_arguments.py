@@ -56,7 +56,7 @@ def test_unusable_count(kind, argument, count):
     ],
 )
 def test_unusable_rate(kind, argument, rate):
-    refusal = rf"{argument} must lie strictly between 0 and 1, got {rate}; .*Point\(\)"
+    refusal = rf"{argument} must lie strictly between 0 and 1, got {rate}; .*bnn.posteriors.\w+\(\)"
     with pytest.raises(ValueError, match=refusal):
         kind(**{argument: rate})
 
