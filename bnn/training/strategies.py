@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 from typing import Any
 
@@ -138,12 +139,16 @@ class MultiWorker(Strategy):
         for ever.
 
     Raises:
-      ValueError: TF_CONFIG is missing, or its addresses cannot be right.
+      ValueError: TF_CONFIG is missing, its addresses cannot be right, or the time is no number.
       TimeoutError: a worker did not come.
     """
 
     def __init__(self, shared_noise: bool = False, start_timeout: float = 600.0) -> None:
         super().__init__(shared_noise)
+        if not 0 <= start_timeout < math.inf:
+            raise ValueError(
+                f"start_timeout must be seconds of at least 0, got {start_timeout!r}; 600 is usual."
+            )
         addresses, index = _cluster(os.environ.get("TF_CONFIG"))
         check_addresses(addresses)
         key = f"MultiWorker over {len(addresses)} workers"

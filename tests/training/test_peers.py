@@ -113,3 +113,9 @@ def test_a_run_whose_peer_never_comes_ends_and_leaves_nothing(tmp_path):
     assert "error: worker 1 (127.0.0.1:1) of TF_CONFIG must listen within 2 s" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_an_endless_or_negative_wait_is_refused(seconds):
+    with pytest.raises(ValueError, match="start_timeout must be seconds of at least 0, got"):
+        MultiWorker(start_timeout=seconds)
