@@ -83,25 +83,27 @@ class DDU(MAP):
         Raises:
           ValueError: a class without a training example.
         """
-        kept = [(self.features(b.inputs), np.ravel(b.targets)) for b in batches.full()]
-        features = np.concatenate([f for f, _ in kept])
-        labels = np.concatenate([y for _, y in kept]).astype(int)
+        kept = [
+            (self.features(b.inputs), np.ravel(b.targets).astype(int), _weights(b))
+            for b in batches.full()
+        ]
+        features, labels, weights = (np.concatenate(part) for part in zip(*kept, strict=True))
         classes = range(self._last.num_outputs)
-        missing = [c for c in classes if not np.any(labels == c)]
+        sums = np.bincount(labels, weights, len(classes))
+        missing = np.flatnonzero(sums <= 0).tolist()
         if missing:
             raise ValueError(
                 f"method DDU needs a training example of every class, got none of {missing}; leave "
                 "these classes out of the model's outputs."
             )
-        means = np.stack([features[labels == c].mean(0) for c in classes])
-        away = [features[labels == c] - means[c] for c in classes]
-        floor = self.jitter * float(np.mean([np.mean(a**2) for a in away])) + 1e-12
+        of_class = [(features[labels == c], weights[labels == c] / sums[c]) for c in classes]
+        means = np.stack([w @ f for f, w in of_class])
+        away = [((f - m).T * w) @ (f - m) for (f, w), m in zip(of_class, means, strict=True)]
+        floor = self.jitter * float(np.mean([np.diag(a).mean() for a in away])) + 1e-12
         eye = np.eye(features.shape[1])
-        self._factors.assign(
-            np.stack([np.linalg.cholesky(a.T @ a / len(a) + floor * eye) for a in away])
-        )
+        self._factors.assign(np.stack([np.linalg.cholesky(a + floor * eye) for a in away]))
         self._means.assign(means)
-        self._shares.assign([np.mean(labels == c) for c in classes])
+        self._shares.assign(sums / sums.sum())
 
     def features(self, inputs: Any) -> np.ndarray:
         """φ, what enters the last layer, `[B, H]`, float64."""
@@ -144,6 +146,13 @@ class DDU(MAP):
     def variables(self) -> list[keras.Variable]:
         """The densities, and the number of gradients."""
         return [self._shares, self._means, self._factors, self._cost.examples]
+
+
+def _weights(batch: Batch) -> np.ndarray:
+    """Of the examples, float64."""
+    if batch.weights is None:
+        return np.ones(len(np.ravel(batch.targets)))
+    return np.ravel(batch.weights).astype(np.float64)
 
 
 def _float64(shape: tuple[int, ...], name: str) -> keras.Variable:

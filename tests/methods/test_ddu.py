@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 import samplers as s
+import tensorflow as tf
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import bnn
+from bnn.data import Batch
 from bnn.methods import DDU
 
 
@@ -38,6 +40,29 @@ def test_the_density_is_that_of_scipy(method):
         for f in classes
     ]
     np.testing.assert_allclose(method.log_density(x), logsumexp(each, axis=0), rtol=1e-5)
+
+
+class Whole:
+    """All examples in one batch, with weights."""
+
+    def __init__(self, *parts):
+        self.parts = [tf.constant(part) for part in parts]
+
+    def full(self):
+        yield Batch(*self.parts)
+
+
+def test_an_example_of_weight_two_counts_as_two(method):
+    x, y = s.data()
+    twice = np.where(np.arange(len(x)) % 3 == 0, 2, 1)
+    method.finish(Whole(x, y, twice.astype(np.float32)))
+    weighted = method.log_density(x)
+    method.finish(
+        Whole(np.repeat(x, twice, axis=0), np.repeat(y, twice), np.ones(twice.sum(), "f"))
+    )
+    np.testing.assert_allclose(weighted, method.log_density(x), rtol=1e-6)
+    method.finish(Whole(x, y, np.ones(len(x), np.float32)))
+    assert np.abs(weighted - method.log_density(x)).max() > 1e-2
 
 
 def test_inputs_far_away_are_less_dense(method):
