@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
@@ -164,8 +165,8 @@ def alone(root: Path) -> dict[str, Any]:
     sizes = {}
     for share in (0.0, 0.9):
         path = root / f"exported-{share}"
-        if not path.exists():
-            bnn.export(run.model, path, run.problem.likelihood, prune=share)
+        shutil.rmtree(path, ignore_errors=True)
+        bnn.export(run.model, path, run.problem.likelihood, prune=share)
         pruned = tf.saved_model.load(str(path)).signatures["predict"]
         numbers = {"seed": tf.constant(0, tf.int64), "num_samples": tf.constant(32)}
         said = pruned(inputs=tf.constant(run.data.x_test[:2000]), **numbers)["mean"].numpy()
@@ -178,8 +179,8 @@ def alone(root: Path) -> dict[str, Any]:
 
 def _exported(root: Path) -> tuple[Any, Path, Path]:
     run, folder = opened(MLP, root), root / "exported"
-    if not folder.exists():
-        bnn.export(run.model, folder, run.problem.likelihood)
+    shutil.rmtree(folder, ignore_errors=True)  # it may be of another revision
+    bnn.export(run.model, folder, run.problem.likelihood)
     return run, folder, root / "inputs.npy"
 
 
