@@ -316,3 +316,26 @@ def test_seed_tensor_that_is_no_scalar_integer(seed):
 def test_seed_that_does_not_fit(seed):
     with pytest.raises(ValueError, match=rf"seed must fit into 64 bits, got {seed}; .*2\*\*64"):
         Noise(seed).key()
+
+
+@pytest.mark.parametrize("seed", [7, tf.constant(7, tf.int64)], ids=["int", "tensor"])
+def test_the_steps_of_a_vector_have_their_own_numbers(seed, mode):
+    """Of both sides of the size from which a kernel is compiled."""
+    steps = tf.constant([3, 2**32 + 3, 12], tf.int64)
+
+    @mode
+    def numbers(i):
+        return [Noise(seed, steps).of_step(i).bits([n]) for n in (5, 20_000)]
+
+    for i, step in enumerate(steps.numpy()):
+        for found, n in zip(numbers(tf.constant(i)), (5, 20_000), strict=True):
+            np.testing.assert_array_equal(found, Noise(7, int(step)).bits([n]))
+
+
+def test_numbers_of_several_steps_at_once_are_refused():
+    noise = Noise(0, tf.range(4, dtype=tf.int64))
+    for draw in (noise.normal, noise.bits, noise.uniform, noise.signs):
+        with pytest.raises(
+            ValueError, match=r"of one step, got .* shape \(4,\); take noise.of_step"
+        ):
+            draw([4])

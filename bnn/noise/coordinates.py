@@ -213,6 +213,11 @@ class Noise:
 
     def _extent(self, shape: Any, per_example: bool) -> tuple[int | None, Any, tf.Tensor]:
         """Number of elements where it is known, as it is known in a graph, and the first one."""
+        if tf.is_tensor(self.step) and self.step.shape.rank:
+            raise ValueError(
+                f"numbers are of one step, got a noise whose steps have shape {self.step.shape}; "
+                "take noise.of_step(i)."
+            )
         size = _static_size(shape)
         count = tf.reduce_prod(tf.cast(shape, tf.int32)) if size is None else size
         first = tf.constant(0, tf.uint32)
