@@ -83,6 +83,8 @@ class StackedEnsemble(MAP):
         """Values `[M, …]`: the first of this model, the others of models of their own."""
         assert problem.make_model is not None
         others = [problem.make_model() for _ in range(self.num_members - 1)]
+        for model in others:
+            _require_equal(first, model, type(self).__name__)
         return stacked_values([model.trainable_variables for model in (first, *others)])
 
     def begun_from(self, model: keras.Model) -> list[tuple[keras.Variable, Any]]:
@@ -148,3 +150,15 @@ class StackedEnsemble(MAP):
     def variables(self) -> list[keras.Variable]:
         """The members' weights, and the number of gradients."""
         return [*self._stack.values, self._cost.examples]
+
+
+def _require_equal(first: keras.Model, other: keras.Model, name: str) -> None:
+    """ValueError where a member's frozen variables differ: all members have those of the first."""
+    pairs = zip(first.non_trainable_variables, other.non_trainable_variables, strict=True)
+    for one, another in pairs:
+        if not np.array_equal(one.numpy(), another.numpy()):
+            raise ValueError(
+                f"method {name} needs models whose frozen variables are equal, for one serves "
+                f"all members, but {one.path} is begun at random; train it, load it, or use "
+                "DeepEnsemble."
+            )

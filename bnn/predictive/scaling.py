@@ -188,7 +188,8 @@ class TemperatureScaling(_Affine):
                 f"shape {probs.shape} and groups={groups}; give those of all samples."
             )
         total, count = probs.sum(axis=0), len(probs)
-        whole = self.fit(total / count, labels).temperature
+        biased = TemperatureScaling().fit(total / count, labels)
+        whole = biased.temperature
         without = [
             TemperatureScaling().fit((total - part.sum(axis=0)) / (count - len(part)), labels)
             for part in np.array_split(probs, groups)
@@ -199,7 +200,7 @@ class TemperatureScaling(_Affine):
                 f"the temperature must be positive, got {limit:.3g} without its bias, {whole:.3g} "
                 f"with it: {count} samples are too few; use fit, or more samples."
             )
-        self.state["kernel"] = np.eye(probs.shape[2]) / limit
+        self.state = {**biased.state, "kernel": np.eye(probs.shape[2]) / limit}
         return self
 
 

@@ -87,3 +87,17 @@ def test_what_it_cannot_serve_is_refused():
         s.built(StackedEnsemble(), optimizer=keras.optimizers.Adam(clipnorm=1.0))
     with pytest.raises(ValueError, match="num_members must be"):
         StackedEnsemble(0)
+
+
+def test_frozen_weights_of_their_own_are_refused():
+    def make():
+        frozen = keras.layers.Dense(4, trainable=False, name="frozen")
+        with bnn.posteriors.points():
+            return keras.Sequential([keras.Input((3,)), frozen, bnn.layers.Dense(2)])
+
+    with pytest.raises(
+        ValueError, match=r"frozen/kernel is begun at random; .* or use DeepEnsemble"
+    ):
+        StackedEnsemble(2)._begin(
+            bnn.methods.Problem(make(), None, 8, 4, 0, make_model=make), make()
+        )
