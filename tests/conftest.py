@@ -44,6 +44,16 @@ def _seeds():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    """A folder that a program called in this process sets, as `--data_dir`, ends with its test."""
+    for name in ("BNN_DATA_DIR", "BNN_DATA_DIR_FROM"):
+        before = os.environ.get(name)
+        monkeypatch.setenv(name, before or "")  # noted, so that it is put back
+        if before is None:
+            monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
