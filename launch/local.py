@@ -11,10 +11,11 @@ of the first that failed (42: the state is saved, start again).
 
 The workers speak over 127.0.0.1, but TensorFlow's servers (seen with 2.21) listen on all interfaces
 whatever address TF_CONFIG names, without encryption or password, and who reaches one can have it
-run operations. --private_network puts the group into a network of its own, in which there is no
-interface but loopback: it needs nobody's rights, and cuts the workers off from the internet, so
-that Weights & Biases is offline. Without it start several workers only where a firewall or a
-trusted network keeps others out.
+run operations. So several workers get a network of their own, in which there is no interface but
+loopback: it needs nobody's rights, and cuts the workers off from the internet, so that Weights &
+Biases is offline and nothing is downloaded. --no_private_network leaves them in the machine's
+network: do so only where a firewall or a trusted network keeps others out. Where the system refuses
+such a network the group starts without one and says so; with --private_network it does not start.
 """
 
 from __future__ import annotations
@@ -77,14 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_arguments(options.module, arguments)
         check_data_dir(arguments)
         check_workers(options.workers)
-        if options.private_network:
-            enter_private_network()
+        _isolate(options.private_network, options.workers)
         workers = make_workers(command, options.workers, options.gpus_per_worker)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _USAGE_ERROR
-    if options.workers > 1 and not options.private_network:
-        say("the workers' servers listen on all interfaces; --private_network keeps others out")
     with Signals() as signals:
         for restart in range(options.restarts + 1):
             group = Group(
@@ -102,6 +100,25 @@ def main(argv: Sequence[str] | None = None) -> int:
                 time.sleep(_PAUSE)  # a signal in it reaches the workers as soon as they are there
                 workers = make_workers(command, options.workers, options.gpus_per_worker)
     return code
+
+
+def _isolate(asked: bool | None, workers: int) -> None:
+    """Enters a private network where it was asked for, or would be well; says where it is not so.
+
+    Raises:
+      OSError: it was asked for, and the system refuses one.
+    """
+    if asked or (asked is None and workers > 1):
+        try:
+            enter_private_network()
+        except OSError as error:
+            if asked:
+                raise
+            say(f"the workers' servers listen on all interfaces: {error}")
+        else:
+            say("the workers' network is loopback alone; --no_private_network gives the machine's")
+    elif workers > 1:
+        say("the workers' servers listen on all interfaces; --private_network keeps others out")
 
 
 def _parser() -> Parser:
@@ -123,7 +140,14 @@ def _parser() -> Parser:
     parser.add_argument(
         "--private_network",
         action="store_true",
-        help="loopback alone, in a network of the group's own; Linux (default: all interfaces)",
+        default=None,
+        help="loopback alone, in a network of the group's own (default: for several workers)",
+    )
+    parser.add_argument(
+        "--no_private_network",
+        dest="private_network",
+        action="store_false",
+        help="the machine's network, on all of whose interfaces TensorFlow's servers listen",
     )
     add_group_options(parser)
     add_module_option(parser)

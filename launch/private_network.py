@@ -22,18 +22,24 @@ _REQUEST = "16sh14x"  # struct ifreq: a name, and flags
 def enter_private_network() -> None:
     """Moves this process, which must have one thread, and what it starts into a network of its own.
 
-    User and group stay as they are, and so do all files.
+    User and group stay as they are, and so do all files. A process that may make a network as it is
+    (root) does; any other makes a user namespace for it, which is nobody's right to refuse but the
+    system's.
 
     Raises:
-      OSError: the system does not allow it; says what to do.
+      OSError: the system does not allow it, or the process has several threads; says what to do.
     """
     user, group = os.getuid(), os.getgid()
     try:
-        _unshare()
-        # Before the map of groups, which the kernel asks for: rights by groups cannot be dropped.
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        _require_one_thread()
+        try:
+            _unshare(_CLONE_NEWNET)
+        except PermissionError:
+            _unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+            # Before the map of groups, as the kernel asks: no right by a group can be dropped.
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+            Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
         _raise_loopback()
     except (OSError, AttributeError) as error:
         raise OSError(
@@ -42,9 +48,16 @@ def enter_private_network() -> None:
         ) from error
 
 
-def _unshare() -> None:
+def _require_one_thread() -> None:
+    """A namespace is a thread's: the others would stay where they are."""
+    count = len(os.listdir("/proc/self/task"))
+    if count > 1:
+        raise OSError(f"the process has {count} threads")
+
+
+def _unshare(flags: int) -> None:
     system = ctypes.CDLL(None, use_errno=True)
-    if system.unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
+    if system.unshare(flags):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}|\[::1\]|localhost")
 _PAUSE = 0.5  # seconds between two looks
 _PATIENCE = 1.0  # for one answer
 
@@ -50,7 +51,7 @@ def meet(addresses: Sequence[str], index: int, seconds: float) -> None:
     host, _, port = addresses[index].rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
-        server = socket.create_server(("", int(port)), family=family)
+        server = socket.create_server((_interface(addresses, host), int(port)), family=family)
     except OSError as error:
         raise ValueError(
             f"worker {index} of TF_CONFIG must listen at port {port} of this machine, but cannot "
@@ -65,6 +66,15 @@ def meet(addresses: Sequence[str], index: int, seconds: float) -> None:
             "but was never seen to; start all workers, correct the addresses, or raise "
             "MultiWorker.start_timeout."
         )
+
+
+def _interface(addresses: Sequence[str], host: str) -> str:
+    """Where to listen: at loopback where all workers are there, else at all interfaces.
+
+    A name of this machine may mean another address here than it means to the others.
+    """
+    hosts = {address.rpartition(":")[0] for address in addresses}
+    return host.strip("[]") if all(_LOOPBACK.fullmatch(each) for each in hosts) else ""
 
 
 def _missing(addresses: Sequence[str], index: int, seconds: float) -> list[int]:

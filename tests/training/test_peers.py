@@ -119,3 +119,22 @@ def test_a_run_whose_peer_never_comes_ends_and_leaves_nothing(tmp_path):
 def test_an_endless_or_negative_wait_is_refused(seconds):
     with pytest.raises(ValueError, match="start_timeout must be seconds of at least 0, got"):
         MultiWorker(start_timeout=seconds)
+
+
+def test_workers_of_one_machine_listen_at_loopback_alone(listening, monkeypatch):
+    """Where another address is among them, all interfaces: a name may mean another one here."""
+    there, own = listening
+    seen = []
+    create = socket.create_server
+
+    def spy(address, **options):
+        seen.append(address[0])
+        return create(address, **options)
+
+    monkeypatch.setattr(socket, "create_server", spy)
+    meet([own, there], 0, 30.0)
+    meet([own.replace("127.0.0.1", "localhost"), there], 0, 30.0)
+    assert seen == ["127.0.0.1", "localhost"]
+    with pytest.raises(TimeoutError, match=r"worker 1 .no-such-host"):
+        meet([own, "no-such-host.invalid:1"], 0, 0.01)
+    assert seen[2] == ""
