@@ -67,8 +67,13 @@ class Calibration:
         else:
             keys = Noise(_SPLIT_SEED, purpose=Purpose.DATA).bits((len(labels),)).numpy()
             first, second = np.array_split(np.argsort(keys, kind="stable"), 2)
+            before = self.scaling.state
             self.scaling.fit(probs[first], labels[first])
-            self.conformal.fit(self.scaling(probs[second]), labels[second])
+            try:
+                self.conformal.fit(self.scaling(probs[second]), labels[second])
+            except ValueError:  # the rule of before is right with the map of before alone
+                self.scaling.state = before
+                raise
         return self
 
     def probs(self, said: Any) -> np.ndarray:

@@ -152,9 +152,10 @@ class TemperatureScaling(_Affine):
 
     def fit(self, probs: Any, labels: Any) -> Any:
         """Maximum likelihood, see `VectorScaling.fit`; ValueError for predictions that mislead."""
+        before = self.state
         super().fit(probs, labels)
         if self.state["kernel"][0, 0] <= 0:
-            self.state = {}
+            self.state = before
             raise ValueError(
                 "TemperatureScaling has its optimum at no positive temperature: on these "
                 "validation examples the probabilities say less than equal ones; look at the model "
@@ -271,10 +272,11 @@ class IsotonicScaling(Scaling):
         probs = check_probs(probs)
         labels = check_labels(labels, probs.shape)
         _require_every_class(self, labels, probs.shape[1])
-        self.state = {"num_classes": np.array(probs.shape[1])}
+        state = {"num_classes": np.array(probs.shape[1])}
         for c in range(probs.shape[1]):
             steps = IsotonicRegression(y_min=0, y_max=1).fit(probs[:, c], labels == c)
-            self.state |= {f"x{c}": steps.X_thresholds_, f"y{c}": steps.y_thresholds_}
+            state |= {f"x{c}": steps.X_thresholds_, f"y{c}": steps.y_thresholds_}
+        self.state = state
         return self
 
     def map(self, probs: np.ndarray) -> np.ndarray:

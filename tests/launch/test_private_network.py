@@ -35,7 +35,7 @@ print([name for _, name in socket.if_nameindex()])
 
 
 def group(launch, *options, workers=2):
-    """Standard error, and what the workers of a group saw, whose first fails when it has met all."""
+    """Standard error, and what the workers saw; the first fails when it has met all."""
     code, out, err = launch("local", f"--workers={workers}", *options, *WORKERS)
     if code == 2 and "--private_network needs Linux" in err:
         pytest.skip("the system has no user namespaces")

@@ -8,6 +8,8 @@ from sklearn.linear_model import LogisticRegression
 
 from bnn import metrics
 from bnn.predictive import (
+    LAC,
+    Calibration,
     IsotonicScaling,
     MatrixScaling,
     TemperatureScaling,
@@ -149,3 +151,34 @@ def test_the_temperature_of_ever_more_samples(rng):
     assert abs(np.mean(corrected) - limit) < 6 * error + 0.1 * abs(np.mean(plain) - limit)
     with pytest.raises(ValueError, match=r"log_probs must be \[S, N, C\] with S at least groups"):
         TemperatureScaling().fit_samples(log_probs[:4], labels)
+
+
+def test_what_refuses_keeps_what_it_was_fitted_to_before(overconfident):
+    """Planted: a state that is emptied, or taken from the fit that is refused."""
+    probs, labels, _, _ = overconfident
+    backwards = (labels + 1) % C  # the probabilities say less than nothing of these
+    rng = np.random.default_rng(2)
+    truth = rng.normal(size=(40, 3))
+    few = np.array([rng.choice(3, p=p) for p in softmax(truth, axis=1)])
+    disagreeing = np.log(softmax(truth + 4 * rng.normal(size=(2, 40, 3)), axis=2))
+    for refuse, words in [
+        (lambda it: it.fit(probs, backwards), "no positive temperature"),
+        (lambda it: it.fit_samples(np.log(probs)[None].repeat(4, 0), backwards, 2), "no positive"),
+        (lambda it: it.fit_samples(disagreeing, few, 2), "the temperature must be positive, got -"),
+    ]:
+        scaling = TemperatureScaling().fit(probs, labels)
+        before = scaling(probs)
+        with pytest.raises(ValueError, match=words):
+            refuse(scaling)
+        np.testing.assert_array_equal(scaling(probs), before)
+
+
+def test_a_map_and_a_rule_are_fitted_both_or_neither(overconfident):
+    """A rule's guarantee is of the map that it was fitted behind."""
+    probs, labels, _, _ = overconfident
+    both = Calibration(TemperatureScaling(), LAC(0.9)).fit(probs, labels)
+    before = both.sets(probs)
+    few = np.r_[:12]  # six for the map, and six are too few for the rule
+    with pytest.raises(ValueError, match=r"needs at least 9 calibration examples"):
+        both.fit(probs[few], labels[few])
+    np.testing.assert_array_equal(both.sets(probs), before)
