@@ -42,6 +42,17 @@ def test_signs_and_uniforms_of_a_pair_are_equal():
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("size", [100, COUNT])
+def test_mirrored_uniforms_of_a_pair_add_up_to_one_in_every_bit(size):
+    first, second = (n.uniform([size], mirrored=True).numpy() for n in pair())
+    np.testing.assert_array_equal(first, pair()[0].uniform([size]))
+    np.testing.assert_array_equal(second, 1 - first)
+    assert second.min() > 0
+    assert second.max() < 1
+    plain = Noise(3, sample=5).uniform([size], mirrored=True)
+    np.testing.assert_array_equal(plain, Noise(3, sample=5).uniform([size]))
+
+
 def test_the_first_of_a_pair_is_the_plain_sample_of_the_pairs_number():
     np.testing.assert_array_equal(pair()[0].normal([9]), Noise(3, sample=2).normal([9]))
 
@@ -105,6 +116,63 @@ def test_outputs_of_one_layer_mirror_for_every_pathwise_estimator(estimator, rng
             outputs.append(layer(x))
     np.testing.assert_allclose(outputs[0] + outputs[1], 2 * mean, atol=1e-5)
     assert np.all(np.abs(outputs[0] - mean) > 0)
+
+
+FAMILIES = [
+    bnn.posteriors.MCDropout(0.5),
+    bnn.posteriors.ConcreteDropout(0.5),
+    bnn.posteriors.BatchEnsemble(4, separation=0.5),
+    bnn.posteriors.SpikeAndSlabNormal(),
+    bnn.posteriors.Mixture(num_components=3),
+    bnn.posteriors.RankOne(num_components=3),
+    bnn.posteriors.GroupHorseshoe(),
+    bnn.posteriors.LowRankNormal(),
+    bnn.posteriors.Radial(),
+    bnn.posteriors.VariationalDropout(),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: type(f).__name__)
+def test_the_two_of_a_pair_are_two_functions_of_one_law(family, z_limit):
+    """Planted: dropout families with one mask a pair, which pays two passes for one sample.
+
+    Each is of the posterior: first moments of both against its own, over 1,500 pairs.
+    """
+    layer = bnn.layers.Dense(3, kernel_posterior=family, bias_posterior=bnn.posteriors.Point())
+    x = tf.constant([[1.0, -2.0, 0.5, 3.0, 1.0]])
+    layer.build(x.shape)
+
+    def both(step):
+        weights = []
+        for sample in (0, 1):
+            noise = Noise(5, step, sample=sample, antithetic=True)
+            with bnn.Draw(noise, Reparameterization()) as draw:
+                layer(x)
+                weights.append(draw.weights[layer.kernel])
+        return tf.stack(weights)
+
+    steps = tf.range(1500, dtype=tf.int64)
+    y = tf.function(lambda: tf.map_fn(both, steps, fn_output_signature=tf.float32))()
+    y = np.asarray(y, np.float64)
+    assert np.mean((y[:, 0] == y[:, 1]).all(axis=(1, 2))) < 0.05
+    error = y.std(axis=0) / np.sqrt(len(y))
+    z = (y.mean(axis=0) - np.asarray(layer.kernel.posterior.mean)) / np.where(error > 0, error, 1)
+    assert np.abs(z).max() < z_limit
+
+
+@pytest.mark.parametrize("estimator", [Reparameterization(), LocalReparameterization()])
+def test_masks_of_a_pair_at_one_half_are_complements(estimator):
+    """z + z' = 2: the pair's mean is that of the posterior, input for input."""
+    layer = bnn.layers.Dense(3, kernel_posterior=bnn.posteriors.MCDropout(0.5))
+    x = tf.ones((6, 4))
+    outputs = []
+    for sample in (2, 3):
+        with bnn.Draw(1, estimator, sample=sample, antithetic=True):
+            outputs.append(layer(x) - layer.bias.posterior.mean)
+    mean = tf.matmul(x, layer.kernel.posterior.mean)
+    with bnn.Draw(1, bnn.estimators.Mean()):
+        assert np.abs(outputs[0] - mean).max() > 0.1
+    np.testing.assert_allclose((outputs[0] + outputs[1]) / 2, mean, rtol=1e-5, atol=1e-5)
 
 
 # --- Objectives -------------------------------------------------------------------------------

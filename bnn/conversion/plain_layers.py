@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from bnn.layers import FilterResponseNormalization, PositionEmbedding
+from bnn.layers.filter_response_normalization import mean_square
 
 
 @keras.saving.register_keras_serializable(package="bnn", name="PlainFilterResponseNormalization")
@@ -45,14 +46,13 @@ class PlainFilterResponseNormalization(keras.layers.Layer):
             if there
         }
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         """Normalised, scaled, moved, and cut below at the threshold."""
         rank = len(inputs.shape)
         channels = self.axis % rank
-        positions = [axis for axis in range(1, rank) if axis != channels]
         shape = [1 if axis != channels else -1 for axis in range(rank)]
         exact = keras.ops.cast(inputs, "float32") if self.compute_dtype in _HALF else inputs
-        power = keras.ops.mean(keras.ops.square(exact), axis=positions, keepdims=True)
+        power = mean_square(exact, self.axis, mask)
         outputs = keras.ops.cast(exact * keras.ops.rsqrt(power + self.epsilon), inputs.dtype)
         held = {name: keras.ops.reshape(v, shape) for name, v in self.held.items()}
         if "gamma" in held:

@@ -22,7 +22,8 @@ class FilterResponseNormalization(ScaleOffset):
     no example depends on the others of its batch, as with batch normalisation: a draw is one
     function. The maximum is the paper's thresholded linear unit, which stands for a ReLU; at τ = 0,
     where it starts, it is one. Inputs `[B, …, C]` with at least one axis of positions: of a single
-    position nothing but the sign would be left.
+    position nothing but the sign would be left. Positions that are masked do not count in ν²: an
+    example's padding changes nothing.
 
     Args:
       axis: of the channels.
@@ -60,14 +61,12 @@ class FilterResponseNormalization(ScaleOffset):
             operator = operators.Offset(broadcast)
             self.threshold = self.add_site("threshold", operator, (input_shape[self.axis],))
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
         """Normalised, scaled, moved, and cut below at the threshold."""
         del training
         inputs = self.floating(inputs)
         exact = tf.cast(inputs, tf.float32) if inputs.dtype.size < 4 else inputs
-        rank = exact.shape.rank
-        positions = [axis for axis in range(1, rank) if axis != self.axis % rank]
-        power = tf.reduce_mean(tf.square(exact), axis=positions, keepdims=True)
+        power = mean_square(exact, self.axis, mask)
         normalised = tf.cast(exact * tf.math.rsqrt(power + self.epsilon), inputs.dtype)
         outputs = self.scaled(normalised)
         if self.threshold is not None:
@@ -78,3 +77,27 @@ class FilterResponseNormalization(ScaleOffset):
         """Keras configuration."""
         own = {"axis": self.axis, "epsilon": self.epsilon, "threshold": self.has_threshold}
         return {**super().get_config(), **own}
+
+
+def mean_square(inputs: Any, axis: int, mask: Any) -> Any:
+    """ν²: the mean of x² over the positions of an example that are not masked, else of all.
+
+    Args:
+      inputs: x `[B, …]`.
+      axis: of the channels.
+      mask: booleans `[B, …]`, of the first axes of x without that of the channels; or None.
+    """
+    rank = len(inputs.shape)
+    positions = [number for number in range(1, rank) if number != axis % rank]
+    square = keras.ops.square(inputs)
+    if mask is None:
+        return keras.ops.mean(square, axis=positions, keepdims=True)
+    covered = [0, *positions][: len(mask.shape)]
+    for number in range(rank):
+        if number not in covered:
+            mask = keras.ops.expand_dims(mask, number)
+    counted = keras.ops.cast(keras.ops.broadcast_to(mask, keras.ops.shape(square)), square.dtype)
+    total = keras.ops.sum(counted, axis=positions, keepdims=True)
+    return keras.ops.sum(counted * square, axis=positions, keepdims=True) / keras.ops.maximum(
+        total, 1
+    )

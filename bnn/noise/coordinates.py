@@ -79,7 +79,7 @@ class Noise:
       site: number of the site in its model, below 2¹⁶.
       part: tells the terms of one posterior apart, below 2⁴.
       antithetic: couple samples 2k and 2k + 1: the second has the negated normal numbers of the
-        first and the same signs and uniforms (Hammersley & Morton 1956).
+        first and the same signs and uniforms, but for `mirrored` ones (Hammersley & Morton 1956).
       sobol: couple samples as points of a scrambled Sobol net, see `bnn.noise.Sobol`: their normal
         and uniform numbers, not signs and bits. Not beside antithetic pairs.
       example_offset: position of the batch's first example in the global batch. Noise drawn with
@@ -162,11 +162,25 @@ class Noise:
             return normal
         return normal * (1.0 - 2.0 * tf.cast(self.sample % 2, tf.float32))
 
-    def uniform(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
-        """Uniform numbers in the open interval (0, 1), float32; arguments as in `bits`."""
+    def uniform(
+        self, shape: Any, stream: int = 0, *, per_example: bool = False, mirrored: bool = False
+    ) -> tf.Tensor:
+        """Uniform numbers in the open interval (0, 1), float32.
+
+        Args:
+          shape: as in `bits`.
+          stream: as in `bits`.
+          per_example: as in `bits`.
+          mirrored: the second of an antithetic pair has 1 − u, exactly: for what is moved by u as
+            by a normal number. Else it has u, too: for what chooses among normal families.
+        """
         if self.sobol is not None:
             return self._points(shape, stream, per_example, uniform)
-        return self._transform(shape, stream, per_example, uniform, uniform_compiled)
+        u = self._transform(shape, stream, per_example, uniform, uniform_compiled)
+        if not (mirrored and self.antithetic):
+            return u
+        second = tf.cast(self.sample % 2, tf.float32)
+        return second + (1.0 - 2.0 * second) * u
 
     def signs(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
         """Rademacher signs, exactly −1 or +1 with equal chance, float32; arguments as in `bits`.

@@ -135,7 +135,8 @@ class BatchEnsemble(Posterior):
         return multiply(tf.convert_to_tensor(self._weights), self._draw(noise, None))
 
     def _draw(self, noise: Noise, batch: int | tf.Tensor | None) -> Factors:
-        noise = noise.at(site=_MODEL, part=0)
+        # Members of their own for the two of an antithetic pair, which nothing else tells apart.
+        noise = noise.at(site=_MODEL, part=0, antithetic=False)
         if batch is None:
             member = stratified_component(noise, self.num_members)
         else:

@@ -147,7 +147,7 @@ class MCDropout(_Dropout):
         return tf.constant(self.rate / (1 - self.rate))
 
     def _factors(self, noise: Noise, shape: list, per_example: bool) -> tf.Tensor:
-        kept = noise.uniform(shape, per_example=per_example) >= self.rate
+        kept = noise.uniform(shape, per_example=per_example, mirrored=True) >= self.rate
         return tf.cast(kept, tf.float32) / (1 - self.rate)
 
     def get_config(self) -> dict:
@@ -210,7 +210,8 @@ class ConcreteDropout(_Dropout):
         return second / tf.square(first) - 1.0
 
     def _factors(self, noise: Noise, shape: list, per_example: bool) -> tf.Tensor:
-        dropped = self._dropped(_logit(noise.uniform(shape, per_example=per_example)))
+        u = noise.uniform(shape, per_example=per_example, mirrored=True)
+        dropped = self._dropped(_logit(u))
         return (1 - dropped) / self._moments()[0]
 
     def get_config(self) -> dict:

@@ -131,6 +131,39 @@ def test_masks_pass_on():
         np.testing.assert_array_equal(layer(h)._keras_mask, ids != 0)
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_padding_changes_nothing(plain, rng):
+    """A masked sequence is normalised as the short one is. Planted: the mean over all positions."""
+    layer = made(FilterResponseNormalization, {}, (None, None, 2))
+    if plain:
+        layer = bnn.to_keras(keras.Sequential([keras.Input((None, 2)), layer])).layers[0]
+    x = rng.normal(size=(3, 6, 2)).astype("float32")
+    mask = np.arange(6) < np.array([[6], [4], [0]])
+    y = np.asarray(layer(x, mask=tf.constant(mask)))
+    for row, length in enumerate((6, 4)):
+        alone = layer(x[row : row + 1, :length])
+        np.testing.assert_allclose(y[row, :length], alone[0], rtol=1e-5, atol=1e-6)
+    assert np.isfinite(y).all()
+    assert np.abs(y[1, :4] - np.asarray(layer(x))[1, :4]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("axis", "shape", "lead"), [(-1, (2, 3, 4, 5), 2), (1, (2, 5, 3, 4), 3), (-1, (2, 3, 4, 5), 3)]
+)
+def test_masks_of_some_axes(axis, shape, lead, rng):
+    layer = made(FilterResponseNormalization, {"axis": axis, "threshold": False}, shape)
+    x = rng.normal(size=shape).astype("float32")
+    places = (2, 3, 4)[:lead]
+    mask = rng.random(places) < 0.7
+    counted = np.broadcast_to(mask.reshape(places + (1,) * (3 - lead)), (2, 3, 4))
+    squares = np.moveaxis(x, axis, -1).astype(float) ** 2
+    power = (squares * counted[..., None]).sum((1, 2)) / counted.sum((1, 2))[:, None]
+    expected = np.moveaxis(x, axis, -1) / np.sqrt(power[:, None, None] + layer.epsilon)
+    actual = np.moveaxis(np.asarray(layer(x, mask=tf.constant(mask))), axis, -1)
+    gamma, beta = (np.asarray(site.posterior.mean) for site in (layer.gamma, layer.beta))
+    np.testing.assert_allclose(actual, expected * gamma + beta, rtol=1e-4, atol=1e-5)
+
+
 def test_priors_and_where_the_threshold_begins():
     layer = made(FilterResponseNormalization, {}, (2, 3, 2))
     assert [layer.gamma.prior.loc, layer.beta.prior.loc, layer.threshold.prior.loc] == [1, 0, 0]
