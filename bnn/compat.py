@@ -42,6 +42,7 @@ __all__ = [
 ]
 # What no optimizer's weight decay moves, by the identity of the variable.
 _SPARED: weakref.WeakValueDictionary[int, keras.Variable] = weakref.WeakValueDictionary()
+_SPARED_LAST = [0]  # how often some were added
 _CONTROL_FLOW = ("WhileBodyFuncGraph", "WhileCondFuncGraph", "CondBranchFuncGraph")
 
 
@@ -164,6 +165,7 @@ def spare_from_weight_decay(variables: Iterable[keras.Variable]) -> None:
       variables: that are no weights, such as ln σ, which decay would pull to σ = 1.
     """
     _SPARED.update((id(variable), variable) for variable in variables)
+    _SPARED_LAST[0] += 1
     _ask_before_decay()
 
 
@@ -176,10 +178,12 @@ def _ask_before_decay() -> None:
         if not asked(self, variable):
             return False
         answers, key = self._exclude_from_weight_decay_cache, self._var_key(variable)
-        if ("spared", key) not in answers:
+        # An answer is one until another variable is spared, which may be this one.
+        place = ("spared", key, _SPARED_LAST[0])
+        if place not in answers:
             made = (one for one in list(_SPARED.values()) if one._value is not None)
-            answers["spared", key] = any(self._var_key(one) == key for one in made)
-        return not answers["spared", key]
+            answers[place] = any(self._var_key(one) == key for one in made)
+        return not answers[place]
 
     keras.optimizers.Optimizer._use_weight_decay = use_weight_decay
 

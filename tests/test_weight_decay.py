@@ -1,5 +1,7 @@
 """Weight decay is for weights: without any gradient the scales of posteriors stay as they are."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -127,3 +129,22 @@ def test_without_decay_or_scales_nothing_is_done():
     before = plain.layers[0].kernel.numpy()
     without_gradients(optimizer, plain.trainable_variables, 5)
     assert np.abs(plain.layers[0].kernel.numpy()).sum() < np.abs(before).sum()
+
+
+def test_an_optimizer_spares_the_scales_of_whatever_model_it_is_given_next():
+    """Its answers are by variable: one that is gone lends its own to no other."""
+    optimizer = DECAYING["AdamW"]()
+    for _ in range(20):
+        model = network()
+        scales = {v.name for v in model.variables if not compat.decays_weight(optimizer, v)}
+        assert scales == {"kernel_unconstrained_scale", "bias_unconstrained_scale"}
+        del model
+        gc.collect()
+
+
+def test_a_variable_that_is_spared_late_is_spared_from_then_on():
+    """Asked about the noise of a likelihood before anybody said that it is none of the weights."""
+    optimizer, noise = DECAYING["AdamW"](), keras.Variable(np.float32(0.3), name="noise")
+    assert compat.decays_weight(optimizer, noise)
+    compat.spare_from_weight_decay([noise])
+    assert not compat.decays_weight(optimizer, noise)

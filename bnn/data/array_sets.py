@@ -88,7 +88,7 @@ def arrays(
         name,
         inputs,
         targets,
-        rows=rows if one_table and not streamed else None,
+        rows=rows if one_table else None,
         weights=weights,
         **fields,
         num_workers=num_workers,

@@ -48,7 +48,8 @@ class Dataset:
         each. Against the KL the training part counts as its weights' sum, while losses are still
         divided by N; metrics of the test part leave weights aside.
       rows_train, rows_valid, rows_test: int64 `[N]`, the examples' numbers in the source, by which
-        splits of one table can be recognised; None: the parts one after the other.
+        splits of one table can be recognised; None: the parts one after the other. Of parts that
+        are streamed, too.
       target_kinds: see above.
       target_names: of the columns of one target `[N, D]`, `[N, L]`.
       class_names: of the labels 0, 1, ….

@@ -93,10 +93,11 @@ def _check_lengths(data: Dataset, part: str) -> None:
     rows = getattr(data, f"rows_{part}")
     if rows is None:
         return
+    count = {"train": data.num_train, "valid": data.num_valid, "test": data.num_test}[part]
     right = isinstance(rows, np.ndarray) and rows.dtype == np.int64
-    if not right or rows.shape != (len(first),):
+    if not right or rows.shape != (count,):
         raise ValueError(
-            f"{data.name}: rows_{part} must be an int64 array [{len(first)}], a number an example, "
+            f"{data.name}: rows_{part} must be an int64 array [{count}], a number an example, "
             f"got {checks.describe(rows)}; give the examples' numbers in their source."
         )
 

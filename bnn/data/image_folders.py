@@ -118,7 +118,7 @@ def image_folder(
         name,
         images,
         targets,
-        rows=None if sources else rows,
+        rows=rows,
         class_names=classes,
         input_loc=loc,
         input_scale=scale,

@@ -43,7 +43,8 @@ def streamed_dataset(
         For worker processes a function of a module, not of a function.
       num_workers: processes that read and convert; 0: a thread.
       stream_test: read the test part when it is needed, too, block by block.
-      **fields: of Dataset, such as num_classes.
+      **fields: of Dataset, such as num_classes, or rows_test where train and test are splits of
+        one source: comparisons of several splits need the examples' numbers in it.
 
     Raises:
       ExampleError: an example that cannot be used, by its row.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bnn.data import ArrayExamples, ExampleError, ItemExamples, arrays
+from bnn.data import ArrayExamples, ExampleError, ItemExamples, arrays, streamed_dataset
 from bnn.evaluation import blocks, judge
 from bnn.experiment import run
 from bnn.likelihoods import Categorical
@@ -88,4 +88,43 @@ def test_a_test_row_that_cannot_be_used_is_named(rng):
             None,
             num_samples=2,
             num_outputs=3,
+        )
+
+
+@pytest.mark.parametrize("streamed", [("stream",), ("stream_test",), ("stream", "stream_test")])
+def test_streams_know_which_rows_of_their_table_they_are(tmp_path, rng, streamed):
+    """By these the paired bootstrap sees what two splits of one table share."""
+    np.save(tmp_path / "x.npy", rng.normal(size=(40, 3)).astype("float32"))
+    np.save(tmp_path / "y.npy", rng.normal(size=(40, 1)))
+    for seed in (0, 1):
+        options = {"name": "set", "test_fraction": 0.25, "validation_fraction": 0.2, "seed": seed}
+        memory = arrays(tmp_path, **options)
+        found = arrays(tmp_path, **options, **dict.fromkeys(streamed, True))
+        for part in ("train", "valid", "test"):
+            np.testing.assert_array_equal(found.rows(part), memory.rows(part))
+    assert found.rows_test is not None
+
+
+def test_a_streamed_runs_predictions_hold_their_rows(tmp_path, cheap_runs, rng):
+    from bnn.likelihoods import Normal
+
+    (tmp_path / "set").mkdir()
+    np.save(tmp_path / "set" / "x.npy", rng.normal(size=(40, 3)).astype("float32"))
+    np.save(tmp_path / "set" / "y.npy", rng.normal(size=(40, 1)))
+    data = arrays(tmp_path / "set", test_fraction=0.25, stream=True, stream_test=True)
+    run(tmp_path / "run", **arguments(data, Normal()))
+    kept = load_predictions(tmp_path / "run" / "predictions" / "test.npz")
+    np.testing.assert_array_equal(kept.rows, data.rows_test)
+
+
+def test_numbers_of_a_streams_rows_must_be_as_many():
+    items = [(np.zeros(4, np.float32), i % 3) for i in range(20)]
+    numbers = np.arange(20, 40)
+    data = streamed_dataset(
+        "toy", items, items, num_classes=3, stream_test=True, rows_test=numbers, rows_train=numbers
+    )
+    np.testing.assert_array_equal(data.rows("test"), numbers)
+    with pytest.raises(ValueError, match=r"rows_test must be an int64 array \[20\]"):
+        streamed_dataset(
+            "toy", items, items, num_classes=3, stream_test=True, rows_test=numbers[:0]
         )
