@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import secrets
 import unicodedata
 from pathlib import Path
 from typing import BinaryIO
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
+_REMEDIES = {
+    errno.EACCES: "get the right to use it, or name another",
+    errno.EPERM: "get the right to use it, or name another",
+    errno.EISDIR: "name a file",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -37,11 +49,22 @@ def open_log(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, flags, 0o666), "ab")
 
 
-def in_words(error: BaseException) -> str:
-    """The message; that of the system with what to do about it."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename} cannot be used ({error.strerror}); name another --root."
-    return str(error)
+def in_words(error: BaseException, root: Path) -> str:
+    """The message; that of the system with what to do about it.
+
+    Args:
+      error: what went wrong.
+      root: the folder that --root names, or would.
+    """
+    if not isinstance(error, OSError) or not error.strerror or not error.filename:
+        return str(error)
+    place = Path(os.fsdecode(error.filename))
+    remedy = _REMEDIES.get(error.errno or 0, "correct the path")
+    if root == place or root in place.parents or place in root.parents:
+        remedy = (
+            f"{remedy}, or name another --root" if error.errno in _FULL else "name another --root"
+        )
+    return f"{place} cannot be used ({error.strerror}); {remedy}."
 
 
 def check_text(what: str, value: str) -> str:

@@ -44,9 +44,11 @@ _USAGE = "python -m launch.sweep FILE [options]"
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; the process's exit code."""
     options = _parser().parse_only(sys.argv[1:] if argv is None else argv)
+    root = Path(options.root or Path("runs") / Path(options.file).stem)
     try:
         file = folder("the sweep's file", options.file)
-        records = Records(folder("--root", options.root or Path("runs") / file.stem))
+        root = folder("--root", root)
+        records = Records(root)
         points = read_sweep(file).points(records.root)
         records.check(points)
         if options.dry_run:
@@ -55,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_data_dir(points[0].arguments)
         code = _run(options, records, points)
     except (ValueError, OSError, SubmissionError) as error:
-        print(f"error: {in_words(error)}", file=sys.stderr)
+        print(f"error: {in_words(error, root)}", file=sys.stderr)
         return 2
     return code
 

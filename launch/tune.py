@@ -46,9 +46,10 @@ _HOPELESS = 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; the process's exit code."""
     options = _parser().parse_only(sys.argv[1:] if argv is None else argv)
+    root = Path(options.root or Path("runs") / Path(options.file).stem)
     try:
         file = folder("the search's file", options.file)
-        root = folder("--root", options.root or Path("runs") / file.stem)
+        root = folder("--root", root)
         search = read_search(file)
         check_data_dir(search.sweep.arguments)
         slots = make_slots(options.cores, options.cores_per_run, options.gpus_per_run)
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise ValueError(tuning.fault)
             return code if signals.stop is None else stop_code(signals)
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {in_words(error)}", file=sys.stderr)
+        print(f"error: {in_words(error, root)}", file=sys.stderr)
         return 2
 
 
