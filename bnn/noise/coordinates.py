@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import operator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from bnn.noise.generator import fold, halves, threefry, words
+from bnn.noise.generator import threefry, words
 from bnn.noise.sobol import Sobol, compiled_words
 from bnn.noise.transforms import (
     identity,
@@ -22,18 +21,8 @@ from bnn.noise.transforms import (
     uniform,
     uniform_compiled,
 )
+from bnn.noise.words import seed_words, step_words, word
 
-# What is not a tensor and tells streams apart by so many values; beyond them it is refused.
-_LIMITS = {
-    "step": 2**63,
-    "sample": 2**32,
-    "replica": 2**32,
-    "example_offset": 2**32,
-    "site": 2**16,
-    "purpose": 2**8,
-    "part": 2**4,
-    "stream": 2**4,
-}
 # Below this many elements, compiling a kernel costs more than it saves in eager mode.
 _COMPILE_FROM = 16_384
 
@@ -117,10 +106,10 @@ class Noise:
             if tf.is_tensor(value):
                 object.__setattr__(self, field.name, tf.convert_to_tensor(value))
         for name in ("sample", "replica", "site", "purpose", "part", "example_offset"):
-            _word(getattr(self, name), name)
+            word(getattr(self, name), name)
         known = self._root
         if known is None or known[0] is not self.seed or known[1] is not self.step:
-            root = _root(_seed_words(self.seed), _step_words(self.step))
+            root = _root(seed_words(self.seed), step_words(self.step))
             object.__setattr__(self, "_root", (self.seed, self.step, root))
         if self.sobol is not None and self.antithetic:
             raise ValueError(
@@ -138,7 +127,7 @@ class Noise:
         In a loop over the steps this is less work than a new noise at each: all roots are made
         before it, together.
         """
-        step, root = self.step[i], tuple(word[i] for word in self._root[2])
+        step, root = self.step[i], tuple(half[i] for half in self._root[2])
         return self.at(step=step, _root=(self.seed, step, root))
 
     def bits(self, shape: Any, stream: int = 0, *, per_example: bool = False) -> tf.Tensor:
@@ -206,17 +195,17 @@ class Noise:
     def _place(self, stream: int) -> tuple[Any, Any]:
         """What a key is made of, beside the root: two words."""
         place = (
-            _word(self.site, "site") << np.uint32(16)
-            | _word(self.purpose, "purpose") << np.uint32(8)
-            | _word(self.part, "part") << np.uint32(4)
-            | _word(stream, "stream")
+            word(self.site, "site") << np.uint32(16)
+            | word(self.purpose, "purpose") << np.uint32(8)
+            | word(self.part, "part") << np.uint32(4)
+            | word(stream, "stream")
         )
-        return np.array(place, np.uint32), _word(self.replica, "replica")
+        return np.array(place, np.uint32), word(self.replica, "replica")
 
     def _transform(
         self, shape: Any, stream: int, per_example: bool, transform: Any, compiled: Any
     ) -> tf.Tensor:
-        sample = _word(self.sample // 2 if self.antithetic else self.sample, "sample")
+        sample = word(self.sample // 2 if self.antithetic else self.sample, "sample")
         sample = tf.convert_to_tensor(sample)
         size, count, first = self._extent(shape, per_example)
         if size is not None and (size >= _COMPILE_FROM or tf.inside_function()):
@@ -246,7 +235,7 @@ class Noise:
         sobol = self.sobol
         assert sobol is not None
         sobol.require_weights(bool(per_example or stream or self.part))
-        key, sample = _tensors(self.key(stream)), tf.convert_to_tensor(_word(self.sample, "sample"))
+        key, sample = _tensors(self.key(stream)), tf.convert_to_tensor(word(self.sample, "sample"))
         size, count, first = self._extent(shape, per_example)
         if size is not None and (size >= _COMPILE_FROM or tf.inside_function()):
             return tf.reshape(compiled_words(sobol, transform)(key, first, size, sample), shape)
@@ -272,8 +261,8 @@ def as_noise(noise: Any, **coordinates: Any) -> Noise:
 
 def _root(seed: tuple[Any, Any], step: tuple[Any, Any]) -> tuple[Any, Any]:
     """threefry(seed; step): one kernel in a graph that makes it at every run."""
-    tensors = [word for word in (*seed, *step) if tf.is_tensor(word)]
-    if tensors and tf.inside_function() and all(word.shape.rank == 0 for word in tensors):
+    tensors = [half for half in (*seed, *step) if tf.is_tensor(half)]
+    if tensors and tf.inside_function() and all(half.shape.rank == 0 for half in tensors):
         return root_compiled(_tensors(seed), _tensors(step))
     return threefry(seed, step)
 
@@ -284,65 +273,6 @@ def _tensors(words: tuple[Any, Any]) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _is_zero(value: Any) -> bool:
     return not tf.is_tensor(value) and value == 0
-
-
-def _word(value: Any, name: str) -> Any:
-    """One coordinate as a uint32: a NumPy scalar array where it is known, else a tensor."""
-    value = _integer(value, name)
-    if not tf.is_tensor(value):
-        return np.array(value, np.uint32)
-    if name not in ("sample", "replica", "example_offset"):
-        raise ValueError(f"{name} must be an int, got a tensor; it is fixed when a step is traced.")
-    return fold(*halves(value))
-
-
-def _step_words(value: Any) -> tuple[Any, Any]:
-    value = _integer(value, "step")
-    if tf.is_tensor(value):
-        return halves(value)
-    return np.array(value % 2**32, np.uint32), np.array(value // 2**32, np.uint32)
-
-
-def _integer(value: Any, name: str) -> Any:
-    """An int within its limits, or an integer tensor."""
-    if not tf.is_tensor(value):
-        try:
-            value = operator.index(value)
-        except TypeError:
-            value = tf.convert_to_tensor(value)
-    if not tf.is_tensor(value):
-        limit = _LIMITS[name]
-        if not 0 <= value < limit:
-            raise ValueError(
-                f"{name} must be an integer from 0 to {limit - 1}, got {value}; noise streams "
-                f"are told apart by {limit.bit_length() - 1} bits of {name}."
-            )
-    elif not value.dtype.is_integer:
-        raise ValueError(
-            f"{name} must be an integer or an integer tensor, got a tensor of {value.dtype.name}; "
-            f"cast it with tf.cast({name}, tf.int64)."
-        )
-    return value
-
-
-def _seed_words(seed: Any) -> tuple[Any, Any]:
-    if not tf.is_tensor(seed):
-        try:
-            seed = operator.index(seed)
-        except TypeError:
-            raise ValueError(
-                f"seed must be an int or an integer tensor, got {seed!r}; pass for example seed=0."
-            ) from None
-        if not -(2**63) <= seed < 2**64:
-            raise ValueError(f"seed must fit into 64 bits, got {seed}; take it modulo 2**64.")
-        seed %= 2**64
-        return np.array(seed % 2**32, np.uint32), np.array(seed // 2**32, np.uint32)
-    if not seed.dtype.is_integer or seed.shape.rank not in (0, None):
-        raise ValueError(
-            "seed must be an int or a scalar integer tensor, got a tensor of "
-            f"{seed.dtype.name} with shape {seed.shape}; pass for example tf.constant(0)."
-        )
-    return halves(seed)
 
 
 def _static_size(shape: Any) -> int | None:
