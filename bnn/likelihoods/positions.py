@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gin
@@ -28,7 +29,7 @@ class Positions(Likelihood):
 
     Args:
       likelihood: of one position.
-      ignore: a target value that stands for none, −1 for example.
+      ignore: a target value that stands for none, −1 or NaN for example.
     """
 
     def __init__(self, likelihood: Likelihood, ignore: float | None = None) -> None:
@@ -161,7 +162,7 @@ class Positions(Likelihood):
         positions = tf.TensorShape(getattr(outputs, "shape", [])[:-1])
         if self.ignore is not None:
             targets = tf.convert_to_tensor(targets)
-            counts = tf.not_equal(targets, tf.cast(self.ignore, targets.dtype))
+            counts = _differs(targets, self.ignore)
             if targets.shape.rank == len(positions) + 1:
                 counts = tf.reduce_all(counts, axis=-1)
             masks.append(counts)
@@ -188,3 +189,12 @@ class Positions(Likelihood):
         """The likelihood described by `get_config`, not built."""
         inner = keras.saving.deserialize_keras_object(config["likelihood"])
         return cls(inner, config["ignore"])
+
+
+def _differs(targets: tf.Tensor, value: float) -> tf.Tensor:
+    """Where targets are not the value; NaN is NaN, and −1 no number of an unsigned type."""
+    if math.isnan(value):
+        return ~tf.math.is_nan(tf.cast(targets, tf.float64))
+    if not targets.dtype.is_floating:  # a cast of the value would wrap it, or drop its fraction
+        targets = tf.cast(targets, tf.float64)
+    return tf.not_equal(targets, tf.cast(value, targets.dtype))

@@ -8,17 +8,24 @@ from typing import Any
 import tensorflow as tf
 
 _POINTS = 1024  # of one mixture, at least
+_TERMS = 4096  # of a sum over counts, at most
 
 
 def crps_of_counts(
-    cdf: Callable[[tf.Tensor], tf.Tensor], counts: tf.Tensor, upper: tf.Tensor
+    cdf: Callable[[tf.Tensor], tf.Tensor],
+    counts: tf.Tensor,
+    upper: tf.Tensor,
+    otherwise: Callable[[tf.Tensor], tf.Tensor],
 ) -> tf.Tensor:
     """Σ_k (F(k) − [k ≥ y])² over the integers from 0, of the shape of the counts `[B, D]`.
+
+    A sum of millions of terms, as one wild component asks for, would not end.
 
     Args:
       cdf: F, of non-negative integers.
       counts: y.
       upper: beyond it 1 − F is negligible; the sum also reaches the largest count.
+      otherwise: the score of the counts where the sum would have more than 4,096 terms.
     """
     last = tf.maximum(upper, tf.reduce_max(counts))
 
@@ -26,8 +33,11 @@ def crps_of_counts(
         at = tf.zeros_like(counts) + k
         return k + 1, total + (cdf(at) - tf.cast(at >= counts, at.dtype)) ** 2
 
-    start = (tf.zeros((), counts.dtype), tf.zeros_like(counts))
-    return tf.while_loop(lambda k, _: k <= last, add, start)[1]
+    def summed() -> tf.Tensor:
+        start = (tf.zeros((), counts.dtype), tf.zeros_like(counts))
+        return tf.while_loop(lambda k, _: k <= last, add, start)[1]
+
+    return tf.cond(last < _TERMS, summed, lambda: otherwise(counts))
 
 
 def crps_of_points(

@@ -81,9 +81,11 @@ def class_labels(
     known = tf.get_static_value(targets)
     if known is not None:
         _refuse_labels(name, known, num_classes)
-    # Compared as they are: a cast would turn 0.9 into the label 0.
-    upper = tf.cast(num_classes, targets.dtype)
-    valid = (targets >= tf.zeros_like(targets)) & (targets < upper)
+    # Floats are compared as they are: a cast would turn 0.9 into the label 0. Integers are made
+    # wide: the number of classes itself, such as 256, may not fit into their own type.
+    if targets.dtype.is_integer:
+        targets = tf.cast(targets, tf.int64)
+    valid = (targets >= tf.zeros_like(targets)) & (targets < tf.cast(num_classes, targets.dtype))
     if targets.dtype.is_floating:
         valid &= tf.equal(targets, tf.floor(targets))
     return tf.cast(tf.where(valid, targets, tf.zeros_like(targets)), tf.int32), valid

@@ -27,6 +27,16 @@ def test_log_prob(logits, labels, dtype):
     np.testing.assert_allclose(log_prob, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16])
+def test_labels_of_a_type_that_the_number_of_classes_does_not_fit(rng, mode, dtype):
+    """256 as an unsigned byte would be 0: no label would be below it."""
+    logits = rng.normal(size=(3, 65536 if dtype is np.uint16 else 256)).astype(np.float32)
+    labels = np.array([0, 100, np.iinfo(dtype).max], dtype)
+    log_prob = mode(Categorical().log_prob)(tf.constant(logits), tf.constant(labels))
+    expected = scipy.special.log_softmax(logits, axis=-1)[np.arange(3), labels]
+    np.testing.assert_allclose(log_prob, expected, rtol=1e-5)
+
+
 def test_log_prob_of_extreme_logits():
     log_prob = Categorical().log_prob(tf.constant([[1e4, 0.0], [0.0, 1e4]]), tf.constant([0, 0]))
     np.testing.assert_allclose(log_prob, [0, -1e4])

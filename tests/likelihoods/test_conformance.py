@@ -6,6 +6,8 @@ import gin
 import keras
 import numpy as np
 import pytest
+import scipy.integrate
+import scipy.stats
 import tensorflow as tf
 
 from bnn import likelihoods
@@ -61,6 +63,17 @@ def test_cdf_and_quantile(descriptor):
 @OF_COLUMNS
 def test_crps(descriptor):
     checks.check_crps(descriptor, descriptor.built())
+
+
+def test_crps_of_counts_in_millions():
+    """One wild component does not make a sum of millions of terms: the score is that of points."""
+    rates = np.array([3e6, 3.1e6])
+    predictive = likelihoods.Poisson().predictive(np.log(rates)[:, None, None])
+    y = 3.02e6
+    normals = scipy.stats.norm(rates, np.sqrt(rates))  # as Poissons of such rates are
+    t = np.linspace(2.9e6, 3.2e6, 300_001)
+    expected = scipy.integrate.trapezoid((normals.cdf(t[:, None]).mean(axis=1) - (t >= y)) ** 2, t)
+    np.testing.assert_allclose(predictive.crps([y])[0, 0], expected, rtol=2e-4)
 
 
 @OF_COLUMNS

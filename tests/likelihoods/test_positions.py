@@ -163,3 +163,33 @@ def test_other_shapes(outputs, targets, mask, message):
 def test_no_likelihood():
     with pytest.raises(ValueError, match=r"must be a likelihood object, got .*parenth"):
         Positions(Categorical)
+
+
+# --- Values that stand for no target --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dtype", "ignore", "stands", "counting"),
+    [
+        (np.int32, -1, -1, 0),
+        (np.uint8, 255, 255, 1),
+        (np.float32, np.nan, np.nan, 2),
+        (np.float32, 0.1, 0.1, 0),
+    ],
+    ids=str,
+)
+def test_the_value_that_stands_for_none(logits, labels, mask, dtype, ignore, stands, counting):
+    targets = np.where(mask, labels, counting).astype(dtype)
+    targets[~mask] = stands
+    log_prob = Positions(Categorical(), ignore=ignore).log_prob(tf.constant(logits), targets)
+    expected = (mask * log_probs(logits, labels)).sum(axis=1)
+    np.testing.assert_allclose(log_prob, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("ignore", [-1, 0.5, np.nan])
+def test_no_integer_is_taken_for_a_value_that_it_is_not(rng, ignore):
+    """As an unsigned byte −1 would be 255, and 0.5 and NaN would be 0: classes like any other."""
+    logits = rng.normal(size=(1, 2, 256)).astype(np.float32)
+    targets = np.array([[0, 255]], np.uint8)
+    log_prob = Positions(Categorical(), ignore=ignore).log_prob(tf.constant(logits), targets)
+    np.testing.assert_allclose(log_prob, log_probs(logits, targets).sum(axis=1), rtol=1e-5)
