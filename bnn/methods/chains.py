@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from bnn.compat import substituted
 from bnn.data import Batch
+from bnn.methods.beginnings import Members, members_of
 from bnn.methods.log_joint import negative_log_joint
 from bnn.methods.problem import Problem
 from bnn.methods.sampler import Sampler
@@ -32,9 +34,10 @@ class ChainSampler(Sampler):
     A run takes all examples in every step, whatever its `batch_size`, and so an epoch is a step: a
     transition, or while the run's optimizer descends (`warm_start`), one gradient. Each chain has a
     start of its own and descends by itself, so that C chains begin as a deep ensemble of C members:
-    the warm start of Sommer et al. 2024. Metrics are means over the chains. What has no prior, a
-    learned level of noise or a learned prior, is fitted in the descents, to all chains together,
-    and held after them. The model's own weights are those of the first chain.
+    the warm start of Sommer et al. 2024. Or they begin at the `members` of an ensemble that has
+    been trained already, chain c at member c, without a descent. Metrics are means over the chains.
+    What has no prior, a learned level of noise or a learned prior, is fitted in the descents, to
+    all chains together, and held after them. The model's own weights are those of the first chain.
     """
 
     whole_data = True
@@ -47,7 +50,10 @@ class ChainSampler(Sampler):
         warm_start: float,
         burn_in: float,
         thinning: int | None,
+        members: Members | None = None,
     ) -> None:
+        if members is not None:
+            warm_start = 0.0
         super().__init__(step_size, temperature, warm_start, burn_in, thinning)
         if not isinstance(step_size, (int, float)):
             raise ValueError(
@@ -57,14 +63,15 @@ class ChainSampler(Sampler):
             raise ValueError(f"temperature must be positive, got {temperature}.")
         if isinstance(num_chains, bool) or not isinstance(num_chains, int) or num_chains < 1:
             raise ValueError(f"num_chains must be an integer of at least 1, got {num_chains!r}.")
-        self.num_chains = num_chains
+        self.num_chains, self.members = num_chains, members
         self._first_size = float(step_size)
 
     def create(self, problem: Problem) -> None:
         """The chains' states, `[C, D]`.
 
         Raises:
-          ValueError: several replicas; several chains of a problem that cannot make another model.
+          ValueError: several replicas; several chains of a problem that cannot make another model;
+            fewer members than chains, or of another kind.
         """
         name = type(self).__name__
         if self._replicas > 1:
@@ -74,24 +81,57 @@ class ChainSampler(Sampler):
             )
         known = {id(v) for v in self.weights}
         self._others = [v for v in problem.trained if id(v) not in known]
-        if self.num_chains > 1 and problem.make_model is None:
+        if self.num_chains > 1 and problem.make_model is None and self.members is None:
             raise ValueError(
                 f"num_chains must be 1 for a problem without make_model, got {self.num_chains}: "
                 "every chain has a start of its own."
             )
-        self._chains = keras.Variable(self._begin(problem, self.weights), name="chains")
+        begin = self._begin(problem, self.weights)
+        self._chains = keras.Variable(begin, name="chains")
+        if self.members is not None:
+            for weight, value in zip(self.weights, self._by_weight(begin[0]), strict=True):
+                weight.assign(value)
         self._log_joints = keras.Variable(np.zeros(self.num_chains), trainable=False, name="joints")
 
     def _begin(self, problem: Problem, first: Sequence[keras.Variable]) -> np.ndarray:
-        """States `[C, D]`: the first of these weights, the others of models of their own."""
+        """States `[C, D]`: the members', or the first of these weights, the others of models."""
+        if self.members is not None:
+            return self._at_members(problem)
         starts = [first]
         for _ in range(self.num_chains - 1):
             assert problem.make_model is not None
             starts.append(_weights_of(problem.make_model()))
         return np.stack([np.concatenate([np.ravel(v.numpy()) for v in s]) for s in starts])
 
+    def _at_members(self, problem: Problem) -> np.ndarray:
+        name = type(self).__name__
+        folder = self.members
+        if isinstance(folder, (str, Path)) and not Path(folder).is_dir():
+            # A run that goes on, or is restored, has its chains in the checkpoint.
+            size = sum(math.prod(w.shape) for w in self.weights)
+            return np.full((self.num_chains, size), np.nan, np.float32)
+        assert folder is not None
+        found = members_of(folder, problem.model, self.weights, name)
+        if len(found) < self.num_chains:
+            raise ValueError(
+                f"num_chains of method {name} must be at most the {len(found)} members that they "
+                f"begin at, got {self.num_chains}."
+            )
+        return found[: self.num_chains]
+
+    def _require_begun(self) -> None:
+        """FileNotFoundError where chains have no beginning, for the members' folder is gone."""
+        if not isinstance(self.members, (str, Path)) or Path(self.members).is_dir():
+            return
+        with tf.init_scope():
+            lost = bool(tf.reduce_any(tf.math.is_nan(self._chains.value)))
+        if lost:
+            members_of(self.members, self.problem.model, self.weights, type(self).__name__)
+
     def begun_from(self, model: keras.Model) -> list[tuple[keras.Variable, Any]]:
-        """The chains' states."""
+        """The chains' states, where they begin as models do."""
+        if self.members is not None:
+            return []
         return [(self._chains, self._begin(self.problem, _weights_of(model)))]
 
     @property
@@ -111,6 +151,7 @@ class ChainSampler(Sampler):
 
     def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
         """−log p(w, y) / N, see `negative_log_joint`: the mean over the chains."""
+        self._require_begun()
         chains = tf.unstack(tf.convert_to_tensor(self._chains))
         each = [self._joint(chain, batch, noise, training) for chain in chains]
         return tf.nest.map_structure(lambda *values: tf.add_n(values) / len(values), *each)
@@ -190,9 +231,39 @@ class ChainSampler(Sampler):
         chains = np.swapaxes(self.archive.stacked()[0], 0, 1)  # [C, n, D]
         return self._by_weight(chains.reshape(-1, chains.shape[2]))
 
+    def to_arviz(self) -> Any:
+        """The samples as ArviZ takes them, for its R̂, effective sizes and plots.
+
+        Groups `posterior`, a variable `[chain, draw, …]` by weight, and `sample_stats` with `lp`,
+        the log joint in nats.
+
+        Raises:
+          ImportError: ArviZ is not there.
+          RuntimeError: there are no samples yet.
+        """
+        if self.archive is None or not self.archive.entries:
+            raise RuntimeError(f"{type(self).__name__} has no samples yet: end the burn-in.")
+        try:
+            from arviz_base import from_dict
+        except ImportError as missing:
+            raise ImportError(
+                "to_arviz needs ArviZ, which is not installed; install it with pip install arviz."
+            ) from missing
+        states, joints = self.archive.stacked()
+        by_weight = self._by_weight(np.swapaxes(states, 0, 1))
+        names = [weight.path for weight in self.weights]
+        return from_dict(
+            {
+                "posterior": dict(zip(names, by_weight, strict=True)),
+                "sample_stats": {"lp": joints.T},
+            }
+        )
+
     def describe(self) -> dict[str, Any]:
         """See `Sampler.describe`; the chains' R̂ and effective sample sizes."""
         about = super().describe() | {"num_chains": self.num_chains}
+        if self.members is not None:
+            about["chains_begin"] = "at an ensemble's members"
         if self.archive is None or len(self.archive.entries) < 4:
             return about
         states, joints = self.archive.stacked()

@@ -12,19 +12,17 @@ import tensorflow as tf
 
 from bnn.data import Batch, Batches
 from bnn.likelihoods import Categorical
-from bnn.methods.cost import Cost
+from bnn.methods.counted import Counted
 from bnn.methods.last_layer import LastLayer
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
-from bnn.noise import Noise
 from bnn.prediction.inputs import row_blocks
-from bnn.training import Info, Reduce
 
 _BLOCK = 1000
 
 
 @gin.register(module="bnn.methods")
-class DDU(MAP):
+class DDU(Counted, MAP):
     """p(y | x) of `MAP`, and log p(φ(x)) = ln Σ_c π_c N(φ(x); m_c, S_c) of its features.
 
     Deep deterministic uncertainty (Mukhoti et al. 2023, algorithm 1): one network, trained as `MAP`
@@ -69,13 +67,6 @@ class DDU(MAP):
         self._means = _float64((classes, size), "ddu_means")
         self._factors = _float64((classes, size, size), "ddu_factors")  # Cholesky's, of S_c
         super().build(problem)
-        self._cost = Cost()
-
-    def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
-        """A step of the optimizer."""
-        info = super().step(batch, noise, reduce)
-        self._cost.add(batch)
-        return info
 
     def finish(self, batches: Batches) -> None:
         """The densities, by one pass over the training part.
@@ -140,12 +131,12 @@ class DDU(MAP):
         about = {"method": type(self).__name__, "posterior": "its mode; densities of the features"}
         if not hasattr(self, "problem"):
             return about
-        return {**about, **self._cost.describe(self.problem.num_train)}
+        return {**about, **self.cost()}
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The densities, and the number of gradients."""
-        return [self._shares, self._means, self._factors, self._cost.examples]
+        return [self._shares, self._means, self._factors, *super().variables]
 
 
 def _weights(batch: Batch) -> np.ndarray:

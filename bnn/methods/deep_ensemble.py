@@ -87,6 +87,7 @@ class DeepEnsemble(Method):
             if hasattr(schedule, "over"):
                 inner.learning_rate = schedule.over(self.steps_each)
         self.method.build(dataclasses.replace(problem, total_steps=self.steps_each))
+        self._check_finish()
         self._cost = Cost()
         self._fresh = [v.numpy() for v in self._begun_anew()]
         self._starts = self._first_weights(problem)
@@ -110,11 +111,13 @@ class DeepEnsemble(Method):
                 "that is learned: every member would learn another, and predictions have one. Use "
                 "HeteroscedasticNormal(), whose noise is an output of the member, or a fixed scale."
             )
-        if type(self.method).finish is not Method.finish:
+
+    def _check_finish(self) -> None:
+        if self.method.finishes:
             raise ValueError(
                 f"method DeepEnsemble cannot serve {type(self.method).__name__}, which has work "
-                "to do after training, on the last weights alone; use MAP, SWAG, "
-                "VariationalInference or a sampler as its method."
+                "to do after training, on the last weights alone; use MAP, VariationalInference, a "
+                "sampler, or SWAG without BatchNormalization as its method."
             )
 
     def _first_weights(self, problem: Problem) -> list[list[np.ndarray]]:

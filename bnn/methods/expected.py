@@ -14,7 +14,11 @@ _NODES = 32
 
 
 def expected_log_prob(
-    likelihood: Likelihood, mean: tf.Tensor, variance: tf.Tensor, targets: Any
+    likelihood: Likelihood,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    targets: Any,
+    covariance: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """E[log p(y | f)] or a lower bound of it, f_c ~ N(m_c, v_c), `[B]`, nats, differentiable.
 
@@ -25,14 +29,21 @@ def expected_log_prob(
         Bernoulli    by Gauss–Hermite quadrature with 32 nodes, column by column
 
     (Normal, Categorical: Harrison et al. 2024, section 3.) The bound is below the expectation by
-    the gap of Jensen's inequality, which goes to 0 with the variance.
+    the gap of Jensen's inequality, which goes to 0 with the variance. All but Categorical need the
+    variances alone. With the outputs' covariance Σ its bound is that of their differences from
+    tᵀf, which what all outputs have in common does not widen:
+
+        Categorical  −ln Σ_c exp(m_c − tᵀm + ½ (Σ_cc − 2 (Σ t)_c + tᵀ Σ t))
 
     Args:
       likelihood: one of these.
       mean: m, `[B, C]`.
       variance: v, `[B, C]`.
       targets: as the likelihood takes them.
+      covariance: Σ, `[B, C, C]`, or None where outputs are independent.
     """
+    if covariance is not None and require_expected(likelihood) is Categorical:
+        return _correlated(likelihood, mean, covariance, targets)
     return _FORMULAS[require_expected(likelihood)](likelihood, mean, variance, targets)
 
 
@@ -58,6 +69,18 @@ def _categorical(likelihood: Any, mean: tf.Tensor, variance: tf.Tensor, targets:
     labels, smoothing = tf.reshape(tf.cast(targets, tf.int32), [-1]), likelihood.label_smoothing
     own = tf.reduce_sum(tf.one_hot(labels, variance.shape[-1]) * variance, -1)
     return more - 0.5 * ((1 - smoothing) * own + smoothing * tf.reduce_mean(variance, -1))
+
+
+def _correlated(likelihood: Any, mean: tf.Tensor, covariance: tf.Tensor, targets: Any) -> tf.Tensor:
+    likelihood.checked_log_prob(mean, targets)  # checks the labels
+    size, smoothing = mean.shape[-1], likelihood.label_smoothing
+    labels = tf.one_hot(tf.reshape(tf.cast(targets, tf.int32), [-1]), size)
+    shares = (1 - smoothing) * labels + smoothing / size
+    across = tf.linalg.matvec(covariance, shares)
+    spread = tf.linalg.diag_part(covariance) - 2 * across
+    spread += tf.reduce_sum(shares * across, -1, keepdims=True)
+    gap = mean - tf.reduce_sum(shares * mean, -1, keepdims=True)
+    return -tf.reduce_logsumexp(gap + 0.5 * spread, -1)
 
 
 def _poisson(likelihood: Any, mean: tf.Tensor, variance: tf.Tensor, targets: Any) -> tf.Tensor:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.methods.beginnings import Members
 from bnn.methods.chains import ChainSampler
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
@@ -61,8 +62,9 @@ class HamiltonianSampler(ChainSampler):
         warm_start: float,
         burn_in: float,
         thinning: int | None,
+        members: Members | None = None,
     ) -> None:
-        super().__init__(step_size, num_chains, temperature, warm_start, burn_in, thinning)
+        super().__init__(step_size, num_chains, temperature, warm_start, burn_in, thinning, members)
         if not 0 < target_acceptance < 1:
             raise ValueError(
                 f"target_acceptance must lie strictly between 0 and 1, got {target_acceptance}."

@@ -8,6 +8,7 @@ from typing import Any
 import gin
 import tensorflow as tf
 
+from bnn.methods.beginnings import Members
 from bnn.methods.hamiltonian import HamiltonianSampler, Transition, mcmc, seed_of
 from bnn.noise import Noise
 
@@ -33,6 +34,8 @@ class HMC(HamiltonianSampler):
       warm_start: share of the steps that the run's optimizer takes first, where it has one.
       burn_in: share of the steps before the first sample; ε is adapted until then.
       thinning: steps from one sample to the next; where None, what keeps about a hundred.
+      members: where the chains begin, in place of a descent (Sommer et al. 2024): folder of a run
+        of `DeepEnsemble` of `MAP` that has ended, or models; at least C of them.
     """
 
     averaged = ("nll", "acceptance")
@@ -50,9 +53,17 @@ class HMC(HamiltonianSampler):
         warm_start: float = 0.3,
         burn_in: float = 0.5,
         thinning: int | None = None,
+        members: Members | None = None,
     ) -> None:
         super().__init__(
-            step_size, num_chains, target_acceptance, temperature, warm_start, burn_in, thinning
+            step_size,
+            num_chains,
+            target_acceptance,
+            temperature,
+            warm_start,
+            burn_in,
+            thinning,
+            members,
         )
         if not isinstance(num_leapfrog_steps, int) or num_leapfrog_steps < 1:
             raise ValueError(

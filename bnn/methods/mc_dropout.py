@@ -8,25 +8,24 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import gin
-import keras
 import tensorflow as tf
 
 from bnn.data import Batch
-from bnn.methods.cost import Cost
+from bnn.methods.counted import Counted
 from bnn.methods.dropout_masks import Masks, attach
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
 from bnn.prediction import Functions
 from bnn.prediction.functions import as_seed, check_num_samples
-from bnn.training import Info, Reduce
+from bnn.training import Info
 
 # Tells the masks of predictions from those of the step that has the same number.
 _OF_PREDICTION = 1
 
 
 @gin.register(module="bnn.methods")
-class MCDropout(MAP):
+class MCDropout(Counted, MAP):
     """w ← optimizer(∇_w E_z[L]), L = −(1/B) Σ_b log p(y_b | x_b, w, z_b) − log p(w) / N + R(w).
 
     Monte-Carlo dropout (Gal & Ghahramani 2016): dropout layers stay on, and each mask z makes
@@ -68,18 +67,11 @@ class MCDropout(MAP):
         """
         self._dropped = attach(problem.model, self.rate)
         super().build(problem)
-        self._cost = Cost()
 
     def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
         """The negative log joint per example, with a mask for each of them; terms as of `MAP`."""
         with Masks(noise.at(purpose=Purpose.DROPOUT), by_example=True):
             return super().loss(batch, noise, training)
-
-    def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
-        """A step of the optimizer."""
-        info = super().step(batch, noise, reduce)
-        self._cost.add(batch)
-        return info
 
     def functions(self, num_samples: int, seed: Any) -> Functions:
         """Functions of one mask each.
@@ -95,13 +87,7 @@ class MCDropout(MAP):
         described = {"method": type(self).__name__, "posterior": "dropout masks, one by function"}
         if not hasattr(self, "problem"):
             return described
-        cost = self._cost.describe(self.problem.num_train)
-        return {**described, "num_dropout_layers": len(self._dropped), **cost}
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """Carry: the number of gradients."""
-        return [self._cost.examples]
+        return {**described, "num_dropout_layers": len(self._dropped), **self.cost()}
 
 
 class MaskDraws(Functions):

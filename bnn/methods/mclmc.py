@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.methods.beginnings import Members
 from bnn.methods.chains import ChainSampler
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
@@ -54,8 +55,8 @@ class MCLMC(ChainSampler):
     time and after it √(Σᵢ Var[wᵢ]) of that half, in the mean over the chains. Both are held while
     samples are taken. A step that is not finite is taken back, with a fresh u, and ε stays below.
 
-    Many chains with a `warm_start` and a generous v are microcanonical Langevin ensembles (Sommer
-    et al. 2025, with v from 0.1 to 0.5).
+    Many chains with a `warm_start`, or with the `members` of an ensemble, and a generous v are
+    microcanonical Langevin ensembles (MILE, Sommer et al. 2025, with v from 0.1 to 0.5).
 
     Args:
       num_integrator_steps: of a transition; each takes two gradients, and one more is taken at the
@@ -68,6 +69,8 @@ class MCLMC(ChainSampler):
       warm_start: share of the steps that the run's optimizer takes first, where it has one.
       burn_in: share of the steps before the first sample.
       thinning: steps from one sample to the next; where None, what keeps about a hundred.
+      members: where the chains begin, in place of a descent (Sommer et al. 2024): folder of a run
+        of `DeepEnsemble` of `MAP` that has ended, or models; at least C of them.
     """
 
     averaged = ("nll", "energy_error")
@@ -85,9 +88,10 @@ class MCLMC(ChainSampler):
         warm_start: float = 0.3,
         burn_in: float = 0.5,
         thinning: int | None = None,
+        members: Members | None = None,
     ) -> None:
         size = 1.0 if step_size is None else step_size
-        super().__init__(size, num_chains, temperature, warm_start, burn_in, thinning)
+        super().__init__(size, num_chains, temperature, warm_start, burn_in, thinning, members)
         if not isinstance(num_integrator_steps, int) or num_integrator_steps < 1:
             raise ValueError(
                 "num_integrator_steps must be an integer of at least 1, got "

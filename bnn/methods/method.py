@@ -100,6 +100,11 @@ class Method(Stepper, abc.ABC):
           batches: of the training part; `batches.full()` has every example once.
         """
 
+    @property
+    def finishes(self) -> bool:
+        """Whether `finish` of this problem has anything to do."""
+        return type(self).finish is not Method.finish
+
     def functions(self, num_samples: int, seed: Any) -> Functions:
         """The posterior's functions: coherent draws from q.
 

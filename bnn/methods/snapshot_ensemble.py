@@ -10,20 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.compat import innermost_optimizer, learning_rate_of
-from bnn.data import Batch
-from bnn.methods.cost import Cost
+from bnn.methods.counted import Counted
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
 from bnn.methods.samples import Samples
-from bnn.noise import Noise
 from bnn.posteriors.validation import require_count
 from bnn.prediction import Functions, StoredWeights
 from bnn.prediction.functions import check_num_samples
-from bnn.training import Info, Reduce
 
 
 @gin.register(module="bnn.methods")
-class SnapshotEnsemble(MAP):
+class SnapshotEnsemble(Counted, MAP):
     """p(y | x) = (1/M) Σ_m p(y | x, w_m), w_m the iterate at the end of cycle m of one training.
 
     Huang et al. 2017, equation 2: the gradient is that of `MAP`, and the learning rate falls from
@@ -72,18 +69,11 @@ class SnapshotEnsemble(MAP):
         super().build(problem)
         self._kept = list(problem.model.variables)
         self.archive = Samples(self._kept, ends)
-        self._cost = Cost()
 
     def _first_rate(self, own: Any) -> float:
         if self.learning_rate is not None:
             return float(self.learning_rate)
         return float(own(tf.constant(0)) if callable(own) else np.asarray(own))
-
-    def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
-        """A step of the optimizer."""
-        info = super().step(batch, noise, reduce)
-        self._cost.add(batch)
-        return info
 
     def functions(self, num_samples: int, seed: Any) -> Functions:
         """The members, the last S of them; the current weights alone before the first cycle's end.
@@ -106,12 +96,7 @@ class SnapshotEnsemble(MAP):
         }
         if self.archive is None:
             return about
-        return {**about, **self._cost.describe(self.problem.num_train)}
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """Carry: the number of gradients."""
-        return [self._cost.examples]
+        return {**about, **self.cost()}
 
 
 class _Cycles(keras.optimizers.schedules.LearningRateSchedule):

@@ -1,4 +1,4 @@
-"""When iterates are averaged, at which learning rate, and what of a model cannot be averaged."""
+"""When iterates are averaged, at which learning rate, and which of them predictions read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bnn.compat import all_layers, innermost_optimizer, learning_rate_of
+from bnn.compat import innermost_optimizer, learning_rate_of
 from bnn.training import Archive, Workers
 
 
@@ -81,20 +81,6 @@ def hold_learning_rate(
             return
         before = float(before.numpy())
     inner.learning_rate = _Held(before, start, rate)
-
-
-def refuse_moving_statistics(method: str, model: keras.Model) -> None:
-    """Raises ValueError for layers whose statistics belong to one vector of weights alone."""
-    kinds = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
-    found = [layer for layer in all_layers(model) if isinstance(layer, kinds)]
-    if found:
-        raise ValueError(
-            f"method {method} cannot serve layer {found[0].name!r} ({type(found[0]).__name__}): "
-            "its moving statistics are those of the last iterates, and every averaged or sampled "
-            "vector of weights would need statistics of its own from a pass over all training "
-            "data. Use LayerNormalization or GroupNormalization in its place, or the method "
-            "DeepEnsemble, whose members keep their own statistics."
-        )
 
 
 def in_model(model: keras.Model, variables: Sequence[keras.Variable]) -> list[int]:

@@ -18,13 +18,12 @@ from bnn.draw import Draw
 from bnn.estimators import Mean
 from bnn.layers import Dense
 from bnn.ledger import ledger
-from bnn.methods.cost import Cost
+from bnn.methods.counted import Counted, penalised
 from bnn.methods.curvature.outputs import output_factor, served
 from bnn.methods.last_layer import LastLayer
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
-from bnn.objectives.checks import require_weights
 from bnn.posteriors.validation import require_count
 from bnn.prediction import Functions
 from bnn.prediction.functions import as_seed, check_num_samples
@@ -33,7 +32,7 @@ from bnn.training import Info, Reduce
 
 
 @gin.register(module="bnn.methods")
-class SNGP(MAP):
+class SNGP(Counted, MAP):
     """f(x) = Φ(h(x)) β, Φ(h) = √(2/D) cos(h Ω / ℓ + b), β_c ~ N(β̂_c, (1 + Σ_n Λ_nc Φ_n Φ_nᵀ)⁻¹).
 
     Spectral-normalised neural Gaussian process (Liu et al. 2020, equations 8 and 9, algorithm 1). h
@@ -112,7 +111,6 @@ class SNGP(MAP):
         self._spare = [name for name, site in found if site.layer is last]
         last.call = self._process  # type: ignore[method-assign]
         super().build(problem)
-        self._cost = Cost()
 
     @property
     def trained(self) -> Sequence[keras.Variable]:
@@ -146,23 +144,15 @@ class SNGP(MAP):
         with substituted(self._bounded()), Draw(noise, Mean()):
             outputs = problem.model(batch.inputs, training=training)
         fits = problem.likelihood.checked_log_prob(outputs, batch.targets)
-        if getattr(batch, "weights", None) is not None:
-            fits = fits * require_weights(batch.weights, fits)
-        nll = -tf.reduce_mean(fits)
         found = ledger(problem.model, noise=noise)
         terms = {f"kl/{name}": kl for name, kl in found.items() if name not in self._spare}
         squares = tf.square(self._beta.value) + math.log(2 * math.pi)
         terms["kl/sngp_beta"] = 0.5 * tf.reduce_sum(squares)
-        penalty = tf.add_n(list(terms.values()))
-        loss = nll + penalty / problem.num_train
-        if problem.model.losses:
-            loss += tf.add_n(problem.model.losses)
-        return Info(loss, {"nll": nll, "penalty": penalty, **terms})
+        return penalised(problem, fits, batch, terms)
 
     def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
         """A step of the optimizer, and one of the power iterations."""
         info = super().step(batch, noise, reduce)
-        self._cost.add(batch)
         for kernel, direction in zip(self._kernels, self._directions, strict=True):
             value = tf.convert_to_tensor(kernel.value)
             forward = tf.linalg.matvec(value, tf.convert_to_tensor(direction.value))
@@ -214,14 +204,13 @@ class SNGP(MAP):
         }
         if not hasattr(self, "problem"):
             return about
-        cost = self._cost.describe(self.problem.num_train)
-        return {**about, "bounded_layers": len(self._kernels), **cost}
+        return {**about, "bounded_layers": len(self._kernels), **self.cost()}
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The process, the power iterations, and the number of gradients."""
         process = [self._omega, self._phase, self._beta, self._factors, self._done]
-        return [*process, *self._directions, self._cost.examples]
+        return [*process, *self._directions, *super().variables]
 
 
 class ProcessDraws(Functions):

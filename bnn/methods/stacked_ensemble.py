@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.data import Batch
-from bnn.methods.cost import Cost
+from bnn.methods.counted import Counted
 from bnn.methods.log_joint import check_functions, negative_log_joint
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
@@ -24,7 +24,7 @@ from bnn.training.stacked_steps import require_elementwise
 
 
 @gin.register(module="bnn.methods")
-class StackedEnsemble(MAP):
+class StackedEnsemble(Counted, MAP):
     """p(y | x) = (1/M) Σ_m p(y | x, w_m), w_m ← optimizer(∇ L(w_m)), L as of `MAP`, all m at once.
 
     A deep ensemble (Lakshminarayanan et al. 2017) whose members are one `bnn.training.Stack`: a
@@ -77,7 +77,6 @@ class StackedEnsemble(MAP):
         begin = self._begin(problem, problem.model)
         self._stack = Stack(problem.model.trainable_variables, begin)
         super().build(problem)
-        self._cost = Cost()
 
     def _begin(self, problem: Problem, first: keras.Model) -> list[np.ndarray]:
         """Values `[M, …]`: the first of this model, the others of models of their own."""
@@ -115,10 +114,14 @@ class StackedEnsemble(MAP):
         infos, gradients = self._stack.map(member)
         return tf.nest.map_structure(tf.reduce_mean, infos), gradients
 
+    @property
+    def gradients_each(self) -> int:
+        """One by member."""
+        return self.num_members
+
     def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
         """A step of the optimizer, of all members."""
         info = super().step(batch, noise, reduce)
-        self._cost.add(batch, self.num_members)
         for variable, value in zip(self._stack.variables, self._stack.values, strict=True):
             variable.assign(value[0])
         return info
@@ -144,12 +147,12 @@ class StackedEnsemble(MAP):
         }
         if not hasattr(self, "problem"):
             return about
-        return {**about, **self._cost.describe(self.problem.num_train)}
+        return {**about, **self.cost()}
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The members' weights, and the number of gradients."""
-        return [*self._stack.values, self._cost.examples]
+        return [*self._stack.values, *super().variables]
 
 
 def _require_equal(first: keras.Model, other: keras.Model, name: str) -> None:

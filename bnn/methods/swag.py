@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import gin
@@ -12,24 +11,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.compat import substituted
-from bnn.data import Batch
-from bnn.methods.cost import Cost
+from bnn.data import Batches
+from bnn.methods.counted import Counted
+from bnn.methods.low_rank_draws import LowRankDraws
 from bnn.methods.map import MAP
+from bnn.methods.moving_statistics import MovingStatistics, WithStatistics
 from bnn.methods.problem import Problem
-from bnn.methods.snapshots import (
-    Snapshots,
-    hold_learning_rate,
-    in_model,
-    refuse_moving_statistics,
-)
-from bnn.noise import Noise, Purpose
+from bnn.methods.snapshots import Snapshots, hold_learning_rate, in_model
 from bnn.prediction import Functions, StoredWeights
-from bnn.prediction.functions import as_seed, check_num_samples
-from bnn.training import Info, Reduce
-
-# Tells the numbers that all tensors share, of the low-rank part, from those of one tensor's own.
-_SHARED = 1
+from bnn.prediction.functions import check_num_samples
 
 
 class Moments(NamedTuple):
@@ -50,7 +40,7 @@ class Moments(NamedTuple):
 
 
 @gin.register(module="bnn.methods")
-class SWA(MAP):
+class SWA(Counted, MAP):
     """w̄ = (1/n) Σᵢ wᵢ over snapshots of the iterates of MAP at a constant learning rate.
 
     Stochastic weight averaging (Izmailov et al. 2018, algorithm 1). The gradient is that of `MAP`,
@@ -58,8 +48,10 @@ class SWA(MAP):
     The model itself keeps the last iterate. Noise that the likelihood learns becomes the average
     of its variables with the last snapshot.
 
-    Runs build the model with `Point` posteriors, whatever it asks for. Layers with moving
-    statistics (BatchNormalization) are refused.
+    Runs build the model with `Point` posteriors, whatever it asks for. The moving statistics of
+    BatchNormalization are renewed for w̄ when the training ends, by a pass over the training
+    examples, see `MovingStatistics`; until then the functions of such a model are that of the
+    last iterate. They are held beside w̄, so that a restored run needs no data.
 
     Args:
       start: share of the training before the first snapshot may be taken.
@@ -91,10 +83,9 @@ class SWA(MAP):
         """Creates the averages, zero.
 
         Raises:
-          ValueError: random weights, layers with moving statistics.
+          ValueError: random weights, layers with moving statistics that cannot be renewed.
         """
-        name = type(self).__name__
-        refuse_moving_statistics(name, problem.model)
+        self._moving = MovingStatistics(type(self).__name__, problem.model)
         first = min(round(self.start * problem.total_steps), problem.total_steps - 1)
         if problem.optimizer is not None:
             hold_learning_rate(problem.optimizer, first, self.learning_rate)
@@ -102,15 +93,21 @@ class SWA(MAP):
         every = max(1, (problem.total_steps - first) // self.num_snapshots)
         first = max(first, problem.total_steps - every * self.num_snapshots)
         self.archive = Snapshots(self._collect, every, first, problem.total_steps)
-        self._cost = Cost()
         self._count = _zeros((), "snapshots", "int32")
         self._means = [_zeros(v.shape, f"{v.name}_average") for v in self.trained]
+        kept = [(self._statistics_kept, *v.shape) for v in self._moving.variables]
+        self._statistics = [_zeros(shape, f"statistics_{i}") for i, shape in enumerate(kept)]
+        self._renewed = _zeros((), "renewed", "int32")
 
-    def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
-        """A step of the optimizer."""
-        info = super().step(batch, noise, reduce)
-        self._cost.add(batch)
-        return info
+    @property
+    def _statistics_kept(self) -> int:
+        """Of how many functions."""
+        return 1
+
+    @property
+    def finishes(self) -> bool:
+        """Whether a layer has moving statistics to be renewed."""
+        return bool(self._moving.layers)
 
     def _collect(self, step: int) -> None:
         """Takes a snapshot."""
@@ -125,12 +122,39 @@ class SWA(MAP):
                 if id(variable) in learned:
                     variable.assign(mean)
 
+    def finish(self, batches: Batches) -> None:
+        """The moving statistics that belong to the functions; nothing for models without any.
+
+        Raises:
+          ValueError: training examples that cannot be read again.
+        """
+        if not self.finishes:
+            return
+        drawn = self._drawn(self._statistics_kept, self.problem.seed)
+        found = self._moving.of(drawn, batches, self.problem.jit_compile)
+        for variable, values in zip(self._statistics, found, strict=True):
+            variable.assign(np.broadcast_to(values, variable.shape))
+        self._renewed.assign(1)
+
     def functions(self, num_samples: int, seed: Any) -> Functions:
         """One function, that of w̄; of the current weights before the first snapshot."""
+        if not self._moving.layers:
+            return self._drawn(num_samples, seed)
+        if not int(self._renewed.numpy()):  # only the last iterate has statistics
+            return self._one(self.trained)
+        least = min(check_num_samples(num_samples), self._statistics_kept)
+        drawn = self._drawn(least, self.problem.seed)
+        return WithStatistics(drawn, self._moving.variables, [v.value for v in self._statistics])
+
+    def _drawn(self, num_samples: int, seed: Any) -> Functions:
+        """The functions, without statistics of their own."""
         del num_samples, seed
+        return self._one(self._means if int(self._count.numpy()) else self.trained)
+
+    def _one(self, source: Sequence[keras.Variable]) -> StoredWeights:
+        """The function of these values of the trained variables."""
         places = in_model(self.problem.model, self.trained)
         variables = [self.trained[i] for i in places]
-        source = self._means if int(self._count.numpy()) else self.trained
         values = [
             tf.cast(tf.convert_to_tensor(source[i]), self.trained[i].dtype)[tf.newaxis]
             for i in places
@@ -148,13 +172,13 @@ class SWA(MAP):
         }
         if self.archive is None:
             return described
-        cost = self._cost.describe(self.problem.num_train)
-        return {**described, "num_snapshots": int(self._count.numpy()), **cost}
+        return {**described, "num_snapshots": int(self._count.numpy()), **self.cost()}
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Carry: number of snapshots, averages and the number of gradients."""
-        return [self._count, *self._means, self._cost.examples]
+        """Carry: number of snapshots, averages, moving statistics and the number of gradients."""
+        renewed = [*self._statistics, self._renewed] if self._statistics else []
+        return [self._count, *self._means, *renewed, *super().variables]
 
 
 @gin.register(module="bnn.methods")
@@ -175,11 +199,17 @@ class SWAG(SWA):
     adaptive optimizer at none. Snapshots closer than the iterates' correlation, and drift during
     averaging, count as spread, too.
 
+    With BatchNormalization every w needs statistics of its own. They are taken when the training
+    ends, for `num_statistics` draws of w by the run's seed, in one reading of the data, and held:
+    predictions are by the first of these draws, whatever their seed, and need no data. It costs as
+    many forward passes over the data as there are draws.
+
     Args:
       rank: K, the last snapshots whose deviations are kept, at least 2.
       start: as of `SWA`.
       num_snapshots: as of `SWA`.
       learning_rate: as of `SWA`.
+      num_statistics: the most functions of a model with BatchNormalization.
     """
 
     def __init__(
@@ -188,9 +218,15 @@ class SWAG(SWA):
         start: float = 0.75,
         num_snapshots: int = 40,
         learning_rate: float | None = None,
+        num_statistics: int = 32,
     ) -> None:
         super().__init__(start, num_snapshots, learning_rate)
         self.rank = whole_number("rank", rank, 2)
+        self.num_statistics = whole_number("num_statistics", num_statistics, 1)
+
+    @property
+    def _statistics_kept(self) -> int:
+        return self.num_statistics
 
     def build(self, problem: Problem) -> None:
         """Creates averages, squares and columns, zero; raises as `SWA`."""
@@ -225,16 +261,11 @@ class SWAG(SWA):
             [v.numpy()[order] for v in self._columns],
         )
 
-    def functions(self, num_samples: int, seed: Any) -> Functions:
-        """Draws of all weights; of the current weights alone before the first snapshot.
-
-        Args:
-          num_samples: S.
-          seed: int or scalar integer tensor.
-        """
+    def _drawn(self, num_samples: int, seed: Any) -> Functions:
+        """Draws of all weights; of the current weights alone before the first snapshot."""
         count = int(self._count.numpy())
         if not count:
-            return super().functions(num_samples, seed)
+            return super()._drawn(num_samples, seed)
         kept = min(count, self.rank)
         # Of a single snapshot the spread is not known: the function of the mean.
         factor = 1 / math.sqrt(2 * (kept - 1)) if kept > 1 else 0.0
@@ -257,56 +288,6 @@ class SWAG(SWA):
     def variables(self) -> list[keras.Variable]:
         """Carry: as of `SWA`, with squares and columns."""
         return [*super().variables, *self._squares, *self._columns]
-
-
-class LowRankDraws(Functions):
-    """w = mean + scale ∘ z₁ + Σ_k columns_k z₂ₖ, z₂ shared by all variables.
-
-    Args:
-      variables: of the model.
-      means: of each variable, of its shape.
-      scales: of each variable, of its shape.
-      columns: of each variable, `[K, …]`.
-      num_samples: S.
-      seed: int or scalar integer tensor.
-    """
-
-    def __init__(
-        self,
-        variables: Sequence[keras.Variable],
-        means: Sequence[tf.Tensor],
-        scales: Sequence[tf.Tensor],
-        columns: Sequence[tf.Tensor],
-        num_samples: int,
-        seed: Any,
-    ) -> None:
-        self.variables = list(variables)
-        self.num_samples, seed = check_num_samples(num_samples), as_seed(seed)
-        parts = {"means": list(means), "scales": list(scales), "columns": list(columns)}
-        self.arguments = {"seed": seed, **parts}
-
-    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
-        """The variables read as those of one draw."""
-        noise = Noise(arguments["seed"], purpose=Purpose.PREDICTION, sample=sample)
-        of_tensors = zip(
-            self.variables,
-            arguments["means"],
-            arguments["scales"],
-            arguments["columns"],
-            strict=True,
-        )
-        values = []
-        for number, (variable, mean, scale, columns) in enumerate(of_tensors):
-            shared = noise.at(part=_SHARED).normal([columns.shape[0]])
-            own = noise.at(site=number).normal(variable.shape)
-            value = mean + scale * own + tf.tensordot(shared, columns, 1)
-            values.append(tf.cast(value, variable.dtype))
-        return substituted(zip(self.variables, values, strict=True))
-
-    @property
-    def key(self) -> Hashable:
-        """The variables."""
-        return (LowRankDraws, *(id(v) for v in self.variables))
 
 
 def whole_number(name: str, value: Any, least: int) -> int:

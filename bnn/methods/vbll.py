@@ -16,21 +16,20 @@ from bnn.data import Batch
 from bnn.draw import Draw
 from bnn.estimators import Mean
 from bnn.ledger import ledger
-from bnn.methods.cost import Cost
+from bnn.methods.counted import Counted, penalised
 from bnn.methods.curvature.weights import LAST, Weights
 from bnn.methods.expected import expected_log_prob, require_expected
 from bnn.methods.last_layer import LastLayer
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
-from bnn.objectives.checks import require_weights
 from bnn.prediction import Functions, StoredWeights
 from bnn.prediction.functions import check_num_samples
-from bnn.training import Info, Reduce
+from bnn.training import Info
 
 
 @gin.register(module="bnn.methods")
-class VBLL(MAP):
+class VBLL(Counted, MAP):
     """φ ← optimizer(∇ L), L = −(1/B) Σ_b E_q[log p(y_b | Wᵀφ_b)] + [KL(q ‖ p) − log p(θ)] / N.
 
     Variational Bayesian last layers (Harrison, Willes & Snoek 2024, section 3). θ are the weights
@@ -77,7 +76,6 @@ class VBLL(MAP):
         self._log_diagonal = keras.Variable(log_scale, name="vbll_log_diagonal")
         spare_from_weight_decay([self._lower, self._log_diagonal])
         super().build(problem)
-        self._cost = Cost()
 
     def _by_output(self, vector: tf.Tensor) -> tf.Tensor:
         """One number a weight, kernel and bias, as `[C, P]`."""
@@ -119,23 +117,9 @@ class VBLL(MAP):
         with Draw(noise, Mean()):  # layers are trained inside of a draw alone
             mean, variance = self.moments(batch.inputs, training)
         fits = expected_log_prob(problem.likelihood, mean, variance, batch.targets)
-        weights = getattr(batch, "weights", None)
-        if weights is not None:
-            fits = fits * require_weights(weights, fits)
-        nll = -tf.reduce_mean(fits)
         terms = {f"kl/{n}": v for n, v in ledger(problem.model, noise=noise).items()}
         terms["kl/spread"] = self.kl()
-        penalty = tf.add_n(list(terms.values()))
-        loss = nll + penalty / problem.num_train
-        if problem.model.losses:
-            loss += tf.add_n(problem.model.losses)
-        return Info(loss, {"nll": nll, "penalty": penalty, **terms})
-
-    def step(self, batch: Batch, noise: Noise, reduce: Reduce) -> Info:
-        """A step of the optimizer."""
-        info = super().step(batch, noise, reduce)
-        self._cost.add(batch)
-        return info
+        return penalised(problem, fits, batch, terms)
 
     def functions(self, num_samples: int, seed: Any) -> Functions:
         """Draws of the last layer's weights.
@@ -161,10 +145,9 @@ class VBLL(MAP):
         about = {"method": type(self).__name__, "posterior": "normal of the last layer"}
         if not hasattr(self, "problem"):
             return about
-        cost = self._cost.describe(self.problem.num_train)
-        return {**about, "random_weights": self.weights.size, **cost}
+        return {**about, "random_weights": self.weights.size, **self.cost()}
 
     @property
     def variables(self) -> list[keras.Variable]:
         """L, and the number of gradients."""
-        return [self._lower, self._log_diagonal, self._cost.examples]
+        return [self._lower, self._log_diagonal, *super().variables]

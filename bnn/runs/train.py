@@ -8,7 +8,6 @@ import time
 import zlib
 from typing import Any
 
-from bnn.methods import Method
 from bnn.runs.finished import Run
 from bnn.runs.folder import Identity
 from bnn.runs.progress import probe_metrics, progress_metrics, score
@@ -149,7 +148,7 @@ def _restore(session: Session, checkpoints: Checkpoints, averages: Averages) -> 
 def _finish(session: Session, checkpoints: Checkpoints) -> None:
     """What the method does after training, once, and a checkpoint of what comes of it."""
     method = session.method
-    if checkpoints.finished or type(method).finish is Method.finish:
+    if checkpoints.finished or not method.finishes:
         return
     method.finish(session.batches)
     if session.strategy.workers.is_chief:

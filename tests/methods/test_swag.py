@@ -10,8 +10,8 @@ import bnn
 from bnn.diagnostics import ConjugateRegression, Verdict, check_method
 from bnn.diagnostics.chains import law_rows
 from bnn.methods import MAP, SWA, SWAG, Problem
+from bnn.methods.low_rank_draws import LowRankDraws
 from bnn.methods.snapshots import Snapshots, hold_learning_rate
-from bnn.methods.swag import LowRankDraws
 from bnn.posteriors import Point
 from bnn.prediction import predict
 from bnn.schedules import Cosine
@@ -220,17 +220,6 @@ def problem_of(model):
     likelihood = bnn.likelihoods.Normal()
     likelihood.build(1)
     return Problem(model, likelihood, 20, 10, 0, keras.optimizers.SGD(0.1))
-
-
-@pytest.mark.parametrize("kind", [SWA, SWAG])
-def test_moving_statistics_are_refused_by_name_with_the_remedy(kind):
-    layer = keras.layers.BatchNormalization(name="norm")
-    with pytest.raises(
-        ValueError, match=rf"{kind.__name__} cannot serve layer 'norm' \(BatchN.*Gr"
-    ):
-        kind().build(problem_of(plain(layer)))
-    with pytest.raises(ValueError, match=r"method SWAG? cannot serve layer .*BatchNormalization"):
-        kind().build(problem_of(plain(bnn.layers.BatchNormalization())))
 
 
 UNFIT = {
