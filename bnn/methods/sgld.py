@@ -30,6 +30,11 @@ class SGLD(Sampler):
     with w needs the term Γ = Σ_j ∂G_ij / ∂w_j, which Li et al. leave out, and has another law
     without it.
 
+    Every step says the configurational temperature wᵀ∇U(w) / D (Wenzel et al. 2020, appendix I; D
+    weights). Its mean is T for ε → 0; of a normal posterior, with the whole gradient, T times the
+    mean of the factor. There is no kinetic one: nothing has a momentum. In the descent before the
+    chain it is 0.
+
     `step_size = @CosineCycles()` is cyclical SGLD (Zhang et al. 2020).
 
     Args:
@@ -42,6 +47,9 @@ class SGLD(Sampler):
       burn_in: share of the steps before the first sample.
       thinning: steps from one sample to the next; where None, what keeps about a hundred.
     """
+
+    averaged = ("nll", "configurational_temperature")
+    measures = ("configurational_temperature",)
 
     def __init__(
         self,
@@ -86,13 +94,15 @@ class SGLD(Sampler):
             square.assign_add(share * (tf.square(slope) - square))
 
     def move(self, slopes: list[tf.Tensor], noise: Noise) -> list[tf.Tensor]:
-        """The update."""
+        """The update; its temperature."""
         step_size, heat = self.step_size(self.progress(noise)), self.heat(noise)
+        virial, count = [], sum(int(tf.size(w)) for w in self.weights)
         for number, (weight, slope) in enumerate(zip(self.weights, slopes, strict=True)):
             size = step_size * self._scale(number)
             drift = 0.5 * size * self.problem.num_train * slope
+            virial.append(self.problem.num_train * tf.reduce_sum(weight * slope))
             weight.assign_sub(drift - tf.sqrt(size * heat) * self.normal(noise, number))
-        return []
+        return [tf.add_n(virial) / count]
 
     def _scale(self, number: int) -> tf.Tensor:
         """G."""

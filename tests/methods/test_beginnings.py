@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import gin
 import numpy as np
 import pytest
 import samplers as s
@@ -59,7 +60,8 @@ def ensemble_run(folder, method="MAP"):
     return folder
 
 
-def run(folder, name, *more, stop=None):
+def run(folder, name, *more):
+    gin.clear_config()
     small = ["run.tracker = None", "mlp.hidden = (4,)", "run.epochs = 4"]
     parse([str(GIN)], [*small, f"run.method = @{name}()", *more])
     return experiment.run(folder)
@@ -101,10 +103,10 @@ def test_what_members_must_be_is_said(tmp_path):
 
 
 def test_samples_go_to_arviz_whose_r_hat_and_sizes_are_those_of_the_results(monkeypatch):
-    method = s.built(HMC(2, num_chains=3, step_size=0.05, warm_start=0, burn_in=0, thinning=1))
+    method = s.built(HMC(1, num_chains=2, step_size=0.05, warm_start=0, burn_in=0, thinning=1))
     with pytest.raises(RuntimeError, match="HMC has no samples yet"):
         method.to_arviz()
-    s.run(method, 0, 10, batch_size=s.NUM_TRAIN)
+    s.run(method, 0, 6, batch_size=s.NUM_TRAIN)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "arviz_base", None)
         with pytest.raises(ImportError, match="install it with pip install arviz"):

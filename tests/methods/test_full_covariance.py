@@ -105,7 +105,7 @@ def test_correlated_classes_have_a_bound_that_their_common_part_leaves_alone(rng
     bound = expected_log_prob(likelihood, mean, variance, labels, covariance)
     drawn = rng.multivariate_normal(MEAN, COVARIANCE, 100_000).astype(np.float32)
     fits = likelihood.checked_log_prob(tf.constant(drawn), np.full(len(drawn), 2))
-    assert float(bound[0]) < float(tf.reduce_mean(fits)) < float(bound[0]) + 0.3
+    assert float(bound[0]) < float(tf.reduce_mean(fits)) < float(bound[0]) + 0.5
     common = expected_log_prob(likelihood, mean, variance + 4, labels, covariance + 4)
     np.testing.assert_allclose(common, bound, rtol=1e-5)
     zero = tf.zeros_like(covariance)

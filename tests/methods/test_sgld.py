@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import samplers as s
 
-from bnn.diagnostics import Law, Verdict, check_method
+from bnn.diagnostics import ConjugateRegression, Law, Verdict, check_method
+from bnn.diagnostics.trained_method import Recipe
 from bnn.methods import SGLD
 from bnn.posteriors import Point
 from bnn.prediction import predict_blocks
@@ -99,6 +100,24 @@ def test_the_law_on_the_whole_data_discretisation_included(temperature):
     report = check(SGLD, "posterior", temperature=temperature)
     assert report.ok, report
     assert report.num_draws > 1500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+def test_the_configurational_temperature_has_its_stated_mean(temperature, z_limit):
+    """In blocks of 400 steps, which are independent; a squared temperature is seen."""
+    regression = ConjugateRegression()
+    method = SGLD(STEP_SIZE, temperature=temperature, burn_in=0.02, warm_start=0, thinning=1000)
+    trained = Recipe(regression, method, Point(), None, 100_000, 32, 0, True).build()
+    trained.run(0, 100_000)
+    values = np.linalg.eigvalsh(regression.precision)
+    expected = temperature * np.mean(1 / (1 - STEP_SIZE * values / 4))
+    said = np.concatenate([h.metrics["configurational_temperature"] for h in trained.histories])
+    blocks = said[800:].reshape(-1, 400).mean(1)
+    error = blocks.std() / np.sqrt(len(blocks))
+    assert error < 0.05 * expected
+    assert abs(blocks.mean() - expected) < z_limit * error
+    assert temperature == 1 or abs(blocks.mean() - temperature * expected) > z_limit * error
 
 
 @pytest.mark.slow
