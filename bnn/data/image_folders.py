@@ -12,48 +12,11 @@ import numpy as np
 from bnn.data import memory, scales
 from bnn.data.build import build
 from bnn.data.dataset import Dataset
-from bnn.data.examples import Example, ExampleError, Examples
-from bnn.data.image_files import check_channels, open_image, read_image
+from bnn.data.image_files import SUFFIXES, check_channels, open_image, read_image
+from bnn.data.image_streams import ImageFiles, pixel_scales
 from bnn.data.preparation import ImagePreparation
 from bnn.data.splits import PARTS, Rows, split_by_fraction
 from bnn.data.targets import prepared_targets
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-
-
-class ImageFiles(Examples):
-    """Image files as examples, read when asked for: float32 in [0, 1] and an int32 label.
-
-    Args:
-      name: of the set.
-      paths: of the files.
-      labels: int32 `[N]`.
-      shape: `(height, width, channels)`.
-    """
-
-    def __init__(
-        self, name: str, paths: list[Path], labels: np.ndarray, shape: tuple[int, int, int]
-    ) -> None:
-        super().__init__(name)
-        self._paths, self._labels, self._shape = paths, labels, shape
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def take(self, rows: np.ndarray) -> Example:
-        """Returns these images and their labels."""
-        images = np.empty((len(rows), *self._shape), np.uint8)
-        for place, row in enumerate(rows):
-            try:
-                images[place] = read_image(self._paths[row], self._shape)
-            except ValueError as error:
-                raise ExampleError(f"{self.name}: row {row}: {error}") from error
-        return Example(memory.filled(images, divisor=255), self._labels[rows])
-
-    def targets(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the labels of these images; the files are not read."""
-        return self._labels[rows]
-
 
 @gin.register(module="bnn.data")
 def image_folder(
@@ -82,7 +45,8 @@ def image_folder(
       validation_fraction: share of the training images that becomes the validation part, likewise.
       seed: seed of both choices.
       standardize: subtract the mean of all training pixels and divide by their standard deviation,
-        one number each; not with stream.
+        one number each. Where images are streamed, one pass over the training files finds both
+        before training; the run keeps them with its scaling.
       stream: read training images when they are needed, for sets larger than memory; validation
         images stay in memory.
       num_workers: processes that read, where it is streamed; 0: a thread.
@@ -98,22 +62,26 @@ def image_folder(
     folder = Path(path).expanduser()
     name = name or folder.name
     check_channels(channels)
-    _check(name, folder, standardize and (stream or stream_test))
+    _check(folder)
     paths, labels, classes, rows = _listed(name, folder, test_fraction, validation_fraction, seed)
     shape = _shape(name, paths, size, channels)
     files = {p: [paths[row] for row in rows[p]] for p in PARTS}
     targets = prepared_targets(
         name, {part: labels[rows[part]] for part in PARTS}, num_classes=len(classes)
     )
-    sources: dict[str, Any] = {}
-    for part in [p for p, wanted in (("train", stream), ("test", stream_test)) if wanted]:
-        sources[f"{part}_source"] = ImageFiles(name, files[part], targets.parts[part], shape)
-        targets.parts[part], files[part] = targets.parts[part][:0], []
-    images = {part: _pixels(files[part], shape) for part in PARTS}
+    streamed = [p for p, wanted in (("train", stream), ("test", stream_test)) if wanted]
+    images = {part: _pixels([] if part in streamed else files[part], shape) for part in PARTS}
     loc = scale = None
     if standardize:
-        loc, scale = scales.all_values(images["train"])
+        in_memory = "train" not in streamed
+        fitted = scales.all_values(images["train"]) if in_memory else None
+        loc, scale = fitted or pixel_scales(name, files["train"], shape)
         images = {p: scales.standardize_in_place(x, loc, scale) for p, x in images.items()}
+    sources: dict[str, Any] = {}
+    for part in streamed:
+        y = targets.parts[part]
+        sources[f"{part}_source"] = ImageFiles(name, files[part], y, shape, loc, scale)
+        targets.parts[part] = y[:0]
     return build(
         name,
         images,
@@ -128,12 +96,7 @@ def image_folder(
     )
 
 
-def _check(name: str, folder: Path, standardized_stream: bool) -> None:
-    if standardized_stream:
-        raise ValueError(
-            f"{name}: standardize must be False with stream, got True; scale in the model, with "
-            f"keras.layers.Rescaling or Normalization."
-        )
+def _check(folder: Path) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(f"path must name a folder of images, got '{folder}'; correct it.")
 

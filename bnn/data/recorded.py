@@ -53,14 +53,15 @@ def recorded_dataset(described: Mapping[str, Any], num_train: int | None = None)
 
     Args:
       described: as `bnn.runs.identity.fingerprint` gives it.
-      num_train: N, where the set was streamed and the record does not say.
+      num_train: N, where the set was streamed and the record does not say, as of an earlier
+        version.
 
     Raises:
       ValueError: a record that lacks something.
     """
     try:
         scaling = Scaling.from_json(described["scaling"])
-        length = _length(described["x_train"]) or num_train
+        length = described.get("num_train") or _length(described["x_train"]) or num_train
         if not length:
             raise KeyError("num_train")
         inputs, targets = _inputs(described["x_train"], scaling), _targets(described, scaling)
@@ -85,6 +86,18 @@ def recorded_dataset(described: Mapping[str, Any], num_train: int | None = None)
             f"the record of data set {described.get('name')!r} must hold its shapes and scaling, "
             f"but {fault}; restore the file, or bring the source's files back."
         ) from damage
+
+
+def can_be_recorded(described: Mapping[str, Any], num_train: int | None = None) -> bool:
+    """Returns whether `recorded_dataset` has what it needs: a scaling, and N from somewhere."""
+    if "scaling" not in described:
+        return False
+    if num_train or described.get("num_train"):
+        return True
+    try:
+        return bool(_length(described["x_train"]))
+    except (LookupError, TypeError, AttributeError, StopIteration):
+        return True  # `recorded_dataset` says what is damaged
 
 
 def is_recorded(data: Any) -> bool:

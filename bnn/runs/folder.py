@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnn.runs.identity import differences
+from bnn.runs.identity import changes_of_data
 from bnn.training import write_json, write_text
 
 _LOCK = ".lock"
@@ -211,7 +211,7 @@ class RunFolder:
                 f"workdir {self.path} holds another run; name a new folder with --workdir, or "
                 f"delete that one. The difference:\n{difference}"
             )
-        changed = differences(held.data, identity.data) if held.data else []
+        changed = changes_of_data(held.data, identity.data)
         if changed:
             raise FolderInUseError(
                 f"workdir {self.path} holds a run on other data: since it began, "

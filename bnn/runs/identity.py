@@ -62,7 +62,7 @@ def fingerprint(data: Any) -> dict[str, Any]:
 
     `scaling` is what `bnn.data.scaling.Scaling.from_json` takes: raw inputs can be prepared, and
     outputs brought to the targets' own units, without the source's file. Of a part that is
-    streamed, length and a few examples are digested.
+    streamed, length and a few examples are digested; `num_train` is the training part's length.
 
     A data set with a method `fingerprint` says it itself.
     """
@@ -76,6 +76,8 @@ def fingerprint(data: Any) -> dict[str, Any]:
         source = getattr(data, name, None)
         if source is not None:  # read in full it would fill the memory
             found[name] = digest_of(probe(source), [len(source)])
+    if found.get("train_source") is not None:
+        found["num_train"] = data.num_train
     if hasattr(data, "scaling"):
         found["scaling"] = json.loads(json.dumps(data.scaling.to_json()))
     return found
@@ -85,6 +87,17 @@ def differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """The names whose descriptions differ, in order."""
     names = [*held, *(name for name in asked if name not in held)]
     return [name for name in names if held.get(name) != asked.get(name)]
+
+
+def changes_of_data(held: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """The names whose descriptions in two fingerprints differ; none where nothing was recorded.
+
+    An earlier version recorded no `num_train`: a record without it goes with any.
+    """
+    if not held:
+        return []
+    added = {"num_train"} - set(held)
+    return differences(held, {name: one for name, one in asked.items() if name not in added})
 
 
 def _field(value: Any) -> Any:

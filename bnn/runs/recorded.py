@@ -9,12 +9,12 @@ from typing import Any
 
 import gin
 
-from bnn.data.recorded import recorded_dataset
+from bnn.data.recorded import can_be_recorded, recorded_dataset
 from bnn.runs.bindings import as_known, check_bindings, require_root
 from bnn.runs.configuration import OF_GIN, check_recorded, start_devices
 from bnn.runs.folder import Identity, RunFolder, read_config
 from bnn.runs.gin_errors import in_words
-from bnn.runs.identity import describe, differences
+from bnn.runs.identity import changes_of_data, describe
 from bnn.runs.prepare import prepare, run_folder
 from bnn.runs.session import Session
 
@@ -43,6 +43,7 @@ def prepare_recorded(
     imports: Sequence[str] = (),
     bindings: Sequence[str] = (),
     one_device: bool = True,
+    without_data: bool = False,
     num_train: int | None = None,
     **arguments: Any,
 ) -> Session:
@@ -57,9 +58,10 @@ def prepare_recorded(
       imports: modules with configurables that it may import.
       bindings: that win over the recorded ones.
       one_device: in place of the run's own strategy.
-      num_train: N of a run whose data need not be there: the recorded shapes and scaling do where
-        the source's file is gone, or data that were given in Python are not given again. None: the
-        data must be there.
+      without_data: the data need not be there: the recorded shapes and scaling do where the
+        source's file is gone, or data that were given in Python are not given again.
+      num_train: N, where the folder's record of the data may not say it: of streamed data by an
+        earlier version.
       **arguments: what the run was given in Python, given again.
 
     Raises:
@@ -71,7 +73,8 @@ def prepare_recorded(
     text = read_config(files.config)
     check_recorded(text, imports, files.config)
     held = files.identity()
-    if num_train and "data" in held.arguments and "data" not in arguments and held.data:
+    without_data = without_data and can_be_recorded(held.data, num_train)
+    if without_data and "data" in held.arguments and "data" not in arguments:
         arguments["data"] = recorded_dataset(held.data, num_train)
     _require_arguments(files, held, arguments)
     with _configuration(files.config, text):
@@ -86,7 +89,7 @@ def prepare_recorded(
         try:
             recorded = _bound(arguments)
         except (FileNotFoundError, NotADirectoryError, ImportError):
-            if not num_train or "data" in arguments or "scaling" not in held.data:
+            if not without_data or "data" in arguments:
                 raise
             arguments["data"] = recorded_dataset(held.data, num_train)
             recorded = _bound(arguments)
@@ -138,7 +141,7 @@ def _require_arguments(files: RunFolder, held: Identity, arguments: dict[str, An
 
 
 def _require_same_data(files: RunFolder, held: Identity, session: Session) -> None:
-    changed = differences(held.data, session.identity.data) if held.data else []
+    changed = changes_of_data(held.data, session.identity.data)
     if changed:
         raise ValueError(
             f"data set {session.data.name!r} is not the one that the run in {files.path} was "

@@ -46,5 +46,7 @@ def restore(
             "command again, or pass unfinished=True."
         )
     num_train = (results or {}).get("num_train")
-    session = prepare_recorded(folder, imports=imports, num_train=num_train, **arguments)
+    session = prepare_recorded(
+        folder, imports=imports, without_data=True, num_train=num_train, **arguments
+    )
     return Run(session, results, load(session))

@@ -1,4 +1,7 @@
-"""1, 2 and 4 replicas with shared noise: the same losses for the same global batches."""
+"""1, 2 and 4 replicas with shared noise: the same losses for the same global batches.
+
+Of data on the device and of a stream, of which every replica has its own part.
+"""
 
 import json
 import os
@@ -14,6 +17,7 @@ from agreement import ESTIMATORS
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SIZES = (1, 2, 4)
+SOURCES = {"resident": [], "streamed": ["--streamed"]}
 # Sums of 16 terms in another order: a few units in float32's last place, 24 bits.
 TOLERANCE = 64 * 2.0**-24
 
@@ -41,13 +45,14 @@ def finish(process, output):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("agreement")
-    return {size: finish(*start(size, folder)) for size in SIZES}
+    return {
+        (source, size): finish(*start(size, folder, *options))
+        for source, options in SOURCES.items()
+        for size in SIZES
+    }
 
 
-@pytest.mark.parametrize("size", SIZES[1:])
-@pytest.mark.parametrize("name", ESTIMATORS)
-def test_replicas_agree_with_one_device(results, name, size):
-    one, many = results[1][name], results[size][name]
+def assert_agree(one, many):
     for part in ("loss", "nll", "kl", "state"):
         scale = max(1.0, float(np.max(np.abs(one[part]))))
         difference = np.max(np.abs(np.subtract(one[part], many[part])))
@@ -56,16 +61,29 @@ def test_replicas_agree_with_one_device(results, name, size):
     np.testing.assert_allclose(many["weights"], one["weights"], rtol=0, atol=2e-3)
 
 
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("size", SIZES[1:])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_replicas_agree_with_one_device(results, name, size, source):
+    assert_agree(results[source, 1][name], results[source, size][name])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_stream_agrees_with_data_on_the_device(results, name, size):
+    assert_agree(results["resident", size][name], results["streamed", size][name])
+
+
 def test_what_the_agreement_is_measured_on_varies(results):
-    losses = {name: tuple(values["loss"]) for name, values in results[1].items()}
+    losses = {name: tuple(values["loss"]) for name, values in results["resident", 1].items()}
     assert len(set(losses.values())) >= len(losses) - 1  # two differ by their gradients alone
-    for values in results[1].values():
+    for values in results["resident", 1].values():
         assert len(set(values["loss"])) == len(values["loss"])
 
 
 def test_independent_noise_differs_by_the_replicas(results, tmp_path):
     independent = finish(*start(2, tmp_path, "--independent"))
     for name, values in independent.items():
-        same = np.allclose(values["loss"], results[2][name]["loss"], rtol=1e-5)
+        same = np.allclose(values["loss"], results["resident", 2][name]["loss"], rtol=1e-5)
         assert same == (name == "Mean"), name
-        np.testing.assert_allclose(values["kl"][0], results[2][name]["kl"][0], rtol=1e-6)
+        np.testing.assert_allclose(values["kl"][0], results["resident", 2][name]["kl"][0], rtol=1e-6)

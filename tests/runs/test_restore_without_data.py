@@ -1,5 +1,7 @@
 """A run restored where its source's file is not: what was recorded of the data is enough."""
 
+import shutil
+
 import gin
 import keras
 import numpy as np
@@ -9,10 +11,10 @@ import bnn
 from bnn import experiment
 from bnn.data import ExampleError, augmented, streamed_dataset
 from bnn.data.augmentation import Flip
-from bnn.data.recorded import is_recorded, recorded_dataset
+from bnn.data.recorded import can_be_recorded, is_recorded, recorded_dataset
 from bnn.predictive import TemperatureScaling
 from bnn.runs.configuration import parse
-from bnn.runs.identity import fingerprint
+from bnn.runs.identity import changes_of_data, fingerprint
 from tests.runs.task_cases import arguments, counted, dataset, of_values, sequences, several
 
 CONFIG = """
@@ -127,6 +129,71 @@ def test_data_of_python_need_not_be_given_again(tmp_path, clean_gin, cheap_runs)
     given["optimizer"] = keras.optimizers.Adam(0.05)
     restored = bnn.restore(tmp_path / "run", **given)
     same(restored.predictive(data.x_test, raw=True), run.predictive(data.x_test))
+
+
+def _unfinish(folder):
+    """Leaves what a run has that was killed after a checkpoint."""
+    (folder / "results.json").unlink()
+
+
+def test_a_run_that_has_not_ended_is_restored_without_the_sources_file(
+    tmp_path, clean_gin, cheap_runs
+):
+    raw = np.random.RandomState(0).normal(100.0, 5.0, (60, 3))
+    for streamed in (False, True):
+        source = tmp_path / f"flats{streamed}"
+        source.mkdir()
+        np.save(source / "x.npy", raw)
+        np.save(source / "y.npy", 3 * raw[:, :1])
+        bindings = [f"arrays.path = '{source}'", "arrays.standardize = 'columns'"]
+        folder = tmp_path / str(streamed)
+        folder.mkdir()
+        run = trained(folder, "arrays", *bindings, f"arrays.stream = {streamed}")
+        said = run.predictive(raw[:5], raw=True)
+        shutil.rmtree(source)
+        _unfinish(folder / "run")
+        restored = bnn.restore(folder / "run", unfinished=True)
+        assert is_recorded(restored.data)
+        assert (restored.results, restored.data.num_train) == (None, 48)
+        same(restored.predictive(raw[:5], raw=True), said)
+
+
+def test_standardised_streamed_images_are_restored_without_their_folder(
+    tmp_path, clean_gin, cheap_runs
+):
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install 'bnn[images]'")
+    random = np.random.RandomState(0)
+    for label in ("cat", "dog"):
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.randint(0, 256, (4, 4, 3)).astype(np.uint8)
+            image.fromarray(pixels).save(tmp_path / "pets" / label / f"{number}.png")
+    bindings = [
+        f"image_folder.path = '{tmp_path}/pets'",
+        "image_folder.stream = True",
+        "image_folder.standardize = True",
+        "run.likelihood = @likelihoods.Categorical()",
+    ]
+    run = trained(tmp_path, "image_folder", *bindings)
+    new = random.randint(0, 256, (3, 4, 4, 3)).astype(np.uint8)
+    said = run.predictive(new)
+    shutil.rmtree(tmp_path / "pets")
+    _unfinish(tmp_path / "run")
+    restored = bnn.restore(tmp_path / "run", unfinished=True)
+    assert restored.data.num_train == run.data.num_train == 32
+    np.testing.assert_array_equal(restored.predictive(new).probabilities, said.probabilities)
+    assert restored.data.scaling.to_json() == run.data.scaling.to_json()
+
+
+def test_a_record_of_an_earlier_version_goes_with_the_same_data():
+    held = fingerprint(_streamed())
+    assert held["num_train"] == 9
+    earlier = {name: value for name, value in held.items() if name != "num_train"}
+    assert changes_of_data(earlier, held) == []
+    assert changes_of_data({**held, "num_train": 8}, held) == ["num_train"]
+    assert can_be_recorded(earlier, 9)
+    assert not can_be_recorded(earlier)
+    assert not can_be_recorded({}, 9)
 
 
 def _streamed():
