@@ -20,6 +20,7 @@ import numpy as np
 from bnn.data import memory, nests, scales
 from bnn.data.array_streams import file_stream, stream_scales
 from bnn.data.build import build
+from bnn.data.checks import to_int32
 from bnn.data.dataset import Dataset
 from bnn.data.nests import Nest
 from bnn.data.npy_files import NpyArray, npy_arrays
@@ -235,7 +236,7 @@ def _read_parts(
     """The arrays of a role, by part; mode: how inputs are to be standardised, or "targets"."""
 
     def read(array: NpyArray, wanted: np.ndarray) -> np.ndarray:
-        return array.take([wanted], _convert(array.dtype, mode), memory.empty)[0]
+        return array.take([wanted], _convert(role, array, mode), memory.empty)[0]
 
     return {
         part: None
@@ -245,16 +246,22 @@ def _read_parts(
     }
 
 
-def _convert(dtype: np.dtype, mode: str | None) -> Callable[[np.ndarray], np.ndarray] | None:
+def _convert(
+    role: str, array: NpyArray, mode: str | None
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    dtype = array.dtype
     if mode == "targets" or (dtype == np.float64 and mode is not None):
         return None  # standardised before it is rounded
+    if role == "weights" and dtype.kind in "biu":
+        return lambda block: block.astype(np.float32)
     if dtype == np.uint8:
         return lambda block: block.astype(np.float32) / 255
     if dtype.kind in "iu":
-        return lambda block: block.astype(np.int32)
+        return lambda block: to_int32(str(array.path), "an array of inputs", block)
     if dtype.kind not in "fb":
         raise ValueError(
-            f"arrays must hold numbers, got {dtype} in an array of inputs or weights; convert it."
+            f"{array.path}: arrays must hold numbers, got {dtype} in an array of inputs or "
+            f"weights; convert it."
         )
     return lambda block: block.astype(np.float32)
 

@@ -145,6 +145,24 @@ def check_finite(name: str, label: str, values: np.ndarray) -> None:
         )
 
 
+def check_whole(name: str, label: str, y: np.ndarray) -> None:
+    """Raises ValueError naming the first row of several labels with one between 0 and 1."""
+    if y.dtype.kind == "f":
+        _check_rows(name, label, y, y != np.floor(y), "labels of several at a time are 0 or 1")
+
+
+def to_int32(name: str, label: str, values: np.ndarray) -> np.ndarray:
+    """Returns integers as int32; ValueError for one beyond its range, which would be another."""
+    if values.size and values.dtype.kind in "iu" and not np.can_cast(values.dtype, np.int32):
+        low, high = int(values.min()), int(values.max())
+        if low < -(2**31) or high >= 2**31:
+            raise ValueError(
+                f"{name}: integers in {label} must lie in [-2³¹, 2³¹), as tokens and categories "
+                f"do, got {high if high >= 2**31 else low}; give large numbers as floats, scaled."
+            )
+    return values.astype(np.int32, copy=False)
+
+
 def describe(value: object) -> str:
     """Returns type and shape in words."""
     if isinstance(value, np.ndarray):

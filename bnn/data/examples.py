@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnn.data import nests
+from bnn.data.checks import to_int32
 from bnn.data.nests import Nest
 
 
@@ -184,7 +185,10 @@ class ItemExamples(Examples):
                 f"{self.name}: row {row} must be (inputs, targets) or (inputs, targets, weight), "
                 f"got {type(item).__name__}; give a function that makes it so."
             )
-        return Example(*(None if p is None else nests.mapped(_array, p) for p in item))
+        try:
+            return Example(*(None if p is None else nests.mapped(_array, p) for p in item))
+        except ValueError as error:
+            raise ExampleError(f"{self.name}: row {row}: {error}") from error
 
     def _check_spec(self, row: int, example: Example) -> None:
         seen = _spec(example)
@@ -217,7 +221,7 @@ def _array(value: Any) -> np.ndarray:
         return array.astype(np.float32, copy=False)
     if array.dtype == np.uint8 and array.ndim:
         return array.astype(np.float32) / 255  # pixels
-    return array.astype(np.int32, copy=False) if array.dtype.kind in "biu" else array
+    return to_int32("the item", "an array", array) if array.dtype.kind in "biu" else array
 
 
 def _stacked(examples: list[Example]) -> Example:

@@ -11,12 +11,14 @@ import numpy as np
 
 from bnn.data import memory, scales
 from bnn.data.build import build
+from bnn.data.class_folders import class_folders, has_own_parts
 from bnn.data.dataset import Dataset
-from bnn.data.image_files import SUFFIXES, check_channels, open_image, read_image
+from bnn.data.image_files import SUFFIXES, check_channels, image_size, read_image
 from bnn.data.image_streams import ImageFiles, pixel_scales
 from bnn.data.preparation import ImagePreparation
 from bnn.data.splits import PARTS, Rows, split_by_fraction
 from bnn.data.targets import prepared_targets
+
 
 @gin.register(module="bnn.data")
 def image_folder(
@@ -105,7 +107,7 @@ def _listed(
     name: str, folder: Path, test_fraction: float, validation_fraction: float, seed: int
 ) -> tuple[list[Path], np.ndarray, tuple[str, ...], Rows]:
     """All files, their labels, the classes, and the rows of every part."""
-    own_parts = (folder / "train").is_dir() and (folder / "test").is_dir()
+    own_parts = has_own_parts(name, folder)
     found: dict[str, list[tuple[str, Path]]] = (
         {"": _by_class(name, folder)}
         if not own_parts
@@ -115,7 +117,7 @@ def _listed(
         }
     )
     everything = [pair for part in found.values() for pair in part]
-    training = found["train"] if own_parts else everything
+    training, where = (found["train"], folder / "train") if own_parts else (everything, folder)
     classes = tuple(sorted({label for label, _ in training}))
     if len(classes) < 2:
         raise ValueError(
@@ -129,6 +131,12 @@ def _listed(
             f"{name}: the classes of all parts must be in {folder / 'train'}, got "
             f"{', '.join(map(repr, unknown))} elsewhere; add training images of them."
         )
+    empty = sorted({inner.name for inner in class_folders(where)} - set(classes))
+    if empty:
+        raise ValueError(
+            f"{name}: every folder of {where} must hold images, of its class, got none in "
+            f"{', '.join(map(repr, empty))}; fill it, or delete it."
+        )
     labels = np.array([places[label] for label, _ in everything], np.int32)
     paths = [path for _, path in everything]
     if not own_parts:
@@ -140,7 +148,7 @@ def _listed(
 
 
 def _by_class(name: str, folder: Path) -> list[tuple[str, Path]]:
-    loose = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES)
+    loose = sorted(filter(_is_image, folder.iterdir()))
     if loose:
         raise ValueError(
             f"{name}: every image must lie in the folder of its class, got {loose[0]} "
@@ -148,10 +156,16 @@ def _by_class(name: str, folder: Path) -> list[tuple[str, Path]]:
         )
     return [
         (inner.name, path)
-        for inner in sorted(p for p in folder.iterdir() if p.is_dir())
+        for inner in class_folders(folder)
         for path in sorted(inner.rglob("*"))
-        if path.is_file() and path.suffix.lower() in SUFFIXES
+        if _is_image(path)
     ]
+
+
+def _is_image(path: Path) -> bool:
+    """Files whose names begin with a point are other programs' own."""
+    hidden = path.name.startswith(".")
+    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
 def _shape(name: str, paths: list[Path], size: Any, channels: int) -> tuple[int, int, int]:
@@ -164,8 +178,7 @@ def _shape(name: str, paths: list[Path], size: Any, channels: int) -> tuple[int,
         return (size[0], size[1], channels)
     first: tuple[int, int] | None = None
     for path in paths:
-        with open_image(path) as image:  # reads the size alone
-            width, height = image.size
+        height, width = image_size(path)
         if first is None:
             first = height, width
         elif (height, width) != first:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bnn.data import memory, scales
+from bnn.data.checks import to_int32
 from bnn.data.npy_files import NpyArray
 
 
@@ -67,6 +68,8 @@ class NpyRows:
             raw = memory.filled(raw, divisor=self.divisor)
         if self.loc is not None:
             return scales.standardize(raw, self.loc, self.scale)
+        if self.dtype == np.int32 and raw.dtype.kind in "iu":
+            return to_int32(str(self.array.path), "an array of inputs", raw)
         return raw.astype(self.dtype, copy=False)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -12,14 +12,27 @@ def columns(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     of its size, from `np.std`.
     """
     constant = values.min(axis=0) == values.max(axis=0)
-    mean = values.mean(axis=0, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        mean = values.mean(axis=0, dtype=np.float64)
     # The mean of a constant column differs from the constant by rounding, and no scale would
     # hide it: take the constant itself, so that the column becomes exactly 0.
     loc = np.where(constant, values[0].astype(np.float64), mean)
     squares = np.zeros(values.shape[1:])
-    for part in memory.blocks(values):
-        squares += np.square(values[part] - mean, dtype=np.float64).sum(axis=0)
-    return loc, np.where(constant, 1.0, np.sqrt(squares / len(values)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for part in memory.blocks(values):
+            squares += np.square(values[part] - mean, dtype=np.float64).sum(axis=0)
+    scale = np.where(constant, 1.0, np.sqrt(squares / len(values)))
+    beyond = ~(np.isfinite(loc) & np.isfinite(scale) & (scale > 0))
+    if beyond.any():  # squares below 1e-308 or above 1e308
+        loc[beyond], scale[beyond] = _relative(values[..., beyond])
+    return loc, scale
+
+
+def _relative(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of columns that vary, by numbers of about 1."""
+    unit = np.abs(values).max(axis=0).astype(np.float64)
+    relative = values / unit
+    return relative.mean(axis=0) * unit, relative.std(axis=0) * unit
 
 
 def all_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

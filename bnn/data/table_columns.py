@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 
 
-def table_columns(name: str, raw: Any) -> dict[str, np.ndarray]:
+class Columns(dict[str, np.ndarray]):
+    """Columns `[N]` by name.
+
+    Attributes:
+      categorical: those of pandas's type for categories.
+    """
+
+    categorical: tuple[str, ...] = ()
+
+
+def table_columns(name: str, raw: Any) -> Columns:
     """Returns the columns of a table by name, each `[N]`; needs no pandas.
 
     Args:
@@ -20,11 +30,17 @@ def table_columns(name: str, raw: Any) -> dict[str, np.ndarray]:
     if hasattr(raw, "columns") and hasattr(raw, "iloc"):
         names = [str(column) for column in raw.columns]
         check_names(name, names)
-        table = {column: _array(raw.iloc[:, i]) for i, column in enumerate(names)}
+        table = Columns({column: _array(raw.iloc[:, i]) for i, column in enumerate(names)})
+        types = (getattr(raw.iloc[:, i].dtype, "name", "") for i in range(len(names)))
+        table.categorical = tuple(
+            column for column, kind in zip(names, types, strict=True) if kind == "category"
+        )
     elif isinstance(raw, dict):
-        table = {str(column): _array(values) for column, values in raw.items()}
+        table = Columns({str(column): _array(values) for column, values in raw.items()})
     elif isinstance(raw, list) and raw and all(isinstance(row, dict) for row in raw):
-        table = {str(column): _array([row.get(column) for row in raw]) for column in raw[0]}
+        table = Columns(
+            {str(column): _array([row.get(column) for row in raw]) for column in raw[0]}
+        )
     else:
         raise ValueError(
             f"{name}: a table must be a DataFrame, a dict of columns or a list of rows as dicts, "

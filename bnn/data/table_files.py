@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,24 @@ from bnn.data.table_columns import check_names, table_columns
 PARQUET = (".parquet", ".pq")
 
 
-def read_table(path: str | os.PathLike[str], separator: str = ",") -> dict[str, np.ndarray]:
+def read_table(
+    path: str | os.PathLike[str],
+    separator: str = ",",
+    decimal: str = ".",
+    thousands: str | None = None,
+) -> dict[str, np.ndarray]:
     """Returns the columns of a CSV file, or of a Parquet file by its ending, by name.
+
+    Args:
+      path: of the file.
+      separator: between the values of a line.
+      decimal: the decimal point.
+      thousands: between groups of three digits; None: there is none.
 
     Raises:
       ImportError: pandas, or for Parquet PyArrow, is not installed.
       FileNotFoundError: no such file.
-      ValueError: no rows, duplicated column names, a row with another number of values, or no text;
+      ValueError: no rows, duplicated column names, a row with more values than names, or no text;
         the message names the file and, where it can, the line.
     """
     path = Path(path).expanduser()
@@ -32,7 +44,7 @@ def read_table(path: str | os.PathLike[str], separator: str = ",") -> dict[str, 
     if path.suffix.lower() in PARQUET:
         frame = _read_parquet(pandas, path)
     else:
-        frame = _read_csv(pandas, path, separator)
+        frame = _read_csv(pandas, path, separator, decimal, thousands)
     if not len(frame):
         raise ValueError(f"{path}: must hold rows, got none under the column names; fill it.")
     return table_columns(str(path), frame)
@@ -49,16 +61,37 @@ def _read_parquet(pandas: Any, path: Path) -> Any:
         ) from error
 
 
-def _read_csv(pandas: Any, path: Path, separator: str) -> Any:
-    if not isinstance(separator, str) or len(separator) != 1:
-        raise ValueError(f"separator must be one character, such as ';', got {separator!r}.")
+def _read_csv(pandas: Any, path: Path, separator: str, decimal: str, thousands: str | None) -> Any:
+    _check_characters(separator, decimal, thousands)
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             names = next(csv.reader(lines, delimiter=separator), [])
         check_names(str(path), names)  # pandas would rename them
-        # Each column by its own rules, so that no value is taken for another: "NA" is read as
-        # missing later, and a column of 1, 2, x stays as texts to be refused by row.
-        return pandas.read_csv(path, sep=separator, index_col=False, encoding="utf-8-sig")
+        with warnings.catch_warnings():
+            # Values beyond the last name would be left out.
+            warnings.simplefilter("error", pandas.errors.ParserWarning)
+            # Each column by its own rules, so that no value is taken for another: "NA" is read as
+            # missing later, and a column of 1, 2, x stays as texts to be refused by row; as a
+            # whole, because pieces of a large file could differ in type.
+            return pandas.read_csv(
+                path,
+                sep=separator,
+                decimal=decimal,
+                thousands=thousands,
+                index_col=False,
+                encoding="utf-8-sig",
+                low_memory=False,
+            )
+    except pandas.errors.ParserWarning as error:
+        raise ValueError(
+            f"{path}: every row must have a value a name, {len(names)} as in the first line, got "
+            f"rows with more; name every column, or give another separator."
+        ) from error
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}: the first line must hold the column names, got what cannot be read as such "
+            f"({_first_line(error)}); repair it."
+        ) from error
     except pandas.errors.EmptyDataError as error:
         raise ValueError(f"{path}: must hold column names and rows, got nothing.") from error
     except pandas.errors.ParserError as error:
@@ -77,6 +110,21 @@ def _read_csv(pandas: Any, path: Path, separator: str) -> Any:
         raise ValueError(
             f"{path}: must be text in UTF-8, got bytes that are none ({error}); convert it."
         ) from error
+
+
+def _check_characters(separator: str, decimal: str, thousands: str | None) -> None:
+    given = {"separator": separator, "decimal": decimal}
+    if thousands is not None:
+        given["thousands"] = thousands
+    for argument, value in given.items():
+        if not isinstance(value, str) or len(value) != 1:
+            usual = {"separator": ";", "decimal": ",", "thousands": "."}[argument]
+            raise ValueError(f"{argument} must be one character, such as {usual!r}, got {value!r}.")
+    if len(set(given.values())) < len(given):
+        raise ValueError(
+            f"separator, decimal and thousands must differ, got "
+            f"{', '.join(f'{name}={value!r}' for name, value in given.items())}."
+        )
 
 
 def _first_line(error: Exception) -> str:

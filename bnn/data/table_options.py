@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,14 @@ from bnn.data.preparation import TablePreparation
 
 Table = dict[str, np.ndarray]
 Missing = Literal["refuse", "impute"]
+_UNIT = r"(?:[$€£¥%]|USD|EUR|GBP)"
+_NUMBER_LIKE = re.compile(
+    rf"{_UNIT}?\s*[+-]?\s*{_UNIT}?\s*"
+    r"(?:\d{1,3}(?:[,.'\s]\d{3})+(?:[.,]\d+)?|\d+[,.]\d+|\d+)"
+    rf"\s*{_UNIT}?"
+)
+_UNNAMED = re.compile(r"\s*|Unnamed: \d+")  # as pandas calls them
+_DATE_LIKE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}([ T].*)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +39,7 @@ class TableOptions:
       missing: missing values in features are refused, or imputed with an indicator.
       unseen: categories that the training part does not have are refused, or give zeros.
       max_categories: most categories of a column.
+      form: separator, decimal and thousands of the files.
     """
 
     targets: tuple[str, ...]
@@ -40,6 +50,7 @@ class TableOptions:
     missing: Missing = "refuse"
     unseen: Unseen = "refuse"
     max_categories: int = 100
+    form: tuple[str, str, str | None] = (",", ".", None)
 
     def __post_init__(self) -> None:
         for argument, value, choices in (
@@ -61,9 +72,10 @@ class TableOptions:
             named += [(argument, column) for column in getattr(self, argument)]
         for argument, column in named:
             if column not in table:
+                hint = " Give the file's separator." if len(table) == 1 else ""
                 raise ValueError(
                     f"{name}: {argument} names the column {column!r}, which the table does not "
-                    f"have; its columns are {', '.join(map(repr, table))}."
+                    f"have; its columns are {', '.join(map(repr, table))}.{hint}"
                 )
         taken = [*self.targets, *self.drop, *(c for c in single.values() if c is not None)]
         twice = sorted({column for column in taken if taken.count(column) > 1})
@@ -81,6 +93,13 @@ class TableOptions:
             raise ValueError(
                 f"{name}: the table must have a column beside the targets, got "
                 f"{', '.join(map(repr, table))}; drop fewer."
+            )
+        unnamed = [column for column in features if _UNNAMED.fullmatch(column)]
+        if unnamed:
+            raise ValueError(
+                f"{name}: every feature must have a name in the first line, got {unnamed[0]!r} "
+                f"(row numbers, as a table's index is written?); name the column, or leave it out "
+                f"with drop=[{unnamed[0]!r}]."
             )
         return features
 
@@ -105,21 +124,57 @@ def fitted(name: str, table: Table, rows: np.ndarray, options: TableOptions) -> 
                 f"missing='impute'."
             )
         train = whole[rows]
+        refuse_durations(f"{name}: column {column!r}", whole)
         if column in options.categorical:
             found.append(_categorical(name, column, train, options))
         elif is_dates(whole):
+            columns.date.days(f"{name}: column {column!r}", whole, ~absent)  # by the file's rows
             found.append(columns.DateColumn.fit(name, column, train, impute))
         elif _is_numeric(whole):
-            _refuse_texts(name, column, whole)
+            columns.numeric.numbers(f"{name}: column {column!r}", whole, ~absent)
             found.append(columns.NumericColumn.fit(name, column, train, impute))
         else:
+            refuse_lookalikes(f"{name}: column {column!r}", whole)
             found.append(_categorical(name, column, train, options))
-    return TablePreparation(tuple(found))
+    return TablePreparation(tuple(found), options.form)
 
 
 def is_classes(column: str, values: np.ndarray, options: TableOptions) -> bool:
     """Returns whether a target is a class: named in categorical, or no numbers."""
-    return column in options.categorical or values.dtype.kind == "b" or not _is_numeric(values)
+    if column in options.categorical or values.dtype.kind == "b" or not _is_numeric(values):
+        return True
+    return values.dtype == object and all(isinstance(v, (bool, np.bool_)) for v in values)
+
+
+def refuse_durations(label: str, values: np.ndarray) -> None:
+    """Raises ValueError for a column of durations."""
+    if values.dtype.kind == "m":
+        raise ValueError(
+            f"{label} must hold numbers, texts or dates, got durations; convert them to numbers, "
+            f"such as seconds."
+        )
+
+
+def refuse_lookalikes(label: str, values: np.ndarray) -> None:
+    """Raises ValueError for texts of which most look like numbers, or dates, of another form.
+
+    As categories they would train without a word.
+    """
+    found = [value.strip() for value in values[~missing(values)] if isinstance(value, str)]
+    for pattern, what, remedy in (
+        (_DATE_LIKE, "dates", "write dates as 2024-05-31"),
+        (
+            _NUMBER_LIKE,
+            "numbers with marks of their own",
+            "give decimal and thousands, or leave marks and units out of the values",
+        ),
+    ):
+        alike = [text for text in found if pattern.fullmatch(text)]
+        if len(alike) > len(found) / 2:
+            raise ValueError(
+                f"{label} must hold numbers, dates or categories, got texts that look like {what}, "
+                f"such as {alike[0]!r}; {remedy}, or name the column in categorical."
+            )
 
 
 def _categorical(
@@ -137,12 +192,6 @@ def _is_numeric(values: np.ndarray) -> bool:
         return True
     found = values[~missing(values)]
     return len(found) > 0 and sum(map(_parses, found)) > len(found) / 2
-
-
-def _refuse_texts(name: str, column: str, values: np.ndarray) -> None:
-    """Names the first text among numbers in the whole table, before it is split."""
-    if values.dtype.kind not in "biuf":
-        columns.numeric.numbers(f"{name}: column {column!r}", values, ~missing(values))
 
 
 def _parses(value: Any) -> bool:

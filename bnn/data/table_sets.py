@@ -1,13 +1,15 @@
 """Tables in CSV and Parquet files; needs the extra `bnn[tables]`.
 
 Features are made of columns: numbers are standardised, texts become a feature a category, dates
-(2024-05-31, 2024-05-31 08:00) days gone by, season and day of the week, all fitted on the training
-rows. The set's `prepare_inputs` takes such rows again: a DataFrame, a dict of columns, a list of
-dicts, or a path.
+(2024-05-31, 2024-05-31 08:00, 2024-05-31T08:00+02:00) days gone by, season and day of the week,
+all fitted on the training rows. Texts that look like numbers or dates of another form are refused.
+The set's `prepare_inputs` takes such rows again: a DataFrame, a dict of columns, a list of dicts,
+or a path.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +25,14 @@ from bnn.data.columns.categorical import Unseen, as_category, sorted_categories
 from bnn.data.dataset import Dataset
 from bnn.data.splits import PARTS, Rows, split_by_column, split_by_fraction
 from bnn.data.table_files import read_table
-from bnn.data.table_options import Missing, Table, TableOptions, fitted, is_classes
+from bnn.data.table_options import (
+    Missing,
+    Table,
+    TableOptions,
+    fitted,
+    is_classes,
+    refuse_lookalikes,
+)
 from bnn.data.targets import Targets, prepared_targets
 
 
@@ -45,6 +54,8 @@ def csv(
     max_categories: int = 100,
     separator: str = ",",
     name: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
 ) -> Dataset:
     """Returns a CSV file's rows: features float32 `[N, F]`, targets by their columns.
 
@@ -71,6 +82,8 @@ def csv(
       max_categories: most categories of a column; more are refused.
       separator: between the values of a line.
       name: of the set; default: the file's.
+      decimal: the decimal point, such as "," in 3,14.
+      thousands: between groups of three digits, such as "." in 1.200; None: there is none.
 
     Raises:
       ImportError: pandas is not installed.
@@ -89,9 +102,13 @@ def csv(
         max_categories=max_categories,
     )
     files = {"train": path, "valid": valid_path, "test": test_path}
-    tables = {part: read_table(f, separator) for part, f in files.items() if f is not None}
+    form = separator, decimal, thousands
+    tables = {part: read_table(f, *form) for part, f in files.items() if f is not None}
     table, rows = _joined(name, tables)
     options.check(name, table)
+    # What a typed file, or a frame, calls categories are such, numbers too.
+    typed = getattr(tables["train"], "categorical", ())
+    options = dataclasses.replace(options, categorical=(*options.categorical, *typed), form=form)
     if split_column is None:
         rows = _held_out(rows, tables, test_fraction, validation_fraction, seed)
     else:
@@ -196,6 +213,8 @@ def _targets(
     for column in options.targets:
         label = f"{name}: target column {column!r}"
         if is_classes(column, table[column], options):
+            if column not in options.categorical:
+                refuse_lookalikes(label, table[column])
             arrays[column], classes[column] = _labels(label, table[column], rows, options)
         else:
             arrays[column] = _complete_numbers(label, table[column])[:, np.newaxis]

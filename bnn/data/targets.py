@@ -71,8 +71,10 @@ def _one_target(
                 f"0, or encode the values."
             )
         checks.check_finite(name, f"y_{part}{key}", y)
+        if y.dtype.kind == "b":
+            raw[part] = y.astype(np.int32)
     train = raw["train"]
-    is_label = train.dtype.kind in "bui" and train.ndim == 1
+    is_label = train.dtype.kind in "ui" and train.ndim == 1
     kind = kind or ("labels" if is_label or num_classes is not None else "values")
     if kind.startswith("label") and num_classes is None:
         num_classes = max(2, int(train.max()) + 1) if train.size else 2
@@ -93,11 +95,13 @@ def _one_target(
         parts = {part: y.astype(np.float32) for part, y in raw.items()}
     else:
         for part, y in raw.items():
+            if kind == "multi_label":
+                checks.check_whole(name, f"y_{part}{key}", y)
             if kind in ("labels", "label_map"):
                 checks.check_label_range(
                     name, f"y_{part}{key}", y, num_classes, is_map=kind == "label_map"
                 )
-        parts = {part: y.astype(np.int32) for part, y in raw.items()}
+        parts = {part: checks.to_int32(name, f"y_{part}{key}", y) for part, y in raw.items()}
     return {"parts": parts, **described}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bnn.data import arguments
 from bnn.data.build import build
+from bnn.data.class_folders import class_folders, has_own_parts
 from bnn.data.columns.base import missing
 from bnn.data.columns.categorical import as_category
 from bnn.data.dataset import Dataset
@@ -110,7 +111,7 @@ def _table(name: str, path: Path, text: str, label: str) -> Labelled:
 
 
 def _folder(name: str, folder: Path) -> tuple[Labelled, Rows | None]:
-    if not ((folder / "train").is_dir() and (folder / "test").is_dir()):
+    if not has_own_parts(name, folder):
         return _by_class(name, folder), None
     found = {p: _by_class(name, folder / p) if (folder / p).is_dir() else [] for p in PARTS}
     starts = np.cumsum([0, *(len(found[part]) for part in PARTS)])
@@ -126,7 +127,7 @@ def _by_class(name: str, folder: Path) -> Labelled:
             f"({len(loose)} such files); move them into folders."
         )
     found = []
-    for path in sorted(folder.glob("*/*.txt")):
+    for path in [text for inner in class_folders(folder) for text in sorted(inner.glob("*.txt"))]:
         try:
             found.append((path.parent.name, path.read_text(encoding="utf-8")))
         except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ import gin
 import keras
 import tensorflow as tf
 
-from bnn.compat import substituted
+from bnn.compat import all_layers, substituted
 from bnn.layers.bayesian_layer import BayesianLayer
 from bnn.operators import Value
 from bnn.posteriors import MeanFieldNormal, Posterior, chosen
@@ -34,6 +34,7 @@ class WeightSpace(BayesianLayer):
 
     Attributes:
       random: the layer's variables that are random, each with its site.
+      owners: the layer within, such as a dense layer of attention, by a site's name in variables.
 
     Args:
       layer: unbuilt or built; it is taken over, not copied.
@@ -56,6 +57,7 @@ class WeightSpace(BayesianLayer):
         self.prior = prior if prior is not None else Normal()
         self.supports_masking = layer.supports_masking
         self.random: list[tuple[keras.Variable, Site]] = []
+        self.owners: dict[str, keras.layers.Layer] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Builds the layer where it has not been, and calls it."""
@@ -84,6 +86,8 @@ class WeightSpace(BayesianLayer):
                 f"layer {self.layer.name!r} has no trainable weights to be random; use it as it is."
             )
         names = _names(self.layer, variables)
+        # The innermost: layers below come later.
+        owner = {id(v): inner for inner in all_layers(self.layer) for v in inner.variables}
         for name, variable in zip(names, variables, strict=True):
             posterior, prior = self.posterior.clone(), self.prior.clone()
             attribute = name.replace("/", "_")
@@ -95,6 +99,7 @@ class WeightSpace(BayesianLayer):
                 regularizer=variable.regularizer,
                 constraint=variable.constraint,
             )
+            self.owners[attribute] = owner.get(id(variable), self.layer)
             prior.build(self, attribute, tuple(variable.shape))
             with tf.init_scope():
                 weights = keras.ops.convert_to_numpy(variable)

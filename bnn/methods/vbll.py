@@ -68,9 +68,8 @@ class VBLL(Counted, MAP):
         require_expected(problem.likelihood)
         self._last = LastLayer(problem.model, type(self).__name__)
         self.weights = Weights(problem.model, LAST)
-        precision = self.weights.prior_precision()  # raises for weights without a prior
+        self.weights.prior_precision()  # raises for weights without a prior
         count, size = self._last.num_outputs, self._last.size
-        self._precision = tf.cast(self._by_output(precision), tf.float32)
         self._lower = keras.Variable(np.zeros((count, size, size), np.float32), name="vbll_lower")
         log_scale = np.full((count, size), math.log(self.initial_scale), np.float32)
         self._log_diagonal = keras.Variable(log_scale, name="vbll_log_diagonal")
@@ -105,7 +104,9 @@ class VBLL(Counted, MAP):
         """What q adds to −log p at its mean: Σ_c ½ tr(S_c δ) − H[q_c], nats."""
         squares = tf.reduce_sum(tf.square(self.scale()), -1)  # the diagonal of S
         entropy = 0.5 * math.log(2 * math.pi * math.e) + self._log_diagonal.value
-        return tf.reduce_sum(0.5 * squares * self._precision - entropy)
+        # Of now: the scale of a `FunctionSpaceNormal` may have been matched since.
+        precision = tf.cast(self._by_output(self.weights.prior_precision()), tf.float32)
+        return tf.reduce_sum(0.5 * squares * precision - entropy)
 
     def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
         """The objective and its terms: nll (nats per example), penalty and kl/<site> (nats).

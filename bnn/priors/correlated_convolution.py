@@ -39,9 +39,12 @@ class CorrelatedConvolution(Prior):
         self._root: np.ndarray | None = None
 
     def build(self, layer: keras.layers.Layer, name: str, shape: tuple[int, ...]) -> None:
-        """Takes note of the places and factorises K."""
-        del name
-        space = () if hasattr(layer, "equation") else shape[:-2]  # axes of attention are no places
+        """Takes note of the places and factorises K.
+
+        Raises:
+          ValueError: a tensor of three axes or more of a layer that is no convolution.
+        """
+        space = _space(layer, name, shape)
         self._shape = (math.prod(space), math.prod(shape) // max(math.prod(space), 1))
         places = np.indices(space).reshape(len(space), self._shape[0])
         gaps = places[:, :, np.newaxis] - places[:, np.newaxis]
@@ -80,3 +83,18 @@ class CorrelatedConvolution(Prior):
     def get_config(self) -> dict:
         """Keras configuration."""
         return {"scale": self.scale, "length_scale": self.length_scale}
+
+
+def _space(layer: keras.layers.Layer, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that are places: all but two of a convolution's, none of attention's."""
+    owners = getattr(layer, "owners", None)  # of a layer that wraps another
+    owner = layer if owners is None else owners[name]
+    if len(shape) < 3 or hasattr(owner, "equation"):
+        return ()
+    if owners is not None and not hasattr(owner, "kernel_size"):
+        raise ValueError(
+            f"CorrelatedConvolution needs filters, their places first, but weights {name} of shape "
+            f"{shape} are of {type(owner).__name__}, which is no convolution; give this layer "
+            "priors.Normal()."
+        )
+    return shape[:-2]

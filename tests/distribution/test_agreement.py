@@ -86,4 +86,6 @@ def test_independent_noise_differs_by_the_replicas(results, tmp_path):
     for name, values in independent.items():
         same = np.allclose(values["loss"], results["resident", 2][name]["loss"], rtol=1e-5)
         assert same == (name == "Mean"), name
-        np.testing.assert_allclose(values["kl"][0], results["resident", 2][name]["kl"][0], rtol=1e-6)
+        np.testing.assert_allclose(
+            values["kl"][0], results["resident", 2][name]["kl"][0], rtol=1e-6
+        )

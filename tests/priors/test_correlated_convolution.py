@@ -83,6 +83,51 @@ def test_features_and_heads_of_attention_are_no_places():
         assert float(found.log_prob(tf.constant(w))) == pytest.approx(exact, rel=1e-5)
 
 
+class Shifts(keras.layers.Layer):
+    """Adds weights of three axes, of which it says nothing."""
+
+    def build(self, input_shape):
+        self.shifts = self.add_weight(shape=(*input_shape[1:], 2), name="shifts")
+
+    def call(self, inputs):
+        return inputs[..., None] + self.shifts
+
+
+def priors_within(layer, *shapes):
+    """The prior of every site of a Keras layer with weights by substitution, by shape."""
+    prior = priors.CorrelatedConvolution(0.7, 2.0)
+    inputs = [keras.Input(shape) for shape in shapes]
+    wrapped = bnn.layers.WeightSpace(layer, prior=prior)
+    model = keras.Model(inputs, wrapped(*inputs))
+    return {site.posterior.shape: site.prior for site in bnn.sites(model).values()}
+
+
+def test_attention_of_keras_has_no_places():
+    attention = keras.layers.MultiHeadAttention(2, 3)
+    found = priors_within(attention, (4, 5), (4, 5))
+    assert set(found) == {(5, 2, 3), (2, 3, 5), (2, 3), (5,)}
+    for shape, prior in found.items():
+        w = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        exact = scipy.stats.norm.logpdf(w, scale=0.7).sum()
+        assert float(prior.log_prob(tf.constant(w))) == pytest.approx(exact, rel=1e-5)
+
+
+def test_filters_of_keras_have_places_where_they_are_wrapped():
+    block = keras.Sequential([keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    found = priors_within(block, (5, 5, 1))
+    w = np.random.default_rng(0).normal(size=(3, 3, 1, 2)).astype(np.float32)
+    exact = scipy.stats.multivariate_normal(cov=covariance(w.shape, 0.7, 2.0)).logpdf(w.ravel())
+    assert float(found[w.shape].log_prob(tf.constant(w))) == pytest.approx(exact, rel=1e-5)
+
+
+def test_weights_of_which_nothing_is_known_are_refused():
+    with pytest.raises(
+        ValueError,
+        match=r"needs filters, .* weights shifts of shape \(4, 5, 2\) are of Shifts, which is no",
+    ):
+        priors_within(Shifts(), (4, 5))
+
+
 def test_before_its_layer_is_built():
     with pytest.raises(ValueError, match="CorrelatedConvolution knows no shape yet: build its"):
         priors.CorrelatedConvolution().log_prob(tf.ones((2, 2, 1, 1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import numbers
 from typing import ClassVar, Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 from bnn.data.columns.base import Column, missing
 
 Unseen = Literal["refuse", "zeros"]
+_SINGLE = (str, numbers.Number, np.bool_, datetime.date, np.datetime64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,12 @@ class CategoricalColumn(Column):
         """Returns the column fitted to the training values `[N]`; ValueError above the limit."""
         absent = missing(values)
         present = values[~absent]
+        other = next((value for value in present if not isinstance(value, _SINGLE)), None)
+        if other is not None:
+            raise ValueError(
+                f"{table}: column {name!r} must hold numbers, texts or dates, got "
+                f"{type(other).__name__}, {str(other)[:40]!r}; give one value a row of such a kind."
+            )
         categories = sorted_categories(present)
         if not 1 <= len(categories) <= limit:
             raise ValueError(

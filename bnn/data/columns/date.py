@@ -12,7 +12,10 @@ import numpy as np
 from bnn.data import scales
 from bnn.data.columns.base import Column, missing
 
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?")
+_ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?)"
+    r"\s*(?:(Z)|([+-])(\d{2}):?(\d{2}))?"
+)
 _YEAR = 365.2425
 _PARTS = ("days", "year_sin", "year_cos", "week_sin", "week_cos")
 
@@ -20,6 +23,8 @@ _PARTS = ("days", "year_sin", "year_cos", "week_sin", "week_cos")
 @dataclasses.dataclass(frozen=True)
 class DateColumn(Column):
     """Days since 1970, standardised, and sine and cosine of the place in the year and the week.
+
+    Times with a zone are brought to UTC; those without are taken as they are.
 
     Attributes:
       loc, scale: mean and standard deviation of the training rows' days.
@@ -75,24 +80,42 @@ def days(label: str, values: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 
 def is_dates(values: np.ndarray) -> bool:
-    """Returns whether all values that are there are dates, or texts such as 2024-05-31."""
+    """Returns whether most values that are there are dates, or texts such as 2024-05-31.
+
+    The others are then mistakes.
+    """
     if values.dtype.kind == "M":
         return True
     found = values[~missing(values)] if values.dtype.kind == "O" else []
-    return len(found) > 0 and all(
-        isinstance(value, (datetime.date, np.datetime64))
-        or (isinstance(value, str) and _ISO.fullmatch(value.strip()))
-        for value in found
-    )
+    return sum(map(_is_date, found)) > len(found) / 2
+
+
+def _is_date(value: object) -> bool:
+    if isinstance(value, str):
+        return _ISO.fullmatch(value.strip()) is not None
+    return isinstance(value, (datetime.date, np.datetime64))
 
 
 def _days(label: str, value: object, row: int) -> float:
     try:
-        text = value.strip() if isinstance(value, str) else value
-        moment = np.datetime64(text, "ms")  # type: ignore[call-overload]
+        moment = _moment(value)
     except (TypeError, ValueError):
         raise ValueError(
             f"{label} must hold dates such as 2024-05-31, got {value!r} in row {row}; correct the "
             f"value, or name the column in categorical."
         ) from None
     return float(moment.astype(np.int64)) / 86_400_000
+
+
+def _moment(value: object) -> np.datetime64:
+    """In UTC; ValueError or TypeError for what is no date."""
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    if not isinstance(value, str):
+        return np.datetime64(value, "ms")  # type: ignore[call-overload]
+    found = _ISO.fullmatch(value.strip())
+    if found is None:
+        raise ValueError
+    date, _, sign, hours, minutes = found.groups()
+    ahead = 0 if sign is None else int(f"{sign}1") * (60 * int(hours) + int(minutes))
+    return np.datetime64(date, "ms") - np.timedelta64(ahead, "m")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bnn.data import memory, nests, scales
+from bnn.data.checks import to_int32
 from bnn.data.nests import Nest
 from bnn.data.preparation.base import Preparation, from_json
 
@@ -50,6 +51,9 @@ class ArrayPreparation(Preparation):
                 f"{name}: raw must be [N, ...] with the values of {self.shape} an "
                 f"example, got shape {raw.shape}; resize the inputs first."
             )
+        _refuse_other_axes(name, raw.shape[1:], self.shape)
+        if self.pixels:
+            check_pixels(name, raw)
         x = raw.reshape((len(raw), *self.shape))
         if self.pixels and x.dtype == np.uint8:
             x = memory.filled(x, divisor=255)
@@ -60,7 +64,7 @@ class ArrayPreparation(Preparation):
                 f"{name}: raw must hold integers, as the training part did, got {x.dtype}; give "
                 f"the numbers of tokens or categories."
             )
-        return x.astype(np.int32, copy=False)
+        return to_int32(name, "raw", x)
 
     def recognises(self, raw: Any) -> bool:
         """Returns True for pixels in bytes."""
@@ -145,6 +149,29 @@ class NestPreparation(Preparation):
         if isinstance(stored, list):
             return cls(tuple(from_json(part) for part in stored))
         return cls({key: from_json(part) for key, part in stored.items()})
+
+
+def check_pixels(name: str, raw: np.ndarray) -> None:
+    """Raises ValueError for bytes in another type, which would be 255 times too large."""
+    if raw.dtype == np.uint8 or not raw.size or raw.dtype.kind == "b":
+        return
+    if raw.dtype.kind in "iu" or (
+        raw.max() > 2 and raw.min() >= 0 and (raw == np.floor(raw)).all()
+    ):
+        raise ValueError(
+            f"{name}: raw pixels must be unsigned bytes, or numbers in [0, 1], got {raw.dtype} up "
+            f"to {raw.max()}; convert bytes with raw.astype('uint8'), or divide by 255."
+        )
+
+
+def _refuse_other_axes(name: str, seen: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """As many values in another order of axes, such as channels first, would be shuffled."""
+    given, wanted = ([n for n in one if n != 1] for one in (seen, shape))
+    if given != wanted and len(given) > 1 and len(wanted) > 1:
+        raise ValueError(
+            f"{name}: raw must be [N, ...] with examples of shape {shape}, or flat, got {seen}; "
+            f"bring the axes into this order, channels last."
+        )
 
 
 def _sorted(label: str, nest: Nest) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnn.data import memory
 from bnn.data.image_files import read_image
-from bnn.data.preparation.arrays import ArrayPreparation
+from bnn.data.preparation.arrays import ArrayPreparation, check_pixels
 from bnn.data.preparation.base import Preparation
 
 
@@ -44,6 +44,8 @@ class ImagePreparation(Preparation):
             images = np.stack([read_image(path, self.shape) for path in raw])
         else:
             images = np.asarray(raw)
+            if images.dtype.kind in "biuf":
+                check_pixels(name, images)
         if images.dtype == np.uint8:
             images = memory.filled(images, divisor=255)
         return ArrayPreparation(self.shape, self.loc, self.scale).prepare(name, images)

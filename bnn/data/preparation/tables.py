@@ -19,10 +19,12 @@ class TablePreparation(Preparation):
 
     Attributes:
       columns: how each column becomes features.
+      form: separator, decimal and thousands of the source's files, and of those that are given.
     """
 
     kind: ClassVar[str] = "table"
     columns: tuple[columns.Column, ...]
+    form: tuple[str, str, str | None] = (",", ".", None)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ class TablePreparation(Preparation):
         if isinstance(raw, (str, os.PathLike)):
             from bnn.data.table_files import read_table
 
-            raw = read_table(raw)
+            raw = read_table(raw, *self.form)
         table = table_columns(name, raw)
         wanted = [column.name for column in self.columns]
         absent = [column for column in wanted if column not in table]
@@ -71,10 +73,14 @@ class TablePreparation(Preparation):
         return isinstance(raw, list) and bool(raw) and isinstance(raw[0], dict)
 
     def fields(self) -> dict[str, Any]:
-        """Returns the columns."""
-        return {"columns": [column.to_json() for column in self.columns]}
+        """Returns the columns, and the form of files where it is not the usual one."""
+        usual = type(self).form == self.form
+        form = {} if usual else {"form": list(self.form)}
+        return {"columns": [column.to_json() for column in self.columns], **form}
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> TablePreparation:
         """Returns the preparation with these columns."""
-        return cls(tuple(columns.from_json(column) for column in fields["columns"]))
+        held = tuple(columns.from_json(column) for column in fields["columns"])
+        separator, decimal, thousands = fields.get("form", cls.form)
+        return cls(held, (separator, decimal, thousands))

@@ -14,11 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.compat import all_layers
-from bnn.priors import Around, ArrayNormal, FanInNormal, Normal
+from bnn.priors import Around, ArrayNormal, FanInNormal, FunctionSpaceNormal, Normal
 from bnn.sites import Site, sites
 
 # Normal priors with independent elements, by class.
-NORMAL: tuple[Any, ...] = (Around, ArrayNormal, FanInNormal, Normal)
+NORMAL: tuple[Any, ...] = (Around, ArrayNormal, FanInNormal, FunctionSpaceNormal, Normal)
 LAST = "last"
 
 
