@@ -13,10 +13,10 @@ import tensorflow as tf
 from bnn.data import Batches
 from bnn.likelihoods import Bernoulli, Categorical, Likelihood, Normal, SoftCategorical
 from bnn.methods.curvature import STRUCTURES, Evidence, Structure, Weights
-from bnn.methods.curvature.blocks import directional, jacobians, outputs_of, rows_a_block
+from bnn.methods.curvature.blocks import directional, moments, outputs_of, rows_a_block
 from bnn.methods.curvature.gathering import batches_of, gather
 from bnn.methods.curvature.outputs import served
-from bnn.methods.laplace_options import PriorPrecision, check_options
+from bnn.methods.laplace_options import PriorPrecision, check_options, check_rank
 from bnn.methods.map import MAP, check_points
 from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
@@ -43,7 +43,8 @@ class Laplace(MAP):
 
     Args:
       structure: of H: "full", at most 4,096 weights; "kfac", blocks of Kronecker products, for
-        dense layers of bnn.layers; "diagonal".
+        dense layers and convolutions of bnn.layers; "low_rank", the `rank` largest eigenvalues;
+        "diagonal".
       where: names of weights that are random, such as "*/kernel", or several; "last" for those of
         the last layer; all where None. The others stay at θ.
       prior_precision: δ; that of the model's own normal priors where None, a number for all
@@ -54,6 +55,7 @@ class Laplace(MAP):
       predictive: "linearised", by S samples of w; "samples", the network at these; or "probit",
         one function f_c / √(1 + π v_c / 8) with v_c the variance of the linearised output, for
         `Bernoulli` and classes (MacKay 1992b; for several classes an approximation).
+      rank: of "low_rank"; 20, or the number of weights if that is less, where None.
     """
 
     point_weights = True
@@ -65,8 +67,10 @@ class Laplace(MAP):
         prior_precision: PriorPrecision = None,
         choose_noise: bool = False,
         predictive: str = "linearised",
+        rank: int | None = None,
     ) -> None:
         check_options(structure, STRUCTURES, prior_precision, choose_noise, predictive)
+        self.rank = check_rank(rank, structure)
         self.structure, self.where = structure, where
         self.prior_precision, self.choose_noise = prior_precision, choose_noise
         self.predictive = predictive
@@ -94,7 +98,8 @@ class Laplace(MAP):
         self.weights = Weights(problem.model, self.where)
         if self.prior_precision is None:
             self.weights.prior_precision()  # raises for weights without a prior
-        self.curvature: Structure = STRUCTURES[self.structure](self.weights)
+        options = {} if self.rank is None else {"rank": self.rank}
+        self.curvature: Structure = STRUCTURES[self.structure](self.weights, **options)
         # Whether the curvature is there, ln p(y | θ), the evidence, the number of targets, and of
         # examples whose gradient was taken.
         self._numbers = keras.Variable(
@@ -119,7 +124,8 @@ class Laplace(MAP):
     def finish(self, batches: Batches) -> None:
         """H in blocks of examples, then δ and the evidence; one backward pass an output column.
 
-        Memory: H's own, and of a block of examples 64 MB at most, or one example's Jacobian.
+        Memory: H's own, and a few times a block of 64 MB: of examples, or where one example's
+        Jacobian has more, of its rows, or of one row.
         """
         problem = self.problem
         gathered = gather(self.curvature, problem, batches)
@@ -260,15 +266,19 @@ class Laplace(MAP):
         if not hasattr(self, "problem") or not self.finished:
             return about
         _, fit, evidence, _, examples = self._numbers.numpy().tolist()
-        return about | {
-            "random_weights": self.weights.size,
-            "fixed_weights": self.weights.fixed,
-            "prior_precision": self._precisions(),
-            "log_likelihood": fit,
-            "log_marginal_likelihood": evidence,
-            "gradient_evaluations": int(examples),
-            "passes_over_the_data": examples / self.problem.num_train,
-        }
+        return (
+            about
+            | self.curvature.describe()
+            | {
+                "random_weights": self.weights.size,
+                "fixed_weights": self.weights.fixed,
+                "prior_precision": self._precisions(),
+                "log_likelihood": fit,
+                "log_marginal_likelihood": evidence,
+                "gradient_evaluations": int(examples),
+                "passes_over_the_data": examples / self.problem.num_train,
+            }
+        )
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -332,6 +342,4 @@ class Laplace(MAP):
         return directional(self.problem.model, self.weights, inputs, parts)
 
     def _moments(self, inputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        model = self.problem.model
-        covariance = self.curvature.covariance(jacobians(model, self.weights, inputs))
-        return outputs_of(model, inputs), tf.cast(covariance, tf.float32)
+        return moments(self.problem.model, self.weights, self.curvature, inputs)

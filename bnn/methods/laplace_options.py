@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,6 +32,20 @@ def check_options(
             "prior_precision must be None for the model's own priors, a positive number, "
             f'"one" or "layer", got {prior_precision!r}.'
         )
+
+
+def check_rank(rank: Any, structure: str) -> int | None:
+    """The rank; ValueError unless it is None, or a positive integer beside "low_rank"."""
+    if rank is None:
+        return None
+    if structure != "low_rank":
+        raise ValueError(
+            f'rank is of structure "low_rank" alone, got rank={rank!r} beside {structure!r}; leave '
+            "it out."
+        )
+    if isinstance(rank, bool) or not isinstance(rank, numbers.Integral) or rank < 1:
+        raise ValueError(f"rank must be None or a positive integer, got {rank!r}.")
+    return int(rank)
 
 
 def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:

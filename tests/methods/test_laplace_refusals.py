@@ -14,7 +14,10 @@ from bnn.priors import StudentT as HeavyTails
 from tests.methods.laplace_cases import Network, conjugate, fitted
 
 OPTIONS = {
-    "structure": ({"structure": "dense"}, "structure must be one of full, diagonal, kfac, got"),
+    "structure": (
+        {"structure": "dense"},
+        "must be one of full, diagonal, kfac, low_rank, got",
+    ),
     "predictive": ({"predictive": "glm"}, "predictive must be one of linearised, samples, probit"),
     "precision": ({"prior_precision": -1.0}, 'a positive number, "one" or "layer", got -1.0'),
     "noise": ({"choose_noise": 1}, "choose_noise must be True or False, got 1"),
@@ -48,7 +51,7 @@ def refused():
     plain = small(keras.layers.Reshape((3, 1)), keras.layers.SimpleRNN(2))
     recurrent = convert(plain, posterior=Point(), verbose=False)
     return {
-        "large": (small(dense(1400)), Laplace("full"), 'serves at most 4096 weights, got 5600: .*structure="kfac" or "diagonal", or where="last"'),  # noqa: E501
+        "large": (small(dense(1400)), Laplace("full"), 'serves at most 4096 weights, got 5600: .* 0.23 GiB; use structure="kfac", "low_rank" or'),  # noqa: E501
         "random": (small(Dense(2)), Laplace(), "method Laplace needs Point posteriors, but site 0_dense/kernel has MeanFieldNormal"),  # noqa: E501
         "plain": (small(keras.layers.Dense(2)), Laplace("full"), "have no prior: they are a plain Keras layer's; give prior_precision"),  # noqa: E501
         "plain kfac": (small(keras.layers.Dense(2)), Laplace("kfac", prior_precision=1.0), r"is of a plain Keras layer \(bnn.convert"),  # noqa: E501
@@ -56,7 +59,6 @@ def refused():
         "where": (small(dense(2)), Laplace("full", where="head"), r"fits none of 0_dense/kernel, 0_dense/bias"),  # noqa: E501
         "twice": (twice, Laplace(), "0_dense/kernel is called twice; leave it out by where"),
         "scan": (recurrent, Laplace(), 'structure "kfac" serves kernels and biases of dense|every site called once'),  # noqa: E501
-        "positions": (small(keras.layers.Reshape((1, 3)), dense(2), keras.layers.Flatten()), Laplace(), r"has inputs \("),  # noqa: E501
         "outputs": (small(keras.layers.Reshape((3, 1)), dense(2)), Laplace("diagonal"), r"one output \[B, C\], but that of .* is \("),  # noqa: E501
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bnn.methods.curvature.blocks import whitened_jacobians
+from bnn.methods.curvature.blocks import sum_of_rows
 from bnn.methods.curvature.structure import Structure
 from bnn.methods.curvature.weights import Weights
 
@@ -26,15 +26,19 @@ class Diagonal(Structure):
         """H and δ."""
         return [self._curvature, self.precision]
 
-    def width(self, columns: int) -> int:
+    def width(self, columns: int, model: keras.Model, inputs: Any) -> int:
         """K P."""
+        del model, inputs
         return columns * self.weights.size
 
     def gather(self, model: keras.Model, likelihood: Any, inputs: Any, share: tf.Tensor) -> Any:
         """Σ_b share_b Σ_k (Rᵀ J)²_kp."""
-        rows = whitened_jacobians(model, self.weights, likelihood, inputs)
-        squares = tf.cast(tf.reduce_sum(tf.square(rows), axis=1), tf.float64)
-        return tf.linalg.matvec(squares, share, transpose_a=True)
+
+        def squares(rows: tf.Tensor) -> tf.Tensor:
+            by_example = tf.cast(tf.reduce_sum(tf.square(rows), axis=1), tf.float64)
+            return tf.linalg.matvec(by_example, share, transpose_a=True)
+
+        return sum_of_rows(model, self.weights, likelihood, inputs, squares)
 
     def prepare(self, total: Any, num_train: float) -> tf.Tensor:
         """H itself."""
@@ -58,10 +62,9 @@ class Diagonal(Structure):
         """ε / √(h + δ)."""
         return normal * tf.math.rsqrt(self._whole())
 
-    def covariance(self, jacobians: tf.Tensor) -> tf.Tensor:
-        """Σ_p J_cp J_dp / (h_p + δ_p)."""
-        rows = tf.cast(jacobians, tf.float64) * tf.math.rsqrt(self._whole())
-        return tf.matmul(rows, rows, transpose_b=True)
+    def whiten(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Vectors / √(h + δ)."""
+        return vectors * tf.math.rsqrt(self._whole())
 
     def _whole(self) -> tf.Tensor:
         return tf.convert_to_tensor(self._curvature.value) + tf.convert_to_tensor(

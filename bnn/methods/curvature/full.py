@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.methods.curvature.blocks import whitened_jacobians
+from bnn.methods.curvature.blocks import sum_of_rows
 from bnn.methods.curvature.structure import Structure
 from bnn.methods.curvature.weights import Weights
 
@@ -20,6 +20,10 @@ class Spectrum(NamedTuple):
     """Eigenvalues of H, `[P]`, where all weights share one δ."""
 
     values: tf.Tensor
+
+    def log_det(self, precision: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        """Σ ln(factor λᵢ + δ)."""
+        return tf.reduce_sum(tf.math.log(factor * self.values + precision))
 
 
 class Full(Structure):
@@ -38,7 +42,8 @@ class Full(Structure):
         if weights.size > MOST:
             raise ValueError(
                 f'structure "full" serves at most {MOST} weights, got {weights.size}: its matrix '
-                'has their square; use structure="kfac" or "diagonal", or where="last".'
+                f"has their square, {weights.size**2 * 8 / 2**30:.2g} GiB; use "
+                'structure="kfac", "low_rank" or "diagonal", or where="last".'
             )
         self._factor = self.variable([weights.size] * 2, "laplace_factor", "identity")
 
@@ -47,16 +52,20 @@ class Full(Structure):
         """L and δ."""
         return [self._factor, self.precision]
 
-    def width(self, columns: int) -> int:
+    def width(self, columns: int, model: keras.Model, inputs: Any) -> int:
         """K P."""
+        del model, inputs
         return columns * self.weights.size
 
     def gather(self, model: keras.Model, likelihood: Any, inputs: Any, share: tf.Tensor) -> Any:
         """Σ_b share_b (Rᵀ J)ᵀ (Rᵀ J)."""
-        rows = tf.cast(whitened_jacobians(model, self.weights, likelihood, inputs), tf.float64)
-        rows = rows * tf.sqrt(share)[:, tf.newaxis, tf.newaxis]
-        rows = tf.reshape(rows, [-1, self.weights.size])
-        return tf.matmul(rows, rows, transpose_a=True)
+
+        def products(rows: tf.Tensor) -> tf.Tensor:
+            rows = tf.cast(rows, tf.float64) * tf.sqrt(share)[:, tf.newaxis, tf.newaxis]
+            rows = tf.reshape(rows, [-1, self.weights.size])
+            return tf.matmul(rows, rows, transpose_a=True)
+
+        return sum_of_rows(model, self.weights, likelihood, inputs, products)
 
     def prepare(self, total: Any, num_train: float) -> tf.Tensor:
         """H itself."""
@@ -77,7 +86,7 @@ class Full(Structure):
     def log_det(self, curvature: Any, precision: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
         """2 Σ ln Lᵢᵢ, or Σ ln(factor λᵢ + δ)."""
         if isinstance(curvature, Spectrum):
-            return tf.reduce_sum(tf.math.log(factor * curvature.values + precision))
+            return curvature.log_det(precision, factor)
         lower = tf.linalg.cholesky(factor * curvature + tf.linalg.diag(precision))
         return 2 * tf.reduce_sum(tf.math.log(tf.linalg.diag_part(lower)))
 
@@ -92,11 +101,10 @@ class Full(Structure):
         solved = tf.linalg.triangular_solve(factor, tf.transpose(normal), adjoint=True)
         return tf.transpose(solved)
 
-    def covariance(self, jacobians: tf.Tensor) -> tf.Tensor:
-        """(L⁻¹ Jᵀ)ᵀ (L⁻¹ Jᵀ)."""
-        shape = tf.shape(jacobians)
-        flat = tf.reshape(tf.cast(jacobians, tf.float64), [-1, self.weights.size])
+    def whiten(self, vectors: tf.Tensor) -> tf.Tensor:
+        """L⁻¹ v."""
+        shape = tf.shape(vectors)
+        flat = tf.reshape(vectors, [-1, self.weights.size])
         factor = tf.convert_to_tensor(self._factor.value)
         rows = tf.transpose(tf.linalg.triangular_solve(factor, tf.transpose(flat)))
-        rows = tf.reshape(rows, shape)
-        return tf.matmul(rows, rows, transpose_b=True)
+        return tf.reshape(rows, shape)

@@ -1,8 +1,8 @@
-"""One pass over the training examples: the curvature and the fit at the mode."""
+"""Passes over the training examples, most often one: the curvature and the fit at the mode."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -21,7 +21,7 @@ class Gathered(NamedTuple):
       log_likelihood: Σ_n ln p(y_n | θ), nats.
       examples: sum of the examples' weights: N where they have none.
       targets: the same, times the number of outputs.
-      passes: examples whose gradient was taken, one by column of R.
+      passes: passes of examples through the model, `Structure.gradients` of each.
     """
 
     total: Any
@@ -32,7 +32,7 @@ class Gathered(NamedTuple):
 
 
 def gather(structure: Structure, problem: Problem, batches: Batches) -> Gathered:
-    """Sums the shares of blocks of examples, each at most 64 MB of Jacobians or one example's.
+    """Sums the shares of blocks of examples, as often as the structure wants them.
 
     Args:
       structure: of the curvature.
@@ -49,23 +49,39 @@ def gather(structure: Structure, problem: Problem, batches: Batches) -> Gathered
         return found, tf.reduce_sum(share * fits), tf.reduce_sum(share)
 
     compiled = tf.function(shares, autograph=False, jit_compile=problem.jit_compile)
+    structure.begin(problem.seed)
+    passes = 0
+    while True:
+        found = _one_pass(structure, problem, batches, compiled)
+        passes += found.passes
+        if not bool(tf.math.is_finite(found.log_likelihood)):
+            raise ValueError(
+                "the log-likelihood at the mode must be finite for a Laplace approximation, got "
+                f"{float(found.log_likelihood)}; look for NaN or targets outside of the support."
+            )
+        if not structure.more(found.total):
+            return found._replace(passes=passes)
+
+
+def _one_pass(
+    structure: Structure, problem: Problem, batches: Batches, compiled: Callable[..., Any]
+) -> Gathered:
+    """What all examples say once."""
     total: Any = None
-    log_likelihood, examples, passes, columns = tf.constant(0.0, tf.float64), 0.0, 0, 0
+    log_likelihood, examples = tf.constant(0.0, tf.float64), 0.0
+    passes = columns = size = 0
     for batch in batches.full():
         if not columns:
             first = tf.nest.map_structure(lambda x: x[:1], batch.inputs)
-            columns = outputs_of(model, first).shape[1]
-        for piece in _pieces(batch, rows_a_block(structure.width(columns))):
+            columns = outputs_of(problem.model, first).shape[1]
+            size = rows_a_block(structure.width(columns, problem.model, first))
+        for piece in _pieces(batch, size):
             share, fit, weight = compiled(piece)
             log_likelihood += fit
             examples += float(weight)
-            passes += columns * tf.nest.flatten(piece.inputs)[0].shape[0]
+            number = tf.nest.flatten(piece.inputs)[0].shape[0]
+            passes += structure.gradients(columns) * number
             total = share if total is None else tf.nest.map_structure(tf.add, total, share)
-    if not bool(tf.math.is_finite(log_likelihood)):
-        raise ValueError(
-            "the log-likelihood at the mode must be finite for a Laplace approximation, got "
-            f"{float(log_likelihood)}; look for NaN or targets outside of the support."
-        )
     return Gathered(total, log_likelihood, examples, examples * columns, passes)
 
 

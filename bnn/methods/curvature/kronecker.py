@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from bnn.draw import Draw
-from bnn.estimators import Mean
-from bnn.methods.curvature.blocks import outputs_of
-from bnn.methods.curvature.outputs import output_factor
 from bnn.methods.curvature.structure import Structure
+from bnn.methods.curvature.taps import check_served, positions, sides
 from bnn.methods.curvature.weights import Tensor, Weights
-from bnn.operators import Bias, Dense
-from bnn.sites import Site
+
+# Numbers of all factors, 2 GiB in float64; an eigenvector matrix of 16,384 rows has them.
+MOST = 2**28
 
 
 class Eigen(NamedTuple):
@@ -32,16 +30,20 @@ class Eigen(NamedTuple):
 
 
 class Kronecker(Structure):
-    """H ≈ A ⊗ G / N for the kernel of a dense layer, H = G for its bias; blocks of their own.
+    """H ≈ A ⊗ G / N for a kernel, H = G for a bias; blocks of their own.
 
-    A = Σ_n a_n a_nᵀ of the layer's inputs and G = Σ_n Σ_k g_nk g_nkᵀ of the gradients of the
+    A = Σ_n a_n a_nᵀ of a dense layer's inputs and G = Σ_n Σ_k g_nk g_nkᵀ of the gradients of the
     columns of R_nᵀ f_n in its outputs before the activation (Martens & Grosse 2015; Ritter et al.
     2018). Exact for the bias, and for a kernel where a and g are independent over the examples.
-    With one precision δ for a tensor, everything follows from the eigenvalues:
-    A ⊗ G / N + δ = (U ⊗ V) (α ⊗ γ / N + δ) (U ⊗ V)ᵀ.
+    A kernel that T positions share, of a convolution or a dense layer with inputs `[B, T, in]`, has
+    A = Σ_n Σ_t a_nt a_ntᵀ of the windows and G = Σ_n Σ_k Σ_t g_nkt g_nktᵀ / T: gradients at two
+    positions are taken as uncorrelated, and those at all positions as alike (Grosse & Martens 2016,
+    theorem 1; "expand" of Eschenhagen et al. 2023). With one precision δ for a tensor, everything
+    follows from the eigenvalues: A ⊗ G / N + δ = (U ⊗ V) (α ⊗ γ / N + δ) (U ⊗ V)ᵀ.
 
     Raises:
-      ValueError: a weight that is none of a dense layer in bnn.layers with inputs `[B, in]`.
+      ValueError: a weight that is none of a dense layer or an ungrouped convolution in bnn.layers,
+        or factors beyond 2 GiB.
     """
 
     name = "kfac"
@@ -50,7 +52,9 @@ class Kronecker(Structure):
         super().__init__(weights)
         self._held: list[Eigen] = []
         for tensor in weights.tensors:
-            _check(tensor)
+            check_served(tensor)
+        _check_memory(weights.tensors)
+        for tensor in weights.tensors:
             inner, outer = _sides(tensor)
             self._held.append(
                 Eigen(
@@ -66,29 +70,23 @@ class Kronecker(Structure):
         """Eigenvectors and eigenvalues of every tensor, and δ."""
         return [*(part for eigen in self._held for part in eigen), self.precision]
 
-    def width(self, columns: int) -> int:
-        """Inputs, and K gradients of the outputs, of every layer."""
-        sides = [_sides(tensor) for tensor in self.weights.tensors]
-        return sum(inner + columns * outer for inner, outer in sides)
+    def width(self, columns: int, model: keras.Model, inputs: Any) -> int:
+        """Inputs, and K gradients of the outputs, at every position of every layer."""
+        tensors = self.weights.tensors
+        places = positions(model, tensors, inputs)
+        return sum(
+            number * (_sides(tensor)[0] + columns * _sides(tensor)[1])
+            for tensor, number in zip(tensors, places, strict=True)
+        )
 
     def gather(self, model: keras.Model, likelihood: Any, inputs: Any, share: tf.Tensor) -> Any:
-        """Σ share a aᵀ and Σ share Σ_k g gᵀ of every tensor."""
-        with tf.GradientTape() as tape:
-            tap = _Tap(tape, self.weights.tensors)
-            with tap:
-                outputs = outputs_of(model, inputs)
-            factor = tf.stop_gradient(output_factor(likelihood, outputs))
-            rows = tf.einsum("bck,bc->k", factor, outputs)
-        names = [t.name for t in self.weights.tensors]
-        missing = [name for name in names if name not in tap.seen]
-        if missing:
-            raise _unfit(f"{', '.join(missing)} are not, as in a recurrent layer")
-        added = [tap.seen[name].added for name in names]
-        gradients = tape.jacobian(rows, added, unconnected_gradients="zero")
-        return [
-            (_gram(tap.seen[name].inputs, share), _gram(gradient, share))
-            for name, gradient in zip(names, gradients, strict=True)
-        ]
+        """Σ share Σ_t a aᵀ and Σ share Σ_t Σ_k g gᵀ / T of every tensor."""
+        found = []
+        for seen in sides(model, self.weights.tensors, likelihood, inputs):
+            number = float(seen.inputs.shape[1])
+            right = _gram(seen.gradients, share) / number
+            found.append((_gram(seen.inputs, share), right))
+        return found
 
     def prepare(self, total: Any, num_train: float) -> list[Eigen]:
         """Eigenvalues and eigenvectors."""
@@ -133,19 +131,15 @@ class Kronecker(Structure):
             found.append(tf.reshape(spread, tf.shape(part)))
         return tf.concat(found, axis=-1)
 
-    def covariance(self, jacobians: tf.Tensor) -> tf.Tensor:
-        """Σ over tensors of (Uᵀ J V)² / (α γ / N + δ)."""
-        parts = tf.split(
-            tf.cast(jacobians, tf.float64), [t.size for t in self.weights.tensors], axis=-1
-        )
-        total = []
+    def whiten(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Uᵀ v V / √(α γ / N + δ) of every tensor."""
+        parts = tf.split(vectors, [t.size for t in self.weights.tensors], axis=-1)
+        found = []
         for part, eigen, values in zip(parts, self.held(), self._eigenvalues(), strict=True):
-            outputs = part.shape[1]
-            rows = tf.reshape(part, [-1, outputs, *values.shape])
-            rows = tf.einsum("ia,bcij,jd->bcad", eigen.left, rows, eigen.right)
-            rows = tf.reshape(rows * tf.math.rsqrt(values), tf.shape(part))
-            total.append(tf.matmul(rows, rows, transpose_b=True))
-        return tf.add_n(total)
+            rows = tf.reshape(part, [-1, *values.shape])
+            rows = tf.einsum("ia,sij,jb->sab", eigen.left, rows, eigen.right)
+            found.append(tf.reshape(rows * tf.math.rsqrt(values), tf.shape(part)))
+        return tf.concat(found, axis=-1)
 
     def _eigenvalues(self) -> list[tf.Tensor]:
         deltas = self._by_tensor(tf.convert_to_tensor(self.precision.value))
@@ -157,69 +151,26 @@ class Kronecker(Structure):
         return [part[0] for part in parts]
 
 
-class _Seen(NamedTuple):
-    """A site's inputs `[B, in]` and the zeros that were added to its outputs, `[B, out]`."""
-
-    inputs: tf.Tensor
-    added: tf.Tensor
-
-
-class _Tap(Draw):
-    """The mean, with watched zeros added to some outputs: their gradient is that of the outputs."""
-
-    def __init__(self, tape: tf.GradientTape, tensors: Sequence[Tensor]) -> None:
-        super().__init__(0, Mean())
-        self._tape = tape
-        self._names = {t.site: t.name for t in tensors}
-        self.seen: dict[str, _Seen] = {}
-
-    def apply(self, site: Site, inputs: tf.Tensor) -> tf.Tensor:
-        """Op(x, μ) + 0."""
-        outputs = super().apply(site, inputs)
-        name = self._names.get(site)
-        if name is None:
-            return outputs
-        if name in self.seen or inputs.shape.rank != 2:
-            why = "is called twice" if name in self.seen else f"has inputs {inputs.shape}"
-            raise _unfit(f"{name} {why}")
-        added = tf.zeros_like(outputs)
-        self._tape.watch(added)
-        one = tf.ones_like(inputs[:, :1])
-        self.seen[name] = _Seen(one if isinstance(site.operator, Bias) else inputs, added)
-        return outputs + added
-
-
-def _unfit(what: str) -> ValueError:
-    return ValueError(
-        f'structure "kfac" needs every site called once with inputs [B, in], but {what}; leave it '
-        'out by where, or use structure="diagonal" or "full".'
-    )
-
-
 def _gram(rows: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """Σ share_b r_b r_bᵀ of rows `[…, B, D]`, float64."""
-    rows = tf.cast(rows, tf.float64) * tf.sqrt(share)[:, tf.newaxis]
+    """Σ share_b r_b r_bᵀ of rows `[…, B, T, D]`, float64."""
+    rows = tf.cast(rows, tf.float64) * tf.sqrt(share)[:, tf.newaxis, tf.newaxis]
     rows = tf.reshape(rows, [-1, rows.shape[-1]])
     return tf.matmul(rows, rows, transpose_a=True)
 
 
 def _sides(tensor: Tensor) -> tuple[int, int]:
-    """Rows and columns of the tensor as a matrix: a bias is one row."""
-    shape = tuple(tensor.variable.shape)
-    return (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
+    """Rows and columns of the tensor as a matrix: a bias is one row, a window's rows are flat."""
+    *rows, columns = tensor.variable.shape
+    return math.prod(rows), columns
 
 
-def _check(tensor: Tensor) -> None:
-    operator = None if tensor.site is None else tensor.site.operator
-    if type(operator) in (Dense, Bias):
+def _check_memory(tensors: list[Tensor]) -> None:
+    numbers = sum(side**2 for tensor in tensors for side in _sides(tensor))
+    if numbers <= MOST:
         return
-    what = (
-        "a plain Keras layer (bnn.convert(model, posterior=bnn.posteriors.Point()) makes it ours)"
-        if operator is None
-        else f"a map of the kind {type(operator).__name__}"
-    )
+    largest = max(tensors, key=lambda tensor: max(_sides(tensor)))
     raise ValueError(
-        f'structure "kfac" serves kernels and biases of dense layers in bnn.layers, but '
-        f'{tensor.name} is of {what}; leave it out by where, or use structure="diagonal" or '
-        '"full".'
+        f'structure "kfac" serves factors of at most {MOST * 8 / 2**30:g} GiB, but those here have '
+        f"{numbers * 8 / 2**30:.1f}, the largest of {largest.name} with sides {_sides(largest)}; "
+        'leave it out by where, or use structure="low_rank" or "diagonal".'
     )

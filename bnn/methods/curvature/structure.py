@@ -47,8 +47,30 @@ class Structure(abc.ABC):
         """Those that `settle` assigns."""
 
     @abc.abstractmethod
-    def width(self, columns: int) -> int:
-        """Numbers that `gather` needs in memory for one example with so many columns of R."""
+    def width(self, columns: int, model: keras.Model, inputs: Any) -> int:
+        """Numbers that `gather` needs in memory for one example, whose R has so many columns.
+
+        Args:
+          columns: K.
+          model: at the mode.
+          inputs: one example, `[1, …]`.
+        """
+
+    def gradients(self, columns: int) -> int:
+        """Passes through the model that `gather` takes for one example."""
+        return columns
+
+    def begin(self, seed: Any) -> None:  # noqa: B027
+        """Before the first example of a fit; noise of the seed, where there is any."""
+
+    def more(self, total: Any) -> bool:
+        """Whether all examples are to be gathered again, after their sum."""
+        del total
+        return False
+
+    def describe(self) -> dict[str, Any]:
+        """What results say of it beside its name."""
+        return {}
 
     @abc.abstractmethod
     def gather(self, model: keras.Model, likelihood: Any, inputs: Any, share: tf.Tensor) -> Any:
@@ -83,8 +105,17 @@ class Structure(abc.ABC):
 
     @abc.abstractmethod
     def spread(self, normal: tf.Tensor) -> tf.Tensor:
-        """(H + diag δ)^(−½) ε for standard normal ε `[S, P]`."""
+        """S ε for standard normal ε `[…, P]`, with S Sᵀ = (H + diag δ)⁻¹."""
 
     @abc.abstractmethod
+    def whiten(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Sᵀ v of vectors `[…, P]`, float64."""
+
     def covariance(self, jacobians: tf.Tensor) -> tf.Tensor:
         """J (H + diag δ)⁻¹ Jᵀ by example, `[B, C, C]`, for J `[B, C, P]`."""
+        rows = self.whiten(tf.cast(jacobians, tf.float64))
+        return tf.matmul(rows, rows, transpose_b=True)
+
+    def apply(self, vectors: tf.Tensor) -> tf.Tensor:
+        """(H + diag δ)⁻¹ v of vectors `[…, P]`."""
+        return self.spread(self.whiten(tf.cast(vectors, tf.float64)))
