@@ -1,0 +1,1 @@
+"""Methods beside independent implementations of them, on the same data and prior."""

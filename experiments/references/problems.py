@@ -1,0 +1,123 @@
+"""The problems: data, and weights that both implementations get."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+PRECISION = 0.7  # of the prior, on all weights of the networks
+
+
+class Network(NamedTuple):
+    """Trained weights of a small network, and what they were trained on.
+
+    Attributes:
+      inputs: `[N, …]`, channels last.
+      targets: classes `[N]`, or numbers `[N, D]`.
+      points: inputs to predict at.
+      window: side of a convolution's window in front, or None.
+      weights: kernel and bias of every layer, as Keras has them; a convolution has no bias.
+      noise: of the numbers, or None for classes.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    points: np.ndarray
+    window: int | None
+    weights: list[np.ndarray]
+    noise: float | None
+
+
+def networks() -> dict[str, Network]:
+    """Classes and numbers with a hidden layer, and classes with a convolution."""
+    return {
+        "classes": _hidden(0, None),
+        "regression": _hidden(1, 0.3),
+        "convolution": _convolution(),
+    }
+
+
+def _hidden(seed: int, noise: float | None) -> Network:
+    rng = np.random.default_rng(seed)
+    x, points = rng.normal(size=(60, 2)), 1.5 * rng.normal(size=(20, 2))
+    signal = np.stack([x[:, 0] * x[:, 1], np.sin(2 * x[:, 0]), x[:, 1]], axis=1)
+    noisy = signal + 0.3 * rng.normal(size=signal.shape)
+    targets = noisy.argmax(1) if noise is None else noisy[:, :2]
+    shapes = [(2, 8), (8,), (8, 3 if noise is None else 2), (3 if noise is None else 2,)]
+    return _trained(x, targets, points, None, shapes, noise, rng)
+
+
+def _convolution() -> Network:
+    rng = np.random.default_rng(2)
+    x, points = rng.normal(size=(40, 5, 5, 2)), rng.normal(size=(20, 5, 5, 2))
+    targets = (x[:, :2].mean((1, 2)) @ [[1.0, -1.0, 0.0], [0.0, 1.0, -1.0]]).argmax(1)
+    shapes = [(3, 3, 2, 4), (36, 3), (3,)]
+    return _trained(x, targets, points, 3, shapes, None, rng)
+
+
+def _trained(
+    x: np.ndarray,
+    targets: np.ndarray,
+    points: np.ndarray,
+    window: int | None,
+    shapes: list[tuple[int, ...]],
+    noise: float | None,
+    rng: np.random.Generator,
+) -> Network:
+    """With weights near the mode, by gradient descent of our model with Keras's Adam."""
+    from experiments.references.laplace_ours import descend
+
+    weights = [0.5 * rng.normal(size=s) / np.sqrt(np.prod(s[:-1]) or 1) for s in shapes]
+    start = Network(
+        *(x.astype(np.float32), targets if noise is None else targets.astype(np.float32)),
+        *(points.astype(np.float32), window, [w.astype(np.float32) for w in weights], noise),
+    )
+    return start._replace(weights=descend(start))
+
+
+class Regression(NamedTuple):
+    """y ~ N(X w, τ²), w ~ N(0, 1/δ): `[N, P]`, `[N]`."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    noise: float
+    precision: float
+
+    def curvature(self) -> np.ndarray:
+        """The posterior's precision."""
+        x = self.inputs.astype(np.float64)
+        return x.T @ x / self.noise**2 + self.precision * np.eye(x.shape[1])
+
+    def mean(self) -> np.ndarray:
+        """The posterior's, which is also that of the mean field."""
+        pull = self.inputs.T.astype(np.float64) @ self.targets / self.noise**2
+        return np.linalg.solve(self.curvature(), pull)
+
+    def deviations(self) -> np.ndarray:
+        """Of the best mean field: one over the roots of the precision's diagonal."""
+        return np.diag(self.curvature()) ** -0.5
+
+
+def regression() -> Regression:
+    """Twenty examples, three correlated inputs."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(20, 3)) @ [[1.0, 0.5, 0.0], [0.0, 1.0, 0.4], [0.0, 0.0, 0.8]]
+    y = x @ [1.0, -0.5, 0.3] + 0.5 * rng.normal(size=20)
+    return Regression(x.astype(np.float32), y.astype(np.float32), noise=0.5, precision=1.0)
+
+
+class Logistic(NamedTuple):
+    """y ~ Bernoulli(σ(X w)), w ~ N(0, s²): `[N, P]`, `[N]`."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    scale: float
+
+
+def logistic() -> Logistic:
+    """Forty examples, four inputs."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(40, 4))
+    y = rng.uniform(size=40) < 1 / (1 + np.exp(-x @ [2.0, -1.0, 0.5, 0.0]))
+    return Logistic(x.astype(np.float32), y.astype(np.int32), scale=1.5)
