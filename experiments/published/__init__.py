@@ -1,0 +1,1 @@
+"""Published rows of other methods than variational inference, beside ours."""
