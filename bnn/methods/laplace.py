@@ -249,11 +249,11 @@ class Laplace(MAP):
             numbers[3],
         )
         if prior_precision is not None:
-            own = tf.cast(prior_precision, tf.float64) + tf.zeros_like(own[:1])
+            own = _double(prior_precision) + tf.zeros_like(own[:1])
             if own.shape[0] == len(self.weights.layers):
                 own = tf.gather(own, self.weights.groups(by_layer=True))
             own = tf.broadcast_to(own, [self.weights.size])
-        return evidence.value(own, tf.math.log(tf.cast(noise_factor, tf.float64)))
+        return evidence.value(own, tf.math.log(_double(noise_factor)))
 
     def describe(self) -> dict[str, Any]:
         """Structure, weights, precisions, evidence in nats and cost."""
@@ -343,3 +343,8 @@ class Laplace(MAP):
 
     def _moments(self, inputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
         return moments(self.problem.model, self.weights, self.curvature, inputs)
+
+
+def _double(value: Any) -> tf.Tensor:
+    """As float64; a Python float is not rounded to float32 on the way."""
+    return tf.cast(tf.convert_to_tensor(value, dtype_hint=tf.float64), tf.float64)

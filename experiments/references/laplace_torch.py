@@ -24,7 +24,7 @@ class _ChannelsLast(torch.nn.Module):
 
 def model(network: Network) -> torch.nn.Module:
     """With the network's weights, transposed as PyTorch has them."""
-    *_, kernel, bias = network.weights
+    *_, kernel, _ = network.weights
     if network.window is None:
         hidden = torch.nn.Linear(*network.weights[0].shape)
         first = [hidden, torch.nn.Tanh()]

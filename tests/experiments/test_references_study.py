@@ -1,0 +1,76 @@
+"""The comparison with independent implementations: its statistics, and the cheapest of it."""
+
+import numpy as np
+import pytest
+
+from experiments.references import peers, problems
+from experiments.references.run import EVIDENCE, VARIANCE, main
+from experiments.references.statistics import Estimate, deviation_of_blocks, of_blocks
+
+SLOW = pytest.mark.slow
+
+
+def needs(peer):
+    """As `pytest.importorskip`, without an import: PyTorch and TensorFlow share no process."""
+    if lacking := peers.missing(peer):
+        pytest.skip(f"could not import {', '.join(lacking)}")
+
+
+def autoregressive(rng, chains=4, draws=20_000, memory=0.8):
+    """Draws of deviation 1 whose means have the error √((1 + a) / (1 − a) / n)."""
+    noise = np.sqrt(1 - memory**2) * rng.normal(size=(draws, chains, 2))
+    found = np.empty_like(noise)
+    state = rng.normal(size=(chains, 2))
+    for i, step in enumerate(noise):
+        state = memory * state + step
+        found[i] = state
+    return found.transpose(1, 0, 2)
+
+
+def test_errors_are_those_of_correlated_draws():
+    draws = autoregressive(np.random.default_rng(0))
+    found, spread = of_blocks(draws), deviation_of_blocks(draws)
+    known = np.sqrt((1 + 0.8) / (1 - 0.8) / (4 * 20_000))
+    np.testing.assert_allclose(found.error, known, rtol=0.25)  # of 80 blocks: ± 8 %
+    assert np.abs(found.value / known).max() < 4
+    assert np.abs((spread.value - 1) / spread.error).max() < 4
+    moved = Estimate(found.value + 10 * known, found.error)
+    assert np.abs(found.against(moved)).min() > 4  # a difference is seen
+
+
+def test_the_problems_have_their_closed_forms():
+    problem = problems.regression()
+    x, y = problem.inputs.astype(float), problem.targets.astype(float)
+    gradient = x.T @ (y - x @ problem.mean()) / problem.noise**2 - problem.mean()
+    np.testing.assert_allclose(gradient, 0, atol=1e-4)
+    assert (problem.deviations() < np.sqrt(np.diag(np.linalg.inv(problem.curvature())))).all()
+
+
+@SLOW
+def test_a_convolutions_factors_are_those_of_laplace_torch():
+    needs("laplace_torch")
+    from experiments.references import laplace_ours
+
+    network = problems.networks()["convolution"]
+    [theirs] = peers.ask(
+        "laplace_torch", {"network": network._asdict(), "structures": [("kfac", False)]}
+    )
+    ours = laplace_ours.evaluate(network, "kfac", False)
+    assert ours["evidence"] == pytest.approx(theirs["evidence"], abs=EVIDENCE)
+    np.testing.assert_allclose(ours["variances"], theirs["variances"], rtol=VARIANCE)
+
+
+@SLOW
+def test_the_study_runs_with_tiny_sizes(tmp_path):
+    for peer in peers.NEEDS:
+        needs(peer)
+    assert main(["--fast", f"--output={tmp_path}"]) == 0
+    assert "| convolution | kfac | all |" in (tmp_path / "README.md").read_text()
+
+
+def test_a_part_without_its_peer_is_left_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(peers, "missing", lambda peer: ["a_package"])
+    assert main(["--fast", f"--output={tmp_path}"]) == 0
+    assert "laplace is left out without a_package; pip install 'bnn[bench]'" in (
+        capsys.readouterr().out
+    )
