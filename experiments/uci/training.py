@@ -97,9 +97,7 @@ def train(
 
     def loss(batch: Batch, noise: Noise) -> Info:
         member = batch.member
-        objective = NegativeELBO(
-            likelihood, member["num_train"], samples, antithetic=samples > 1
-        )
+        objective = NegativeELBO(likelihood, member["num_train"], samples, antithetic=samples > 1)
         terms = objective(
             model,
             batch.inputs,
