@@ -6,6 +6,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from bnn.likelihoods import incomplete_gamma
 from bnn.likelihoods.dispersed import Dispersed, Positive
 
 
@@ -57,4 +58,4 @@ class Gamma(Positive, Dispersed):
         """P(k, k y/μ), the regularised lower incomplete gamma function."""
         log_mean, k = parameters
         x = k * tf.maximum(y, 0) * tf.exp(-log_mean)
-        return tf.math.igamma(k + tf.zeros_like(x), x)
+        return incomplete_gamma.lower(k + tf.zeros_like(x), x)

@@ -6,6 +6,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from bnn.likelihoods import incomplete_gamma
 from bnn.likelihoods.dispersed import Counts
 
 
@@ -38,5 +39,5 @@ class Poisson(Counts):
         """Q(⌊y⌋ + 1, λ), the regularised upper incomplete gamma function."""
         rate = tf.exp(parameters[0]) + tf.zeros_like(y)
         at = tf.floor(y) + tf.zeros_like(rate)
-        value = tf.math.igammac(tf.maximum(at, 0) + 1, rate)
+        value = incomplete_gamma.upper(tf.maximum(at, 0) + 1, rate)
         return tf.where(at < 0, tf.zeros_like(value), value)
