@@ -1,6 +1,13 @@
 """What a prediction says, how sure its Monte-Carlo estimate is, and how it is calibrated."""
 
-from bnn.predictive.acquisition import bald, expected_entropy, predictive_variance, top_k
+from bnn.predictive.acquisition import (
+    bald,
+    disagreement,
+    expected_entropy,
+    predictive_variance,
+    thompson,
+    top_k,
+)
 from bnn.predictive.calibration import Calibration
 from bnn.predictive.conformal import (
     APS,
@@ -10,6 +17,7 @@ from bnn.predictive.conformal import (
     ConformalizedQuantiles,
     NormalizedResidual,
 )
+from bnn.predictive.links import Dirichlet, laplace_bridge, probit
 from bnn.predictive.moments import Correlated, Moments, propagate, propagate_covariance
 from bnn.predictive.predictive import Predictive, predictive
 from bnn.predictive.scaling import (
@@ -29,6 +37,7 @@ __all__ = [
     "ConformalizedQuantiles",
     "Convergence",
     "Correlated",
+    "Dirichlet",
     "IsotonicScaling",
     "MatrixScaling",
     "Moments",
@@ -37,10 +46,14 @@ __all__ = [
     "TemperatureScaling",
     "VectorScaling",
     "bald",
+    "disagreement",
     "expected_entropy",
+    "laplace_bridge",
     "predictive",
     "predictive_variance",
+    "probit",
     "propagate",
     "propagate_covariance",
+    "thompson",
     "top_k",
 ]

@@ -58,6 +58,60 @@ def predictive_variance(said: Predictive, column: int | None = None) -> np.ndarr
     return total[:, column or 0]
 
 
+def disagreement(log_probs: Any) -> np.ndarray:
+    """KL(pₛ ‖ p̄) of each function to the mixture of all, nats `[S, N]`; for `thompson`.
+
+    Its mean over the functions is `bald`: Σ_c p_sc (ln p_sc − ln p̄_c), averaged, is H[p̄] − mean H.
+
+    Args:
+      log_probs: `[S, N, C]`, such as `bnn.likelihoods.Categorical().log_probs(bnn.predict(…))`.
+
+    Raises:
+      ValueError: another shape.
+    """
+    log_probs = np.asarray(log_probs, np.float64)
+    if log_probs.ndim != 3:
+        raise ValueError(
+            f"log_probs must have shape [S, N, C], of every function, got {log_probs.shape}; take "
+            "the likelihood's log_probs of bnn.predict's outputs."
+        )
+    probs = np.exp(log_probs)
+    mixture = probs.mean(axis=0)
+    # An impossible class counts for nothing, whatever its logarithms are.
+    differences = np.where(probs > 0, log_probs, 0) - np.log(np.where(mixture > 0, mixture, 1))
+    return np.maximum(np.sum(probs * differences, axis=-1), 0)
+
+
+def thompson(scores: Any, k: int) -> np.ndarray:
+    """Different places, k of them, each the choice of another function (Thompson 1933; in batches).
+
+    Function 0 takes the input that it scores highest, function 1 the highest of those that are
+    left, and so on: an input is taken as often as functions find it best, and a batch is as varied
+    as the functions are. With `scores` the functions' own values of a regression,
+    `bnn.predict(…)[:, :, 0]`, it looks for the largest value; with those of `disagreement` for
+    information.
+
+    Args:
+      scores: `[S, N]`, finite: what each function says of every input.
+      k: from 1 to the smaller of S and N.
+
+    Raises:
+      ValueError: another shape, scores that are not finite, or another k.
+    """
+    scores = np.array(scores, np.float64)
+    if scores.ndim != 2 or not np.isfinite(scores).all():
+        raise ValueError(
+            "scores must be finite numbers [S, N], one a function and input, got shape "
+            f"{scores.shape} with {int((~np.isfinite(scores)).sum())} that are not finite."
+        )
+    _require_count(k, min(scores.shape))
+    taken: list[int] = []
+    for own in scores[:k]:
+        own[taken] = -np.inf
+        taken.append(int(np.argmax(own)))
+    return np.array(taken)
+
+
 def top_k(scores: Any, k: int) -> np.ndarray:
     """The places of the k largest scores, largest first, of equal ones the earlier.
 
@@ -76,6 +130,10 @@ def top_k(scores: Any, k: int) -> np.ndarray:
             f"scores must be finite numbers [N], one an input, got shape {scores.shape} with "
             f"{int((~np.isfinite(scores)).sum())} that are not finite."
         )
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= len(scores):
-        raise ValueError(f"k must be an integer from 1 to {len(scores)}, got {k!r}.")
+    _require_count(k, len(scores))
     return np.argsort(-scores, kind="stable")[:k]
+
+
+def _require_count(k: Any, most: int) -> None:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= most:
+        raise ValueError(f"k must be an integer from 1 to {most}, got {k!r}.")

@@ -39,17 +39,20 @@ _NODES = 32  # on either side of 0
 _COMPILE_FROM = 256  # units
 _SLOW = 0.3275911 / np.sqrt(2)
 _TAIL = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
-_ERFC = (
-    -1.26551223,
-    1.00002368,
-    0.37409196,
-    0.09678418,
-    -0.18628806,
-    0.27886807,
-    -1.13520398,
-    1.48851587,
-    -0.82215223,
-    0.17087277,
+# Q of erfc z = t Q(t) exp(−z²), t = 1/(1 + z/2), z ≥ 0: least squares of the relative error at
+# Chebyshev's points.
+_TAILS = (
+    0.2820947951888851,
+    0.28209375380832435,
+    0.24688457471502148,
+    0.17531597583844638,
+    0.09346243425400988,
+    -0.05921135729592728,
+    0.13217704317435616,
+    -0.4549739862735801,
+    0.4936949300436885,
+    -0.23473359194363363,
+    0.04319544308014574,
 )
 
 
@@ -110,29 +113,33 @@ def _compiled(key: Any, rule: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def normal_cdf(x: tf.Tensor) -> tf.Tensor:
-    """Φ(x), in float32 by operations that every runtime has.
+    """Φ(x), in float32 by operations that every runtime has."""
+    return _density_and_cdf(x)[1]
 
-    erfc z = t exp(−z² + P(t)) with t = 1/(1 + z/2), z ≥ 0 and P of degree 9, to a relative error of
-    1.2e-7 (Press et al. 1992, section 6.2): tails are right, too.
+
+def _density_and_cdf(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """exp(−x²/2) and Φ(x), with one exponential.
+
+    In float32 erfc z = t Q(t) exp(−z²) with t = 1/(1 + z/2), z ≥ 0 (the form of Press et al. 1992,
+    section 6.2) and Q of degree 10, to a relative error of 2e-7 beside the rounding of x²: tails
+    are right, too.
     """
+    fall = tf.exp(-0.5 * tf.square(x))
     if x.dtype == tf.float64:
-        return 0.5 * tf.math.erfc(-x / np.sqrt(2))
-    z = tf.abs(x) / np.sqrt(2)
-    t = 1 / (1 + 0.5 * z)
-    power = tf.fill(tf.shape(t), np.float32(_ERFC[-1]))
-    for c in reversed(_ERFC[:-1]):
+        return fall, 0.5 * tf.math.erfc(-x / np.sqrt(2))
+    t = 1 / (1 + np.float32(0.5 / np.sqrt(2)) * tf.abs(x))
+    power = tf.fill(tf.shape(t), np.float32(_TAILS[-1]))
+    for c in reversed(_TAILS[:-1]):
         power = power * t + c
-    tail = 0.5 * t * tf.exp(power - tf.square(z))
-    return tf.where(x > 0, 1 - tail, tail)
+    tail = 0.5 * t * power * fall
+    return fall, tf.where(x > 0, 1 - tail, tail)
 
 
 def _relu(m: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, ...]:
     known = variance > 0
     s = tf.where(known, tf.sqrt(tf.where(known, variance, 1)), 0)  # a root of 0 has no gradient
-    a = tf.math.divide_no_nan(m, s)
-    density = tf.exp(-0.5 * a**2) / np.sqrt(2 * np.pi)
-    above = normal_cdf(a)
-    first = tf.where(known, m * above + s * density, tf.nn.relu(m))
+    fall, above = _density_and_cdf(tf.math.divide_no_nan(m, s))
+    first = tf.where(known, m * above + s * fall / np.sqrt(2 * np.pi), tf.nn.relu(m))
     # E[f²] − E² = v Φ + E (m − E), without the difference of two squares.
     second = tf.maximum(variance * above + first * (m - first), 0)
     return first, second, tf.where(known, above, tf.zeros_like(m))

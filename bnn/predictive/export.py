@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import tensorflow as tf
 from bnn.likelihoods import ClassMixture, Likelihood
 from bnn.prediction import Draws
 from bnn.prediction.compiled import output_types, sampler
+from bnn.prediction.functions import check_num_samples
 from bnn.predictive.fitted import check_level
 from bnn.predictive.pruned import PrunedDraws
 from bnn.sites import sites
@@ -26,6 +28,8 @@ def export(
     *,
     level: float = 0.95,
     prune: float = 0.0,
+    num_samples: int = 32,
+    seed: int = 0,
     **units: Any,
 ) -> None:
     """Writes a SavedModel that samples and predicts without bnn, with the posterior's own noise.
@@ -35,10 +39,11 @@ def export(
     - `sample(inputs, seed, first, count)` → `outputs` `[count, B, …]`: functions first …
       first + count − 1 of `bnn.predict(model, inputs, …, seed, jit_compile=False)`, bit for bit
       with the same TensorFlow, switches and kind of processor, else to rounding;
-    - `predict(inputs, seed, num_samples)`, which is `serving_default` too → float64 `mean` (of
-      classes their probabilities `[B, C]`), `total`, `aleatoric`, `epistemic` as of
-      `bnn.predictive`, and of numbers `lower` and `upper`, the central interval's ends. All samples
-      are in memory: call it on batches.
+    - `predict(inputs, seed, num_samples)` → float64 `mean` (of classes their probabilities
+      `[B, C]`), `total`, `aleatoric`, `epistemic` as of `bnn.predictive`, and of numbers `lower`
+      and `upper`, the central interval's ends. All samples are in memory: call it on batches;
+    - `serving_default(inputs)`: the same with the `num_samples` and the `seed` given here, so that
+      every input has an axis of examples, as TensorFlow Serving's clients expect it.
 
     `seed` is int64, the other numbers int32 scalars. Several inputs are named as the model's
     `keras.Input`s. The random numbers are made by TensorFlow's operations, in part compiled by
@@ -49,6 +54,8 @@ def export(
       path: of the new folder; nothing may be there.
       likelihood: p(y | outputs), built; None for a model that has one.
       level: of the interval.
+      num_samples: S of `serving_default`.
+      seed: of `serving_default`.
       prune: share of the weights, those of lowest |μ|/σ, that are 0 with certainty and not
         stored: of mean-field normal posteriors, three numbers are stored for each that is kept.
       **units: `loc` and `scale` of regression targets, for results in their own units.
@@ -61,10 +68,9 @@ def export(
     path, level = Path(path), check_level(level)
     network, likelihood = model_and_likelihood(model, likelihood)
     require_new(path)
-    module = _Exported(
-        network, likelihood, level, PrunedDraws(network, prune) if prune else None, units
-    )
-    save_module(module, path)
+    served = check_num_samples(num_samples), operator.index(seed)
+    pruned = PrunedDraws(network, prune) if prune else None
+    save_module(_Exported(network, likelihood, level, pruned, units, served), path)
 
 
 def require_new(path: Path) -> None:
@@ -93,6 +99,7 @@ class _Exported(tf.Module):
         level: float,
         pruned: PrunedDraws | None,
         units: dict[str, Any],
+        served: tuple[int, int],
     ) -> None:
         super().__init__()
         named = input_specs(model)
@@ -119,7 +126,12 @@ class _Exported(tf.Module):
             "sample": _traced(sample, {**named, **seed}, "first", "count"),
             "predict": _traced(predict, {**named, **seed}, "num_samples"),
         }
-        self.endpoints["serving_default"] = self.endpoints["predict"]
+
+        def serve(**inputs: Any) -> dict[str, tf.Tensor]:
+            count, chosen = tf.constant(served[0]), tf.constant(served[1], tf.int64)
+            return self.endpoints["predict"](**inputs, seed=chosen, num_samples=count)
+
+        self.endpoints["serving_default"] = _traced(serve, named)
         gone = {id(variable) for variable in (pruned.replaced if pruned else ())}
         everything = [*model.variables, *likelihood.variables]
         self.kept = [variable.value for variable in everything if id(variable) not in gone]

@@ -172,13 +172,14 @@ def _gram(variance: tf.Tensor, rows: list[tf.Tensor]) -> tf.Tensor:
 def _gram_of_few(variance: tf.Tensor, *rows: tf.Tensor) -> tf.Tensor:
     """One pass over the rows, where many products of small matrices take long."""
     size = len(rows)
+    ones = tf.ones([tf.shape(variance)[1], 1])  # sums as products of matrices are quicker on CPUs
     sums = {
-        (i, j): tf.reduce_sum(rows[i] * rows[j] * variance, axis=1)
+        (i, j): tf.matmul(rows[i] * rows[j] * variance, ones)
         for i in range(size)
         for j in range(i, size)
     }
     flat = [sums[min(i, j), max(i, j)] for i in range(size) for j in range(size)]
-    return tf.reshape(tf.stack(flat, axis=1), [-1, size, size])
+    return tf.reshape(tf.concat(flat, axis=1), [-1, size, size])
 
 
 def require_served(model: keras.Model) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from bnn.prediction import Functions, fixed_batch, predict_blocks
 from bnn.prediction.functions import check_num_samples
 from bnn.prediction.inputs import row_blocks
 from bnn.predictive import standard_errors
+from bnn.predictive.blocks import ROWS, moment_rows, rows_a_block
 from bnn.predictive.calibration import Calibration
 from bnn.predictive.checks import chosen, require_no_draws
 from bnn.predictive.conversions import as_arviz, as_dataframe
@@ -24,8 +24,7 @@ from bnn.predictive.moments import require_served
 from bnn.predictive.quantities import QUANTITIES, in_order, moments
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
-_ROWS = 1000  # of one block, at most, where the caller does not say
-_NUMBERS = 2**20  # outputs of one block; the mixture's work on them takes a hundred bytes for each
+_SETS = (tf.data.Dataset, keras.utils.PyDataset)  # which have batches of their own
 
 
 def predictive(
@@ -90,6 +89,8 @@ def predictive(
         until = Tolerance(tolerance, tolerance_over, check_num_samples(num_samples))
     most = None if until is None else max_samples
     functions = chosen(functions, num_samples, most, seed, antithetic)
+    if method == "moments" and not isinstance(inputs, _SETS):
+        batch_size = batch_size or fixed_batch(model) or moment_rows(model, num_samples)
     said = Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
     if method == "moments":
         points = normal_points(num_samples, tuple(model.outputs[0].shape[1:]), seed)
@@ -128,10 +129,10 @@ class Predictive:
         self.calibration: Calibration | None = None
         self.num_samples = functions.num_samples
         self._model, self._inputs, self._functions, self._units = model, inputs, functions, units
-        own = isinstance(inputs, (tf.data.Dataset, keras.utils.PyDataset))
+        own = isinstance(inputs, _SETS)
         size = batch_size if own else batch_size or fixed_batch(model)
         if size is None and not own:  # samples come a few at a time where there is a tolerance
-            size = _ROWS if tolerance else _rows(model, functions.num_samples)
+            size = ROWS if tolerance else rows_a_block(model, functions.num_samples)
         self._options: dict[str, Any] = {"batch_size": size, "jit_compile": jit_compile}
         self._known: dict[Any, np.ndarray] = {}
         self._tolerance = tolerance
@@ -322,11 +323,3 @@ class Predictive:
                 f"{type(self.likelihood).__name__}; use mean (their probabilities) and total (the "
                 "entropy)."
             )
-
-
-def _rows(model: keras.Model, num_samples: int) -> int:
-    """Inputs of a block."""
-    shape = getattr(model, "output_shape", None)
-    known = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape[1:])
-    each = num_samples * (math.prod(shape[1:]) if known else 1)  # type: ignore[index]
-    return max(1, min(_ROWS, _NUMBERS // max(1, each)))

@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from bnn.likelihoods import ClassMixture, Mixture
 
+_NUMBERS = 2**16  # of a piece: half a megabyte, which stays in the cache of a core
+
 
 def values_of_mean(mixture: Mixture | ClassMixture) -> np.ndarray:
     """What each sample says of the mean: probabilities `[S, B, C]`, or means `[S, B, D]`."""
@@ -59,6 +61,20 @@ def of_classes(mixture: ClassMixture, coupled: int = 1) -> tuple[dict, dict]:
     Influences of a sample's probabilities p: p; −Σ p ln p̄; −Σ p ln p; Σ p ln(p/p̄).
     """
     log_p = mixture.components.numpy()
+    size = max(1, _NUMBERS // (log_p.shape[0] * log_p.shape[2]))
+    pieces = [
+        _of_log_probs(log_p[:, first : first + size], coupled)
+        for first in range(0, log_p.shape[1], size)
+    ]
+    values, errors = (
+        {name: np.concatenate([piece[which][name] for piece in pieces]) for name in pieces[0][0]}
+        for which in (0, 1)
+    )
+    return values, errors
+
+
+def _of_log_probs(log_p: np.ndarray, coupled: int) -> tuple[dict, dict]:
+    """See `of_classes`, of log-probabilities `[S, b, C]`."""
     p = np.exp(log_p)
     mean = p.mean(axis=0)
     smallest = np.finfo(np.float64).tiny

@@ -3,11 +3,20 @@
 import keras
 import numpy as np
 import pytest
+from scipy.stats import entropy
 
 import bnn
 from bnn import metrics
 from bnn.likelihoods import Categorical, Normal
-from bnn.predictive import bald, expected_entropy, predictive_variance, top_k
+from bnn.predictive import (
+    bald,
+    disagreement,
+    expected_entropy,
+    predictive_variance,
+    thompson,
+    top_k,
+)
+from tests.conftest import Z_LIMIT
 from tests.predictive.test_predictive import Shifts
 
 
@@ -69,3 +78,37 @@ def test_the_largest():
     for k in (0, 5, True, 1.0):
         with pytest.raises(ValueError, match=r"k must be an integer from 1 to 4, got"):
             top_k(np.zeros(4), k)
+
+
+def test_disagreement_is_information_by_function(rng):
+    logits = 3 * rng.normal(size=(6, 5, 4))
+    log_probs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    each = disagreement(log_probs)
+    assert each.shape == (6, 5)
+    np.testing.assert_allclose(each.mean(axis=0), metrics.epistemic_entropy(log_probs), rtol=1e-6)
+    by_scipy = entropy(np.exp(log_probs), np.exp(log_probs).mean(axis=0), axis=-1)
+    np.testing.assert_allclose(each, by_scipy, rtol=1e-9)
+    np.testing.assert_array_equal(disagreement(np.array([[[0.0, -np.inf]]] * 2)), 0)
+    with pytest.raises(ValueError, match=r"log_probs must have shape \[S, N, C\], of every fun"):
+        disagreement(log_probs[0])
+
+
+def test_thompson_takes_each_functions_best_that_is_left():
+    scores = np.array([[0.0, 2.0, 1.0], [0.0, 3.0, 1.0], [5.0, 6.0, 7.0]])
+    assert thompson(scores, 2).tolist() == [1, 2]
+    assert thompson(scores, 3).tolist() == [1, 2, 0]
+    np.testing.assert_array_equal(scores[1], [0.0, 3.0, 1.0])  # the caller's own
+    for k in (0, 4):
+        with pytest.raises(ValueError, match=r"k must be an integer from 1 to 3, got"):
+            thompson(scores, k)
+    with pytest.raises(ValueError, match=r"scores must be finite numbers \[S, N\], one a function"):
+        thompson(scores[0], 1)
+
+
+def test_thompson_takes_an_input_as_often_as_functions_find_it_best(rng):
+    """y = w x with w ~ N(0, 1) on {−1, 1}: either end is best for half of the functions."""
+    x = np.array([-1.0, 1.0, 0.0])
+    first = [thompson(rng.normal(size=(1, 1)) * x, 1)[0] for _ in range(4000)]
+    share = np.bincount(first, minlength=3) / 4000
+    assert abs(share[0] - 0.5) / np.sqrt(0.25 / 4000) < Z_LIMIT
+    assert share[2] == 0

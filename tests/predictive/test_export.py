@@ -30,6 +30,11 @@ sample = model.signatures["sample"](**inputs, seed=seed, first=tf.constant(1), c
 said["outputs"] = sample["outputs"].numpy()
 predict = model.signatures["predict"](**inputs, seed=seed, num_samples=tf.constant(5))
 said |= {name: value.numpy() for name, value in predict.items()}
+# What a client of TensorFlow Serving sends: inputs alone, by their names.
+serving = model.signatures["serving_default"]
+assert set(serving.structured_input_signature[1]) == set(inputs)
+assert set(serving.structured_outputs) == set(predict)
+said |= {f"served {name}": value.numpy() for name, value in serving(**inputs).items()}
 np.savez(answers, **said)
 others = [name for name in sys.modules if name.partition(".")[0] in ("bnn", "keras", "tf_keras")]
 assert not [name for name in others if name.startswith("bnn")], others
@@ -59,13 +64,14 @@ def test_a_classifier_without_bnn(tmp_path, rng, rows):
     hidden = bnn.layers.Dense(200, activation="gelu", kernel_posterior=low_rank)(hidden)
     model = keras.Model(inputs, bnn.layers.Dense(3)(hidden))
     x = rng.normal(size=(rows, 8, 8, 1)).astype(np.float32)
-    bnn.export(model, tmp_path / "exported", Categorical())
+    bnn.export(model, tmp_path / "exported", Categorical(), num_samples=5, seed=7)
     said = alone(tmp_path / "exported", tmp_path, inputs=x)
     samples = bnn.predict(model, x, 5, seed=7, jit_compile=False).numpy()
     np.testing.assert_array_equal(said["outputs"], samples[1:])
     ours = bnn.predictive(model, Categorical(), x, 5, seed=7, jit_compile=False)
     for name in ("mean", "total", "aleatoric", "epistemic"):
         np.testing.assert_allclose(said[name], getattr(ours, name), rtol=1e-12, atol=1e-15)
+        np.testing.assert_array_equal(said[f"served {name}"], said[name])
 
 
 @pytest.mark.slow
@@ -91,6 +97,9 @@ def test_a_regression_of_two_inputs_without_bnn(tmp_path, rng):
     lower, upper = ours.interval(0.8)
     np.testing.assert_allclose(said["lower"], lower, rtol=1e-9)
     np.testing.assert_allclose(said["upper"], upper, rtol=1e-9)
+    served = bayesian.predictive(x, 32, seed=0, jit_compile=False, **units)
+    np.testing.assert_allclose(said["served mean"], served.mean, rtol=1e-12)
+    np.testing.assert_allclose(said["served lower"], served.interval(0.8)[0], rtol=1e-9)
 
 
 def test_refusals_of_export(tmp_path):
@@ -101,6 +110,8 @@ def test_refusals_of_export(tmp_path):
         bnn.export(model, tmp_path / "new", Normal(), level=95)
     with pytest.raises(FileExistsError, match=r"path must be a new folder, but .* exists"):
         bnn.export(model, tmp_path, Normal())
+    with pytest.raises(ValueError, match=r"num_samples must be an integer of at least 1, got 0; a"):
+        bnn.export(model, tmp_path / "new", Normal(), num_samples=0)
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match=r"has nothing random; convert it with bnn.convert"):
         bnn.export(plain, tmp_path / "new", Normal())
