@@ -77,7 +77,7 @@ def penalised(
     if weights is not None:
         fits = fits * require_weights(weights, fits)
     nll = -tf.reduce_mean(fits)
-    penalty = tf.add_n(list(terms.values()))
+    penalty = tf.add_n(list(terms.values())) if terms else tf.zeros([])
     loss = nll + weight * penalty / problem.num_train
     if problem.model.losses:
         loss += tf.add_n(problem.model.losses)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.compat import all_layers, substituted
+from bnn.compat import all_layers
 from bnn.data import Batches
 from bnn.prediction import Functions, fixed_batch
 
@@ -111,42 +110,6 @@ class MovingStatistics:
             ]
 
         return moments
-
-
-class WithStatistics(Functions):
-    """Functions, each with moving statistics of its own.
-
-    Args:
-      functions: S of them.
-      variables: the statistics.
-      values: of each variable, at least S, `[≥ S, …]`.
-    """
-
-    def __init__(
-        self, functions: Functions, variables: Sequence[keras.Variable], values: Sequence[Any]
-    ) -> None:
-        self.num_samples = functions.num_samples
-        own = [tf.convert_to_tensor(value)[: self.num_samples] for value in values]
-        self.variables, self._functions = list(variables), functions
-        self.arguments = {"functions": functions.arguments, "statistics": own}
-
-    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
-        """The context of one function, its statistics with it."""
-        return self._at(sample, arguments)
-
-    @contextlib.contextmanager
-    def _at(self, sample: tf.Tensor, arguments: Any) -> Iterator[None]:
-        values = [tf.gather(value, sample) for value in arguments["statistics"]]
-        with (
-            substituted(zip(self.variables, values, strict=True)),
-            self._functions.at(sample, arguments["functions"]),
-        ):
-            yield
-
-    @property
-    def key(self) -> Hashable:
-        """That of the functions, and the variables."""
-        return (WithStatistics, self._functions.key, *(id(v) for v in self.variables))
 
 
 @contextlib.contextmanager

@@ -15,9 +15,10 @@ from bnn.data import Batches
 from bnn.methods.counted import Counted
 from bnn.methods.low_rank_draws import LowRankDraws
 from bnn.methods.map import MAP
-from bnn.methods.moving_statistics import MovingStatistics, WithStatistics
+from bnn.methods.moving_statistics import MovingStatistics
 from bnn.methods.problem import Problem
 from bnn.methods.snapshots import Snapshots, hold_learning_rate, in_model
+from bnn.methods.with_values import WithValues
 from bnn.prediction import Functions, StoredWeights
 from bnn.prediction.functions import check_num_samples
 
@@ -144,7 +145,7 @@ class SWA(Counted, MAP):
             return self._one(self.trained)
         least = min(check_num_samples(num_samples), self._statistics_kept)
         drawn = self._drawn(least, self.problem.seed)
-        return WithStatistics(drawn, self._moving.variables, [v.value for v in self._statistics])
+        return WithValues(drawn, self._moving.variables, [v.value for v in self._statistics])
 
     def _drawn(self, num_samples: int, seed: Any) -> Functions:
         """The functions, without statistics of their own."""

@@ -78,7 +78,7 @@ def test_the_moments_are_those_of_one_pass_with_the_function_s_own_weights(name,
     for sample in range(functions.num_samples):
         values = weights_of(method, functions, sample)
         expected = one_pass(values)
-        held = [value.numpy()[sample] for value in functions.arguments["statistics"]]
+        held = [value.numpy()[sample] for value in functions.arguments["values"]]
         for found, right, stale in zip(held, expected, last, strict=True):
             np.testing.assert_allclose(found, right, rtol=2e-4, atol=1e-6)
             assert np.abs(stale - right).max() > 0.01  # of the last iterate: another answer
