@@ -50,9 +50,9 @@ class ConditionalLastLayer(Counted):
     """φ ← optimizer(∇ L), L = −E_q(θ)[log p(y | θ)] / N + KL(q_φ(θ) ‖ p(θ)) / N.
 
     q(w) = q(θ) p(v | θ, y): θ are the weights of all layers but the last, with their posteriors,
-    and v those of the last, dense and linear, the bias among them. Under a normal prior and `Normal`
-    noise of scale τ_c they are exact given θ, column by column, with φ̃_n = (φ_n(θ), 1), prior
-    N(m₀, S) and weights ω_n of the examples,
+    and v those of the last, dense and linear, the bias among them. Under a normal prior and
+    `Normal` noise of scale τ_c they are exact given θ, column by column, with φ̃_n = (φ_n(θ), 1),
+    prior N(m₀, S) and weights ω_n of the examples,
 
         A_c = S_c⁻¹ + Σ_n ω_n φ̃_n φ̃_nᵀ / τ_c²
         m_c = m₀ + A_c⁻¹ Σ_n ω_n φ̃_n (y_nc − φ̃_nᵀ m₀) / τ_c²
@@ -114,7 +114,7 @@ class ConditionalLastLayer(Counted):
         self._beta = _held(np.zeros(shape), "conditional_mean")
         self._betas = _held(np.zeros((self.num_functions, *shape)), "conditional_draws")
         self._done = _held(np.zeros(()), "conditional_done")
-        last.call = self._process  # as SNGP has it
+        last.call = self._process  # type: ignore[method-assign]
         super().build(problem)
 
     @property

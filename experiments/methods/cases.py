@@ -71,6 +71,7 @@ CLASSROOM = {
             "VariationalInference.estimator = @Reparameterization()",
         ),
     ),
+    "conditional": Case("last layer given the others (VI)", of("ConditionalLastLayer")),
     "ensemble": Case("deep ensemble of 5", of("DeepEnsemble", *_ENSEMBLE)),
     "dropout": Case("MC dropout", of("methods.MCDropout")),
     "swag": Case("SWAG", of("SWAG")),
