@@ -103,7 +103,7 @@ class ConditionalLastLayer(Counted):
                 f"exact, got {type(problem.likelihood).__name__}; use VBLL, or "
                 "VariationalInference."
             )
-        self._last = LastLayer(problem.model, name)
+        self._last = LastLayer(problem.model, name, replaced=True)
         _check_last(self._last.layer, name)
         check_functions(problem.model, name)
         last, size = self._last.layer, self._last.size

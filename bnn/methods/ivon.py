@@ -139,12 +139,13 @@ class IVON(Method):
         found = {
             name: site
             for name, site in sites(problem.model).items()
-            if not site.posterior.deterministic
+            # Those of a frozen layer stay as they are.
+            if not site.posterior.deterministic and site.posterior.variables[0].trainable
         }
         if not found:
             raise ValueError(
                 f"method IVON needs MeanFieldNormal weights, but model {problem.model.name!r} has "
-                "no random ones; use bnn.layers, or the method MAP()."
+                "no random ones to be trained; use bnn.layers, or the method MAP()."
             )
         for name, site in found.items():
             _check_site(name, site)

@@ -17,6 +17,8 @@ class LastLayer:
     Args:
       model: built, `Sequential` or functional, of one output.
       method: its name, for messages.
+      replaced: whether the method has weights of its own in the layer's place, so that a frozen
+        one is refused.
 
     Attributes:
       layer: the dense layer, of `bnn.layers` or Keras, linear.
@@ -26,7 +28,7 @@ class LastLayer:
       ValueError: a model that ends otherwise.
     """
 
-    def __init__(self, model: keras.Model, method: str) -> None:
+    def __init__(self, model: keras.Model, method: str, replaced: bool = False) -> None:
         functional = bool(getattr(model, "inputs", None))
         dense = [x for x in all_layers(model) if isinstance(x, (keras.layers.Dense, Dense))]
         last = model.layers[-1] if model.layers else None
@@ -47,6 +49,11 @@ class LastLayer:
             raise ValueError(
                 f"method {method} needs a last layer {last.name!r} that is linear, on features "
                 "[B, H]; leave its activation out, and flatten or pool its inputs."
+            )
+        if replaced and not last.trainable:
+            raise ValueError(
+                f"method {method} fits the last layer {last.name!r}, which is frozen; set its "
+                "trainable = True, or use the method MAP."
             )
         self.layer = last
         # In the structure that the model takes, a dict of columns for example.

@@ -87,7 +87,7 @@ class SNGP(Counted, MAP):
                 f"method SNGP runs on one device, got {replicas} replicas; use run.strategy = None."
             )
         served(problem.likelihood, type(self).__name__)
-        self._last = LastLayer(problem.model, type(self).__name__)
+        self._last = LastLayer(problem.model, type(self).__name__, replaced=True)
         last, size = self._last.layer, self.num_features
         kinds = (keras.layers.Dense, Dense)
         hidden = [x for x in all_layers(problem.model) if isinstance(x, kinds) and x is not last]

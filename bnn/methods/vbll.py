@@ -66,7 +66,7 @@ class VBLL(Counted, MAP):
             normal prior, a likelihood without a formula.
         """
         require_expected(problem.likelihood)
-        self._last = LastLayer(problem.model, type(self).__name__)
+        self._last = LastLayer(problem.model, type(self).__name__, replaced=True)
         self.weights = Weights(problem.model, LAST)
         self.weights.prior_precision()  # raises for weights without a prior
         count, size = self._last.num_outputs, self._last.size
