@@ -1,0 +1,112 @@
+"""Every method beside what users bring: it is right, or refuses by name before training."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+import samplers as s
+import tensorflow as tf
+
+import bnn
+from bnn import methods as m
+from bnn.data import ResidentBatches
+from bnn.posteriors import points
+
+pytestmark = pytest.mark.slow
+Dense = bnn.layers.Dense
+METHODS = {
+    "MAP": m.MAP,
+    "VariationalInference": lambda: m.VariationalInference(bnn.estimators.Reparameterization()),
+    "IVON": m.IVON,
+    "MomentPropagation": m.MomentPropagation,
+    "full covariance": lambda: m.MomentPropagation(covariance="full"),
+    "SWA": lambda: m.SWA(num_snapshots=3),
+    "SWAG": lambda: m.SWAG(2, num_snapshots=3, num_statistics=3),
+    "MCDropout": m.MCDropout,
+    "DeepEnsemble": lambda: m.DeepEnsemble(num_members=2),
+    "StackedEnsemble": lambda: m.StackedEnsemble(2),
+    "SnapshotEnsemble": lambda: m.SnapshotEnsemble(2),
+    "VBLL": m.VBLL,
+    "SNGP": lambda: m.SNGP(16),
+    "DDU": m.DDU,
+    "SGLD": lambda: m.SGLD(1e-4),
+    "SGHMC": lambda: m.SGHMC(1e-4),
+    "HMC": lambda: m.HMC(1),
+    "MCLMC": lambda: m.MCLMC(1),
+}
+RANDOM = ("VariationalInference", "IVON", "MomentPropagation", "full covariance")
+SAMPLERS = ("SGLD", "SGHMC", "HMC", "MCLMC")
+CONDITIONS = {
+    "batches that do not divide N": lambda: [Dense(4, "relu"), Dense(2)],
+    "weights of the examples": lambda: [Dense(4, "relu"), Dense(2)],
+    "a frozen layer": lambda: [Dense(4, "relu", trainable=False, name="frozen"), Dense(2)],
+    "BatchNormalization": lambda: [
+        Dense(4, "relu"),
+        keras.layers.BatchNormalization(name="norm"),
+        Dense(2),
+    ],
+    "Dropout": lambda: [Dense(4, "relu"), keras.layers.Dropout(0.5, name="drop"), Dense(2)],
+    "half precision": lambda: [Dense(n, dtype="mixed_float16") for n in (4, 2)],
+    "two heads": None,
+}
+# What is refused, by a part of the message; all else trains.
+_FUNCTION = r"needs a model that is a function of weights and inputs, but layer '{}'"
+_NO_PRIOR = r"needs a prior for every weight, and"
+REFUSED: dict[tuple[str, str], str] = {}
+
+
+def model_of(name, condition):
+    with contextlib.nullcontext() if name in RANDOM else points():
+        inputs = keras.Input((3,))
+        if CONDITIONS[condition] is None:
+            hidden = Dense(4, "relu")(inputs)
+            return keras.Model(inputs, [Dense(2)(hidden), Dense(2)(hidden)])
+        return keras.Sequential([inputs, *CONDITIONS[condition]()])
+
+
+def trained(name, condition, weights=None):
+    """A method after four steps, and the batch of the last."""
+    keras.utils.set_random_seed(0)
+    method, make = METHODS[name](), lambda: model_of(name, condition)
+    optimizer = None if name in ("HMC", "MCLMC") else keras.optimizers.Adam(0.01)
+    method.build(s.problem(model=make(), optimizer=optimizer, make_model=make, total_steps=4))
+    size = s.NUM_TRAIN if method.whole_data else 7
+    batches = ResidentBatches(*s.data(), batch_size=size, seed=5)
+    for step in range(4):
+        batch = batches.at(step)
+        if weights is not None:
+            batch = batch._replace(weights=tf.fill([size], weights))
+        info = method.step(batch, s.noise_of(step), s.identity)
+        assert np.isfinite(float(info.loss))
+        if method.archive is not None:
+            method.archive.note(step + 1)
+    method.finish(batches)
+    return method, batch
+
+
+CELLS = [(name, condition) for name in METHODS for condition in CONDITIONS]
+
+
+@pytest.mark.parametrize(("name", "condition"), CELLS, ids=["-".join(cell) for cell in CELLS])
+def test_it_is_right_or_refused_by_name(name, condition):
+    if (name, condition) in REFUSED:
+        with pytest.raises(ValueError, match=REFUSED[name, condition]):
+            trained(name, condition)
+        return
+    method, batch = trained(name, condition, 2.0 if "weights" in condition else None)
+    outputs = np.asarray(method.predict(s.data()[0], 3, 0), np.float32)
+    assert np.isfinite(outputs).all()
+    assert outputs.shape[1:] == (24, 2)
+    if "weights" in condition:
+        nll = [
+            float(method.loss(b, s.noise_of(3)).metrics["nll"])
+            for b in (batch, batch._replace(weights=None))
+        ]
+        assert nll[0] == pytest.approx(2 * nll[1], rel=1e-4)
+    if "frozen" in condition and name != "DeepEnsemble":  # whose members begin anew
+        keras.utils.set_random_seed(0)
+        fresh = model_of(name, condition).layers[0]
+        for variable, value in zip(method.problem.model.layers[0].variables, fresh.variables,
+                                   strict=True):  # fmt: skip
+            np.testing.assert_array_equal(variable, value)
