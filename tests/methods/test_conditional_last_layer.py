@@ -61,7 +61,7 @@ def test_the_loss_is_the_evidence_of_scipy_and_weights_are_repetitions(repeated)
 
 
 def test_functions_have_the_law_of_a_linear_regression_on_the_features(assert_mean):
-    method = built(network(), num_functions=4000)
+    method = built(network(), num_functions=1000)
     batches = ResidentBatches(s.data()[0], TARGETS, batch_size=10, seed=5)
     method.finish(batches)
     wide = features(method)

@@ -50,10 +50,21 @@ CONDITIONS = {
     "half precision": lambda: [Dense(n, dtype="mixed_float16") for n in (4, 2)],
     "two heads": None,
 }
+_NO_PRIOR = r"method {} needs a prior for every weight, and .*norm/gamma"
+_FUNCTION = r"method {} needs a model that is a function of weights and inputs, but layer '{}'"
 # What is refused, by a part of the message; all else trains.
-_FUNCTION = r"needs a model that is a function of weights and inputs, but layer '{}'"
-_NO_PRIOR = r"needs a prior for every weight, and"
-REFUSED: dict[tuple[str, str], str] = {}
+REFUSED = {
+    ("StackedEnsemble", "a frozen layer"): "needs models whose frozen variables are equal",
+    ("full covariance", "BatchNormalization"): r"norm \(BatchNormalization\). Use the diagonal",
+    **{
+        (name, layer): _FUNCTION.format(name, label)
+        for name in ("MomentPropagation", "StackedEnsemble")
+        for layer, label in (("BatchNormalization", "norm"), ("Dropout", "drop"))
+    },
+    ("full covariance", "Dropout"): _FUNCTION.format("MomentPropagation", "drop"),
+    **{(name, "BatchNormalization"): _NO_PRIOR.format(name) for name in SAMPLERS},
+    **{(name, "Dropout"): _FUNCTION.format(name, "drop") for name in SAMPLERS},
+}
 
 
 def model_of(name, condition):
