@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import scipy.special
 import scipy.stats
 import tensorflow as tf
@@ -7,11 +6,12 @@ import tensorflow as tf
 from bnn.likelihoods import Gamma, Poisson, incomplete_gamma
 
 
-@pytest.mark.parametrize("a", [0.3, 1.0, 50.0, 9.9e3, 1.1e4, 1e6, 1e8])
-def test_both_functions(a, mode):
+def test_both_functions(mode):
     """Within 4.4 standard deviations: further out SciPy's own series end early for large a."""
-    x = np.maximum(a + np.sqrt(a) * np.linspace(-4.4, 4.4, 33), 0)
-    arguments = tf.constant(np.full_like(x, a)), tf.constant(x)
+    parameters = np.array([0.3, 1.0, 50.0, 9.9e3, 1.1e4, 1e6, 1e8])[:, None]
+    x = np.maximum(parameters + np.sqrt(parameters) * np.linspace(-4.4, 4.4, 33), 0)
+    a = np.broadcast_to(parameters, x.shape)
+    arguments = tf.constant(a), tf.constant(x)
     upper, lower = (mode(f)(*arguments) for f in (incomplete_gamma.upper, incomplete_gamma.lower))
     np.testing.assert_allclose(upper, scipy.special.gammaincc(a, x), rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(lower, scipy.special.gammainc(a, x), rtol=1e-9, atol=1e-10)
