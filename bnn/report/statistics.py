@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -185,17 +186,31 @@ def paired_bootstrap(
     sums, counts = _by_row(checked, _check_rows(checked, rows), transform)
     share = counts / counts.sum()
     observed = float(sums.sum() / counts.sum())
-    rng = np.random.default_rng(seed)
-    drawn = np.empty(resamples)
-    most = max(1, _CHUNK_ELEMENTS // len(sums))
-    for start in range(0, resamples, most):
-        size = min(most, resamples - start)
-        weights = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size)
-        drawn[start : start + size] = (weights @ sums) / (weights @ counts)
+    if resamples * len(sums) <= _CHUNK_ELEMENTS:
+        chunks: Iterable[FloatArray] = [_weights(len(sums), resamples, seed)]
+    else:
+        chunks = _weights_in_chunks(len(sums), resamples, seed)
+    drawn = np.concatenate([(weights @ sums) / (weights @ counts) for weights in chunks])
     tails = [(1 - level) / 2, (1 + level) / 2]
     ends = np.quantile(drawn, tails)
     lower, upper = observed + (ends - observed) * _stretch(1 / float(np.sum(share**2)), tails[1])
     return Difference(observed, float(lower), float(upper), len(sums))
+
+
+def _weights_in_chunks(number: int, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """How often each row is drawn, `[.., number]`, in parts that hold few enough elements."""
+    rng = np.random.default_rng(seed)
+    most = max(1, _CHUNK_ELEMENTS // number)
+    for start in range(0, resamples, most):
+        size = min(most, resamples - start)
+        yield rng.multinomial(number, np.full(number, 1 / number), size).astype(np.float64)
+
+
+@functools.lru_cache(maxsize=2)  # a comparison has several metrics of the same rows
+def _weights(number: int, resamples: int, seed: int) -> FloatArray:
+    (weights,) = _weights_in_chunks(number, resamples, seed)
+    weights.flags.writeable = False
+    return weights
 
 
 def _by_row(
