@@ -71,7 +71,8 @@ def _remedy(text: str) -> str:
     if "No configurable matching" in text:
         return "write import MODULE before it for what is of another module"
     if found := re.search(r"Ambiguous selector '(.*?)', matches \[(.*?)\]", text):
-        return f"write one of {found[2]} in full"
+        places = [place.strip(" '").removeprefix("bnn.") for place in found[2].split(",")]
+        return f"write {' or '.join(sorted(places))}"
     if "denylisted" in text:
         return "leave the line out: the command line or the program gives it"
     if "recursion" in text:

@@ -1,6 +1,8 @@
 """A name that gin does not know is answered with the nearest that it does."""
 
+import collections
 import pathlib
+import re
 
 import gin
 import pytest
@@ -42,6 +44,35 @@ def test_a_name_like_no_other_has_no_guess():
     gin.clear_config()
     parse([CONFIG], ["run.epochs = 3"])
     assert gin.query_parameter("run.epochs") == 3
+
+
+def _shared():
+    """Names that several parts of bnn have, with their places."""
+    places = collections.defaultdict(list)
+    for selector in gin.config._REGISTRY._selector_map:
+        if selector.startswith("bnn."):
+            places[selector.rpartition(".")[2]].append(selector.removeprefix("bnn."))
+    return {name: sorted(found) for name, found in places.items() if len(found) > 1}
+
+
+def test_the_page_on_gin_names_what_several_parts_share():
+    page = (pathlib.Path(CONFIG).parents[1] / "docs/pages/gin.md").read_text(encoding="utf-8")
+    line = page.partition("Where several parts share a name")[2].partition("\n- ")[0]
+    assert set(re.findall(r"`([\w.]+)`", line)) == {p for ps in _shared().values() for p in ps}
+
+
+@pytest.mark.parametrize("form", ["run.method = @{}()", "{}.scale = 1.0"])
+@pytest.mark.parametrize("name", sorted(_shared()))
+@pytest.mark.usefixtures("clean_gin")
+def test_a_name_that_several_parts_share_is_answered_with_their_places(name, form):
+    """No part is taken for another; each of the places that are named is read."""
+    places = _shared()[name]
+    with pytest.raises(ValueError, match=rf"Ambiguous .*; write {' or '.join(places)}\."):
+        parse([CONFIG], [form.format(name)])
+    for place in places:
+        gin.clear_config()
+        with pytest.raises(ValueError, match=rf"run\.data must be a Dataset .* got @{place}\(\)"):
+            parse([CONFIG], [f"run.data = @{place}()"])
 
 
 def test_shipped_files_are_found_in_any_folder(tmp_path, monkeypatch):
