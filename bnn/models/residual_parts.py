@@ -64,6 +64,22 @@ class ResidualParts:
         return Dense(num_outputs, **options)(h)
 
 
+def blocks_a_stage(depth: int, others: int) -> int:
+    """The blocks a stage, n, of a network of three stages with two layers a block.
+
+    Args:
+      depth: 6 n + others.
+      others: layers that are in no block.
+
+    Raises:
+      ValueError: no such depth, or none with a block a stage.
+    """
+    if not isinstance(depth, int) or depth < 6 + others or (depth - others) % 6:
+        usual = ", ".join(str(6 * n + others) for n in (1, 2, 3, 4, 6))
+        raise ValueError(f"depth must be 6 n + {others} ({usual}, …), got {depth!r}.")
+    return (depth - others) // 6
+
+
 def image_input(input_shape: Sequence[int], least: int, other: str) -> Any:
     """The symbolic images of a model.
 

@@ -9,7 +9,7 @@ import gin
 import keras
 
 from bnn.models.families import Families
-from bnn.models.residual_parts import ResidualParts, image_input
+from bnn.models.residual_parts import ResidualParts, blocks_a_stage, image_input
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
 
@@ -58,14 +58,13 @@ def resnet(
     Raises:
       ValueError: no images, or a depth that is not 6 n + 2.
     """
-    if depth < 8 or (depth - 2) % 6:
-        raise ValueError(f"depth must be 6 n + 2 (8, 14, 20, 32, 44, 56, …), got {depth}.")
+    num_blocks = blocks_a_stage(depth, 2)
     families = Families(kernel_posterior, bias_posterior, kernel_prior, bias_prior)
     parts = ResidualParts(activation, normalization, families)
     inputs = image_input(input_shape, 8, "bnn.models.mlp")
     h = parts.normalized(parts.convolution(inputs, 16, 3))
     for stage, filters in enumerate((16, 32, 64)):
-        for block in range((depth - 2) // 6):
+        for block in range(num_blocks):
             stride = 2 if stage and not block else 1
             h = _block(parts, h, filters, stride)
     return keras.Model(inputs, parts.outputs(h, num_outputs), name=f"resnet{depth}")

@@ -9,7 +9,7 @@ import gin
 import keras
 
 from bnn.models.families import Families
-from bnn.models.residual_parts import ResidualParts, image_input
+from bnn.models.residual_parts import ResidualParts, blocks_a_stage, image_input
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
 
@@ -58,16 +58,15 @@ def wide_resnet(
     Raises:
       ValueError: no images, a depth that is not 6 n + 4, or a width that is not positive.
     """
-    if depth < 10 or (depth - 4) % 6:
-        raise ValueError(f"depth must be 6 n + 4 (10, 16, 22, 28, 40, …), got {depth}.")
-    if width < 1:
-        raise ValueError(f"width must be at least 1, got {width}; 10 is the paper's.")
+    num_blocks = blocks_a_stage(depth, 4)
+    if not isinstance(width, int) or width < 1:
+        raise ValueError(f"width must be at least 1, an int, got {width!r}; 10 is the paper's.")
     families = Families(kernel_posterior, bias_posterior, kernel_prior, bias_prior)
     parts = ResidualParts(activation, normalization, families)
     inputs = image_input(input_shape, 8, "bnn.models.mlp")
     h = parts.convolution(inputs, 16, 3)
     for stage, filters in enumerate((16, 32, 64)):
-        for block in range((depth - 4) // 6):
+        for block in range(num_blocks):
             stride = 2 if stage and not block else 1
             h = _block(parts, h, filters * width, stride)
     h = parts.normalized(h)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bnn.noise import Noise
 from bnn.posteriors.multiplicative import Factors, Multiplicative
-from bnn.posteriors.posterior import Posterior
+from bnn.posteriors.slab import Slab
 from bnn.posteriors.terms import Term
 from bnn.posteriors.validation import require_scale
 
@@ -21,7 +21,7 @@ _ROWS, _TENSOR = 1, 2
 
 @keras.saving.register_keras_serializable(package="bnn.posteriors")
 @gin.register(module="bnn.posteriors")
-class GroupHorseshoe(Posterior):
+class GroupHorseshoe(Slab):
     """w_ij = v_ij z_i, v_ij ~ N(μ_ij, σ_ij²), z_i = √(a_i b_i s_a s_b), all factors log-normal.
 
     The posterior of Louizos, Ullrich & Welling (2017, section 4.2) under the group horseshoe, not
@@ -65,11 +65,7 @@ class GroupHorseshoe(Posterior):
         self.initial_spread = require_scale(initial_spread, "initial_spread")
 
     def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
-        self.add_mean(layer, name, **options)
-        start = keras.initializers.Constant(math.log(self.initial_scale))
-        self._log_scale = self.add_variable(
-            layer, f"{name}_log_scale", shape=self.shape, initializer=start
-        )
+        self.add_slab(layer, name, **options)
         rows = self.shape[-2] if len(self.shape) > 1 else 0
         self._factors = {
             side: (
@@ -126,17 +122,6 @@ class GroupHorseshoe(Posterior):
         """The median of z by input channel, float32, `[n]`: small where a channel is off."""
         self.shape  # noqa: B018
         return tf.exp(self._log_group()[0])
-
-    @property
-    def slab_mean(self) -> tf.Tensor:
-        """μ, float32, of the tensor's shape."""
-        return super().mean
-
-    @property
-    def log_scale(self) -> tf.Tensor:
-        """Ln σ, float32, of the tensor's shape."""
-        self.shape  # noqa: B018
-        return tf.convert_to_tensor(self._log_scale)
 
     @property
     def mean(self) -> tf.Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.noise import Noise
-from bnn.posteriors.posterior import Posterior
+from bnn.posteriors.slab import Slab
 from bnn.posteriors.validation import require_rate, require_scale
 
 _SLAB, _SWITCH = 0, 1
@@ -21,7 +21,7 @@ _SPACING, _REACH = 1.0, 17.0
 
 @keras.saving.register_keras_serializable(package="bnn.posteriors")
 @gin.register(module="bnn.posteriors")
-class SpikeAndSlabNormal(Posterior):
+class SpikeAndSlabNormal(Slab):
     """w = s v, v ~ N(μ, σ²), s ~ Concrete(l, t) by element (Bai, Song & Cheng 2020).
 
     The family π N(μ, σ²) + (1 − π) δ₀, π = sigmoid(l), with its Bernoulli number relaxed (Maddison,
@@ -70,14 +70,10 @@ class SpikeAndSlabNormal(Posterior):
             )
 
     def _build(self, layer: keras.layers.Layer, name: str, **options: Any) -> None:
-        self.add_mean(layer, name, **options)
-        constant = keras.initializers.Constant
-        self._log_scale, self._logit = (
-            self.add_variable(layer, f"{name}_{part}", self.shape, initializer=constant(start))
-            for part, start in (
-                ("log_scale", math.log(self.initial_scale)),
-                ("inclusion_logit", math.log(self.inclusion / (1 - self.inclusion))),
-            )
+        self.add_slab(layer, name, **options)
+        start = keras.initializers.Constant(math.log(self.inclusion / (1 - self.inclusion)))
+        self._logit = self.add_variable(
+            layer, f"{name}_inclusion_logit", self.shape, initializer=start
         )
 
     def initialise(self, mean: Any, scale: Any = None) -> None:
@@ -86,17 +82,6 @@ class SpikeAndSlabNormal(Posterior):
         super().initialise(np.asarray(mean) / self._switch_moments()[0].numpy())
         if scale is not None:
             self._log_scale.assign(np.broadcast_to(np.log(scale), self.shape))
-
-    @property
-    def slab_mean(self) -> tf.Tensor:
-        """μ, float32, of the tensor's shape."""
-        return super().mean
-
-    @property
-    def log_scale(self) -> tf.Tensor:
-        """Ln σ of the slab, float32, of the tensor's shape."""
-        self.shape  # noqa: B018
-        return tf.convert_to_tensor(self._log_scale)
 
     @property
     def inclusion_logit(self) -> tf.Tensor:

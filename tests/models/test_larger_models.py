@@ -234,7 +234,9 @@ def test_an_example_of_padding_alone_has_finite_outputs_and_gradients(name):
     [
         ("resnet", (8, 8, 3), {"depth": 18}, r"depth must be 6 n \+ 2 .* got 18"),
         ("wide_resnet", (8, 8, 3), {"depth": 20}, r"depth must be 6 n \+ 4 .* got 20"),
-        ("wide_resnet", (8, 8, 3), {"width": 0}, "width must be at least 1, got 0"),
+        ("wide_resnet", (8, 8, 3), {"depth": 4}, r"depth must be 6 n \+ 4 \(10, 16, .* got 4"),
+        ("resnet", (8, 8, 3), {"depth": 20.0}, r"depth must be 6 n \+ 2 \(8, 14, .* got 20\.0"),
+        ("wide_resnet", (8, 8, 3), {"width": 0}, "width must be at least 1, an int, got 0"),
         ("resnet", (64,), {}, r"at least 8 x 8 pixels, got \(64,\); .*mlp"),
         ("resnet", (8, 8, 3), {"normalization": "group"}, "must be a layer that is not built yet"),
         ("vision_transformer", (8, 6, 3), {}, r"patch_size must divide .* got 4 and \(8, 6\)"),
