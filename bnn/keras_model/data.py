@@ -14,9 +14,10 @@ import tensorflow as tf
 def num_examples(x: Any, options: dict, given: int | None = None) -> int:
     """N, the number of training examples.
 
-    Arrays are counted, less the share of `validation_split`; of a `tf.data.Dataset` its batches
-    times the batch's size, of a `keras.utils.PyDataset` likewise: a smaller last batch counts as a
-    whole one.
+    Arrays are counted, less the share of `validation_split`; of a `keras.utils.PyDataset` the
+    batches, by the sizes of the first and the last. Of a `tf.data.Dataset` likewise, and read to
+    its end for that where it has at most 100 batches; of more, a smaller last batch counts as a
+    whole one, which is wrong by less than one in a hundred.
 
     Args:
       x: as `keras.Model.fit` takes it.
@@ -31,10 +32,11 @@ def num_examples(x: Any, options: dict, given: int | None = None) -> int:
             raise ValueError(f"num_train must be a positive integer, got {given!r}.")
         return int(given)
     if isinstance(x, tf.data.Dataset):
-        return _batches(int(x.cardinality())) * _batch_size(x)
+        return _in_dataset(x)
     if isinstance(x, keras.utils.PyDataset):
-        first = keras.tree.flatten(x[0])[0]
-        return _batches(x.num_batches) * len(first)
+        count = _batches(x.num_batches)
+        first, last = (len(keras.tree.flatten(x[i])[0]) for i in (0, count - 1))
+        return (count - 1) * first + last
     arrays = keras.tree.flatten(x)
     if x is None or not arrays or not all(hasattr(a, "shape") for a in arrays):
         raise ValueError(_UNKNOWN)
@@ -55,6 +57,7 @@ def steps_an_epoch(x: Any, count: int, options: dict) -> int:
     return math.ceil(count / (options.get("batch_size") or 32))
 
 
+_READ_TO_THE_END = 100  # batches
 _UNKNOWN = (
     "num_train must be given: the KL is divided by the number of training examples, which this "
     "data does not tell. Call fit(..., num_train=...)."
@@ -67,16 +70,24 @@ def _batches(count: Any) -> int:
     return int(count)
 
 
-def _batch_size(dataset: tf.data.Dataset) -> int:
+def _in_dataset(dataset: tf.data.Dataset) -> int:
+    """Examples of a dataset of batches, all but the last of one size."""
+    count = _batches(int(dataset.cardinality()))
     static = keras.tree.flatten(dataset.element_spec)[0].shape
     if static.rank and static[0] is not None:
-        return int(static[0])
+        return count * int(static[0])
+    size = _first_size(dataset)
+    if count <= _READ_TO_THE_END:
+        return (count - 1) * size + _first_size(dataset.skip(count - 1))
+    logging.getLogger("absl").info(
+        "num_train counts a last batch of fewer than %d examples as a whole one; give num_train to "
+        "be exact.",
+        size,
+    )
+    return count * size
+
+
+def _first_size(dataset: tf.data.Dataset) -> int:
     for element in dataset.take(1):
-        size = int(tf.shape(keras.tree.flatten(element)[0])[0])
-        logging.getLogger("absl").info(
-            "num_train counts a last batch of fewer than %d examples as a whole one; give "
-            "num_train to be exact.",
-            size,
-        )
-        return size
+        return int(tf.shape(keras.tree.flatten(element)[0])[0])
     raise ValueError("the training dataset is empty; give it examples.")

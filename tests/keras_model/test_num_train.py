@@ -51,6 +51,32 @@ def test_of_datasets_cardinality_times_batch(make, data):
     assert fitted(make, fixed)[0] == 50
 
 
+@pytest.mark.parametrize("size", [20, 49, 50, 64])
+def test_a_smaller_last_batch_counts_as_what_it_is(data, size):
+    """Planted: batches times the first one's size, 60 and 98 of the 50."""
+    from bnn.keras_model.data import num_examples
+
+    plain = tf.data.Dataset.from_tensor_slices(data)
+    assert num_examples(plain.batch(size), {}) == 50
+    assert num_examples(plain.shuffle(50).batch(size).prefetch(1), {}) == 50
+    assert num_examples(Rows(data, size, -(-50 // size)), {}) == 50
+
+
+def test_many_batches_are_not_read_through(data):
+    from bnn.keras_model.data import num_examples
+
+    read = []
+
+    def seen(*parts):
+        tf.py_function(lambda: read.append(1), [], [])
+        return parts
+
+    many = tf.data.Dataset.from_tensor_slices(data).repeat(5).batch(2).map(seen)
+    assert many.cardinality() == 125
+    assert num_examples(many, {}) == 250
+    assert len(read) < 10
+
+
 def test_of_pydatasets(make, data):
     assert fitted(make, Rows(data))[0] == 50
 
