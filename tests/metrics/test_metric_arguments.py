@@ -1,11 +1,10 @@
 """Bad input is refused with the argument, the requirement, the value seen and the remedy."""
 
-import re
-
 import numpy as np
 import pytest
 
 from bnn import metrics
+from tests.metrics.arguments import raises, with_value
 
 LOG_PROBS = np.log(np.full((2, 3, 4), 0.25))
 LABELS = np.array([0, 1, 3])
@@ -50,16 +49,6 @@ BINNED = [
     metrics.ece_adaptive,
     metrics.reliability,
 ]
-
-
-def with_value(array, index, value):
-    changed = np.array(array)
-    changed[index] = value
-    return changed
-
-
-def raises(message):
-    return pytest.raises(ValueError, match=f"^{re.escape(message)}$")
 
 
 BAD_LOG_PROBS = {
@@ -243,140 +232,6 @@ def test_levels(level):
         "Pass a probability, for example 0.95, not a percentage."
     ):
         metrics.quantile_coverage(LOC, 1.0, TARGETS, [0.5, level])
-
-
-BAD_LOC = {
-    "rank": (
-        LOC[0],
-        "loc must have shape [S, B] or [S, B, D], got shape (3,). "
-        "Add a leading axis of length one for a single sample: loc[None].",
-    ),
-    "no samples": (
-        LOC[:0],
-        "loc must hold at least one sample, one example and one dimension, got shape (0, 3). "
-        "Draw at least one sample and pass at least one example.",
-    ),
-    "NaN": (
-        with_value(LOC, (1, 2), np.nan),
-        "loc must not contain NaN, got NaN at index (1, 2). "
-        "Find the step that produced it before scoring the predictions.",
-    ),
-    "infinite": (
-        with_value(LOC, (0, 1), -np.inf),
-        "loc must be finite, got -inf at index (0, 1). "
-        "Find the step that produced it before scoring the predictions.",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_LOC)
-def test_loc(case):
-    loc, message = BAD_LOC[case]
-    for metric in SCORED:
-        with raises(message):
-            metric(loc, 1.0, TARGETS)
-    with raises(message):
-        metrics.rmse(loc, TARGETS)
-    for spread in SPREADS:
-        with raises(message):
-            spread(loc, 1.0)
-    with raises(message):
-        metrics.quantile(loc, 1.0, 0.5)
-
-
-BAD_SCALE = {
-    "zero": (
-        [[1.0], [0.0]],
-        "scale must be positive, got 0.0 at index (1, 0). Pass the standard "
-        "deviation of the observation noise, not its logarithm.",
-    ),
-    "negative": (
-        -1.5,
-        "scale must be positive, got -1.5 at index (). Pass the standard "
-        "deviation of the observation noise, not its logarithm.",
-    ),
-    "NaN": (
-        [np.nan, 1.0, 1.0],
-        "scale must not contain NaN, got NaN at index (0,). "
-        "Find the step that produced it before scoring the predictions.",
-    ),
-    "shape": (
-        np.ones(2),
-        "scale must broadcast to the shape of loc, (2, 3), got shape (2,). "
-        "Pass a scalar, one value per sample as scale[:, None], or the shape of loc.",
-    ),
-    "larger than loc": (
-        np.ones((5, 2, 3)),
-        "scale must broadcast to the shape of loc, (2, 3), got shape (5, 2, 3). "
-        "Pass a scalar, one value per sample as scale[:, None], or the shape of loc.",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_SCALE)
-def test_scale(case):
-    scale, message = BAD_SCALE[case]
-    for metric in SCORED:
-        with raises(message):
-            metric(LOC, scale, TARGETS)
-    for spread in SPREADS:
-        with raises(message):
-            spread(LOC, scale)
-    with raises(message):
-        metrics.quantile(LOC, scale, 0.5)
-
-
-BAD_TARGETS = {
-    "column": (
-        TARGETS[:, None],
-        "targets must have the shape of one sample of loc, (3,), got shape (3, 1). Give both or "
-        "neither a trailing axis: loc [S, B] with targets [B], or loc [S, B, D] with "
-        "targets [B, D].",
-    ),
-    "NaN": (
-        with_value(TARGETS, 1, np.nan),
-        "targets must not contain NaN, got NaN at index (1,). "
-        "Find the step that produced it before scoring the predictions.",
-    ),
-    "infinite": (
-        with_value(TARGETS, 1, np.inf),
-        "targets must be finite, got inf at index (1,). "
-        "Find the step that produced it before scoring the predictions.",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_TARGETS)
-def test_targets(case):
-    targets, message = BAD_TARGETS[case]
-    for metric in SCORED:
-        with raises(message):
-            metric(LOC, 1.0, targets)
-    with raises(message):
-        metrics.rmse(LOC, targets)
-
-
-@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, -0.1])
-def test_level(level):
-    message = (
-        f"level must lie strictly between 0 and 1, got {level}. "
-        "Pass a probability, for example 0.95, not a percentage."
-    )
-    for metric in (metrics.interval_coverage, metrics.interval_score):
-        with raises(message):
-            metric(LOC, 1.0, TARGETS, level)
-    with raises(message):
-        metrics.interval_width(LOC, 1.0, level)
-
-
-@pytest.mark.parametrize("q", [0.0, 1.0, 50.0])
-def test_q(q):
-    message = (
-        f"q must lie strictly between 0 and 1, got {q}. "
-        "Pass a probability, for example 0.95, not a percentage."
-    )
-    with raises(message):
-        metrics.quantile(LOC, 1.0, [0.5, q])
 
 
 def test_input_is_left_as_it_was():

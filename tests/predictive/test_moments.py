@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.integrate import quad
-from scipy.special import erf, expit, softmax
+from scipy.special import erf, expit
 
 import bnn
-from bnn.likelihoods import Categorical, Normal
 from bnn.predictive import Moments, moments, propagate, propagate_covariance
 from bnn.predictive.activations import moments_of_activation
-from bnn.predictive.moment_samples import normal_points
 from bnn.predictive.paths import along
 from bnn.predictive.units import Units
 from tests.conftest import Z_LIMIT
+from tests.predictive.moment_networks import two_layers, widened
 
 DRAWS = 10**6
 NUMPY = {
@@ -64,15 +63,6 @@ def _row(units):
     return K.Reshape((-1, 1))(units)
 
 
-def widened(model, rng):
-    """Posteriors that are far from their initial values: deviations of about 0.4."""
-    for site in bnn.sites(model).values():
-        shape = site.posterior.shape
-        scale = np.exp(rng.normal(-1, 0.3, size=shape))
-        site.posterior.initialise(rng.normal(0, 0.7, size=shape), scale.astype(np.float32))
-    return model
-
-
 def drawn(site, rng, count):
     q = site.posterior
     deviation = np.sqrt(q.variance.numpy())
@@ -87,11 +77,6 @@ def z_scores(said, samples):
     by_mean = (said.mean.numpy() - center) / np.sqrt(second / n)
     by_variance = (said.variance.numpy() - second) / np.sqrt((fourth - second**2) / n)
     return by_mean, by_variance
-
-
-def two_layers(activation, rng):
-    layers = [keras.Input((2,)), bnn.layers.Dense(4, activation=activation), bnn.layers.Dense(2)]
-    return widened(keras.Sequential(layers), rng)
 
 
 def outputs_of(model, x, activation, rng):
@@ -330,95 +315,3 @@ def test_the_way_back_through_a_convolution_is_its_gradient(image, window, paddi
             total = tf.reduce_sum(y * waves)
         gradients.append(tape.gradient(total, x))
     np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
-
-
-def test_points_fill_space_evenly():
-    """Each point is normal over the seeds; their mean is nearer to 0 than that of as many draws."""
-    seeds = np.stack([normal_points(64, (4,), seed).numpy()[:, 0] for seed in range(200)])
-    first = seeds[:, 0].ravel()
-    assert abs(first.mean()) * np.sqrt(first.size) < Z_LIMIT
-    assert abs((first**2).mean() - 1) * np.sqrt(first.size / 2) < Z_LIMIT
-    assert np.mean(seeds.mean(axis=1) ** 2) < 0.2 / 64
-    assert normal_points(3, (2, 5), 0).shape == (3, 1, 2, 5)
-    assert normal_points(2, (30_000,), 0).shape == (2, 1, 30_000)
-
-
-def test_a_covariance_is_of_few_outputs(rng):
-    model = keras.Sequential([keras.Input((2,)), bnn.layers.Dense(101)])
-    with pytest.raises(ValueError, match=r"outputs must have shape \[B, K\] with K at most 100"):
-        propagate_covariance(model, np.zeros((1, 2)))
-    x = rng.normal(size=(3, 2)).astype(np.float32)
-    assert bnn.predictive(model, Categorical(), x, 4, method="moments").mean.shape == (3, 101)
-    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
-    np.testing.assert_array_equal(propagate_covariance(plain, x).covariance, 0)
-
-
-def test_a_predictive_of_moments(rng):
-    model = two_layers("relu", rng)
-    x = rng.normal(size=(6, 2)).astype(np.float32)
-    said = bnn.predictive(model, Normal(0.5), x, 1000, method="moments")
-    known = propagate(model, x)
-    error = said.standard_error("mean")
-    assert np.abs((said.mean - known.mean) / error).max() < Z_LIMIT
-    np.testing.assert_allclose(said.aleatoric, 0.25, rtol=1e-6)
-    alone = bnn.predictive(model, Normal(0.5), x[2:3], 1000, method="moments")
-    np.testing.assert_allclose(alone.mean[0], said.mean[2], rtol=1e-5, atol=1e-6)
-    ours = bnn.predictive(model, Categorical(), x, 1000, method="moments", batch_size=4)
-    deviation = np.sqrt(known.variance.numpy())
-    logits = known.mean.numpy() + deviation * rng.standard_normal((20_000, 6, 2))
-    exact = softmax(logits, axis=-1)
-    error = np.hypot(ours.standard_error("mean"), exact.std(axis=0) / np.sqrt(20_000))
-    assert np.abs((ours.mean - exact.mean(axis=0)) / error).max() < Z_LIMIT
-
-
-def test_what_moments_cannot_pass_is_named(rng):
-    low_rank = bnn.posteriors.LowRankNormal(rank=1)
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            bnn.layers.Conv2D(2, 3, activation="softmax", name="soft"),
-            keras.layers.LayerNormalization(name="normed"),
-            keras.layers.MaxPooling2D(2, strides=1, padding="same", name="largest"),
-            keras.layers.AveragePooling2D(2, padding="same", name="padded"),
-            keras.layers.Flatten(),
-            keras.layers.ReLU(max_value=6, name="six"),
-            bnn.layers.Dense(2, kernel_posterior=low_rank, name="low"),
-        ]
-    )
-    x = np.zeros((2, 8, 8, 1), np.float32)
-    with pytest.raises(ValueError, match=r"moments cannot pass 6 of the layers") as error:
-        bnn.predictive(model, Categorical(), x, method="moments")
-    for words in (
-        "soft (activation softmax)",
-        "normed (keras LayerNormalization)",
-        "largest (max pooling with padding)",
-        "padded (average pooling with padding)",
-        "six (ReLU with max_value",
-        "low (kernel of LowRankNormal, whose weights depend)",
-        "method='samples'",
-    ):
-        assert words in str(error.value)
-    inputs = keras.Input((3,))
-    shared = keras.layers.Dense(3, name="twice")
-    with pytest.raises(ValueError, match=r"its output is not that of one layer that is called onc"):
-        propagate(keras.Model(inputs, shared(shared(inputs))), np.zeros((1, 3)))
-    both = keras.Model(inputs, keras.layers.Dense(1, name="last")(shared(shared(inputs))))
-    with pytest.raises(ValueError, match=r"last \(after an operation that is no layer, or a rep"):
-        propagate(both, np.zeros((1, 3)))
-    added = keras.Model(inputs, keras.layers.Dense(3, name="last")(inputs + 1.0))
-    with pytest.raises(ValueError, match=r"last \(after an operation that is no layer"):
-        propagate(added, np.zeros((1, 3)))
-    dense = keras.Sequential([keras.Input((3,)), bnn.layers.Dense(1)])
-    with pytest.raises(ValueError, match=r"method must be 'samples' or 'moments', got 'laplace'"):
-        bnn.predictive(dense, Normal(), np.zeros((1, 3)), method="laplace")
-    with pytest.raises(ValueError, match=r"functions and tolerance must be None, and antithetic"):
-        bnn.predictive(dense, Normal(), np.zeros((1, 3)), method="moments", tolerance=0.1)
-    sums = K.Add(name="wider")([L.Dense(3)(inputs), L.Dense(1)(inputs)])
-    steps = keras.Input((None, 3))
-    most = K.GlobalMaxPooling1D(name="ever")(L.Dense(2)(steps))
-    for given, end, words in (
-        (inputs, sums, r"wider \(branches of different shapes\)"),
-        (steps, most, r"ever \(the largest of more than 64, or of a number that is not fixed\)"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            propagate(keras.Model(given, L.Dense(1)(end)), np.zeros((1, 2, 3)))

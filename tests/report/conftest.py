@@ -7,6 +7,7 @@ import pytest
 from scipy.special import log_softmax
 
 from bnn import metrics
+from bnn.report import sections
 from bnn.runs.prediction_file import Predictions
 
 CONFIG = """import bnn.experiment
@@ -155,3 +156,10 @@ def write_run(tmp_path):
 
     write.regression = regression
     return write
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Reports without their figures, which take seconds, for tests of what is written."""
+    monkeypatch.setattr(sections, "joint_figures", lambda *args: [])
+    monkeypatch.setattr(sections, "group_figures", lambda *args: [])
