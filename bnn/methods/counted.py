@@ -73,7 +73,7 @@ def penalised(
     Returns:
       The loss, and nll (nats per example), Σ t and the terms (nats).
     """
-    weights = getattr(batch, "weights", None)
+    fits, weights = tf.cast(fits, tf.float32), getattr(batch, "weights", None)
     if weights is not None:
         fits = fits * require_weights(weights, fits)
     nll = -tf.reduce_mean(fits)

@@ -12,14 +12,28 @@ from bnn.sites import sites
 
 
 def require_weights(weights: Any, log_prob: tf.Tensor) -> tf.Tensor:
-    """Weights of the examples, float32 `[B]`; ValueError for another shape."""
+    """Weights of the examples, float32 `[B]`.
+
+    A negative one is refused where its value is known, and is NaN in a compiled step, whose loss it
+    shows in: it would reward a wrong prediction.
+
+    Raises:
+      ValueError: another shape, or a weight that is known to be negative or NaN.
+    """
     weights = tf.cast(weights, tf.float32)
     if weights.shape.rank != 1 or not weights.shape.is_compatible_with(log_prob.shape):
         raise ValueError(
             f"weights must be one number per example, {log_prob.shape}, got shape {weights.shape}; "
             "weigh positions or heads in the likelihood."
         )
-    return weights
+    right = weights >= 0
+    if tf.executing_eagerly() and not bool(tf.reduce_all(right)):
+        row = int(tf.argmin(tf.cast(right, tf.int32)))
+        raise ValueError(
+            f"weights must be at least 0, got {float(weights[row])} in row {row}; an example that "
+            "must not count has the weight 0."
+        )
+    return tf.where(right, weights, float("nan"))
 
 
 def require_tracked(model: keras.Model, draw: Draw) -> None:

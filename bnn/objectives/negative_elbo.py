@@ -269,10 +269,14 @@ class NegativeELBO(Described):
             draws.append(draw)
             structures.append(outputs)
             log_likelihood = self.likelihood.checked_log_prob(outputs, targets)
+            log_likelihood = tf.cast(
+                log_likelihood, tf.float32
+            )  # as the KL; float64 layers' is not
             if weights is not None:
                 log_likelihood = log_likelihood * require_weights(weights, log_likelihood)
             log_likelihoods.append(log_likelihood)
-            penalties.append(tf.add_n(model.losses) if model.losses else tf.constant(0.0))
+            losses = [tf.cast(loss, tf.float32) for loss in model.losses]
+            penalties.append(tf.add_n(losses) if losses else tf.constant(0.0))
             if sample == 0:
                 after_first = [tf.identity(v) for v in state]
         _assign(state, after_first)

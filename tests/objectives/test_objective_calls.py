@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import bnn
-from bnn.estimators import Mean, Reparameterization
+from bnn.estimators import Flipout, Mean, Reparameterization
 from bnn.likelihoods import Categorical, Normal
 from bnn.noise import Noise
 from bnn.objectives import (
@@ -243,3 +243,49 @@ def test_a_model_without_sites_has_no_kl(wrap, data):
     assert float(kl) == 0
     assert float(loss) == pytest.approx(expected, rel=1e-5)
     assert float(nll) == pytest.approx(expected, rel=1e-5)
+
+
+# --- Types and weights ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "estimator"),
+    [
+        (NegativeELBO, Reparameterization()),
+        (NegativeELBO, Flipout()),
+        (StickingTheLanding, Reparameterization()),
+        (ImportanceWeightedBound, Reparameterization()),
+    ],
+)
+def test_a_layer_in_float64_trains_as_one_in_float32(kind, estimator, rng):
+    """Its random weights are float32, as the noise is; the objective is, too."""
+    x, y, found = rng.normal(size=(6, 3)), rng.normal(size=(6, 1)), []
+    for dtype in ("float32", "float64"):
+        regularizer = keras.regularizers.L2(0.1)
+        last = bnn.layers.Dense(1, dtype=dtype, kernel_initializer="ones")
+        layers = [keras.layers.Dense(3, "tanh", dtype=dtype, kernel_initializer="ones"), last]
+        layers[0].kernel_regularizer = regularizer
+        model = keras.Sequential([keras.Input((3,), dtype=dtype), *layers])
+        likelihood = Normal(0.5)
+        likelihood.build(1)
+        with tf.GradientTape() as tape:
+            terms = call(kind(likelihood, 6), model, (x.astype(dtype), y), estimator=estimator)
+        gradients = tape.gradient(terms.loss, model.trainable_variables)
+        found.append([terms.loss, *gradients])
+    for one, other in zip(*found, strict=True):
+        if one is not None:
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@KINDS
+def test_a_negative_weight_is_refused_or_seen(kind, model, data):
+    """It would reward wrong predictions; in a compiled step the loss shows it."""
+    bound = kind(Categorical(), 6)
+    weights = np.array([1, 0, 2, -1, 1, 1], np.float32)
+    with pytest.raises(ValueError, match=r"weights must be at least 0, got -1\.0 in row 3; an ex"):
+        call(bound, model, data, weights=weights)
+    compiled = tf.function(lambda w: call(bound, model, data, weights=w).loss)
+    assert np.isnan(compiled(tf.constant(weights)))
+    np.testing.assert_allclose(
+        compiled(tf.abs(weights)), call(bound, model, data, weights=abs(weights)).loss, rtol=1e-5
+    )
