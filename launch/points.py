@@ -9,6 +9,9 @@ from pathlib import Path
 
 from launch.files import write_text
 
+# The file of a sweep's root that holds its points.
+POINTS = "sweep.json"
+
 
 @dataclasses.dataclass(frozen=True)
 class Point:

@@ -29,7 +29,8 @@ from launch.command import (
     run_command,
 )
 from launch.files import folder, in_words
-from launch.points import Point
+from launch.live import Live
+from launch.points import POINTS, Point, write_points
 from launch.pool import Pool, Slot, Task, make_slots, stop_code
 from launch.records import FAILED, FINISHED, WAITING, Records, last_line
 from launch.slurm import SubmissionError, add_slurm_options
@@ -91,6 +92,9 @@ def _run(options: argparse.Namespace, records: Records, points: Sequence[Point])
             or (options.retry_failed and records.state(point) == FAILED)
         )
     ]
+    if not options.report_only:
+        records.root.mkdir(parents=True, exist_ok=True)
+        write_points(records.root / POINTS, points)  # order and names, for bnn.report
     finished = sum(records.state(point) == FINISHED for point in points)
     queue = f", {len(busy)} in the queue" if options.backend == "slurm" else ""
     print(f"{len(points)} runs: {finished} finished{queue}, {len(todo)} to do")
@@ -126,11 +130,13 @@ def _run_here(
 
     def started(task: Task) -> None:
         records.write(by_name[task.name])
-        print(f"start  {task.name}", flush=True)
+        live.started(task)
+        live.say(f"start  {task.name}")
 
     def ended(task: Task, code: int, seconds: float) -> None:
         nonlocal count
         count += 1
+        live.ended(task)
         point = by_name[task.name]
         # What a signal to the sweep ended is not a failure of the run.
         asked = code != 0 and signals.stop is not None
@@ -142,10 +148,14 @@ def _run_here(
             line += "stopped"
         else:
             line += f"{ending(code)}: {last_line(task.log)}"
-        print(line, flush=True)
+        live.say(line)
 
-    with Signals() as signals:
-        Pool(slots, signals, options.grace).run(tasks, started, ended)
+    def watch(names: Sequence[str]) -> Sequence[str]:
+        live.look()
+        return ()
+
+    with Signals() as signals, Live(len(tasks)) as live:
+        Pool(slots, signals, options.grace).run(tasks, started, ended, watch)
         return None if signals.stop is None else stop_code(signals)
 
 

@@ -28,6 +28,7 @@ from launch.command import (
     run_command,
 )
 from launch.files import folder, in_words, write_text
+from launch.live import Live
 from launch.points import Point
 from launch.pool import Pool, Task, make_slots, stop_code
 from launch.records import last_line
@@ -56,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_optuna()
         with locked(root):
             trials = Trials(search, root, options.seed, options.startup)
-            with Signals() as signals:
-                tuning = Tuning(trials, options, signals)
+            with Signals() as signals, Live(options.trials) as live:
+                tuning = Tuning(trials, options, signals, live)
                 Pool(slots, signals, options.grace).run(
                     tuning.tasks(), tuning.started, tuning.ended, tuning.watch
                 )
@@ -73,8 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 class Tuning:
     """What the pool is told: the next trial, which to stop, and what became of each."""
 
-    def __init__(self, trials: Trials, options: argparse.Namespace, signals: Signals) -> None:
+    def __init__(
+        self, trials: Trials, options: argparse.Namespace, signals: Signals, live: Live
+    ) -> None:
         self._trials, self._options, self._signals = trials, options, signals
+        self._live = live
         self._points: dict[str, Point] = {}
         self._pruned: set[str] = set()
         self._looked = 0.0
@@ -96,10 +100,12 @@ class Tuning:
     def started(self, task: Task) -> None:
         """Says what a trial has chosen."""
         choices = self._points[task.name].choices
-        print(f"start  {task.name}: {_words(choices)}", flush=True)
+        self._live.started(task)
+        self._live.say(f"start  {task.name}: {_words(choices)}")
 
     def watch(self, names: Sequence[str]) -> Iterable[str]:
         """The runs that are to be stopped: those above the median, or all after a fault."""
+        self._live.look()
         if time.monotonic() - self._looked < _LOOK_EVERY:
             return []
         self._looked = time.monotonic()
@@ -116,6 +122,7 @@ class Tuning:
     def ended(self, task: Task, code: int, seconds: float) -> None:
         """Tells the study how a trial ended."""
         name = task.name
+        self._live.ended(task)
         del self._points[name]
         stopped = self._signals.stop is not None or bool(self.fault)
         if code == 0 and (self._trials.root / name / "results.json").exists():
@@ -137,7 +144,7 @@ class Tuning:
             self._failures += 1
             if self._failures >= _HOPELESS and not self._finished:
                 self.fault = f"{self._failures} of {self._failures} runs failed; {task.log}: {line}"
-        print(f"{name}: {line}", flush=True)
+        self._live.say(f"{name}: {line}")
 
 
 def _words(choices: dict[str, str]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import math
 
 import keras
 import numpy as np
 
 from bnn.divergences import MonteCarlo
+from bnn.formatting import html_table
 from bnn.ledger import elementwise_kl, site_kl
 from bnn.noise import Noise
 from bnn.sites import Site, sites
@@ -59,6 +61,25 @@ class LedgerReport:
     nll: float | None
     kl_per_example: float
     warnings: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        """The table for notebooks, the warnings below it."""
+        rows = [
+            (
+                s.name,
+                f"{s.size:,}",
+                f"{s.kl:.1f}",
+                f"{s.bits_per_weight:.3f}",
+                f"{100 * s.share_at_prior:.1f} %",
+                f"{s.median_snr:.3g}",
+            )
+            for s in self.sites
+        ]
+        nll = "" if self.nll is None else f"NLL {self.nll:.4f}, "
+        caption = f"Ledger: {nll}KL {self.kl_per_example:.4f} nats per training example"
+        headings = ("site", "weights", "KL, nats", "bits per weight", "at the prior", "median SNR")
+        warned = "".join(f"<p>Warning: {html.escape(text)}</p>" for text in self.warnings)
+        return html_table(caption, headings, rows) + warned
 
     def __str__(self) -> str:
         """A Markdown table and the warnings."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 
+from bnn.formatting import html_table
+
 
 class Verdict(enum.Enum):
     """What a check found.
@@ -88,6 +90,23 @@ class Report:
             if row.name == name:
                 return row
         raise KeyError(f"no check {name!r} in this report; it has {[r.name for r in self.rows]}")
+
+    def _repr_html_(self) -> str:
+        """The table for notebooks."""
+        rows = [
+            (
+                row.name,
+                f"{row.statistic:.2g}",
+                "" if row.z is None else f"{row.z:.2f}",
+                f"{row.limit:.2g}",
+                row.verdict.value,
+                row.note,
+            )
+            for row in self.rows
+        ]
+        verdict = "ok" if self.ok else f"{len(self.failures)} FAILED"
+        headings = ("check", "statistic", "z", "limit", "verdict", "note")
+        return html_table(f"{self.title}: {verdict}", headings, rows)
 
     def __str__(self) -> str:
         """Title and table."""

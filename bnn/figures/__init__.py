@@ -8,6 +8,7 @@ from bnn.figures.learning_curves import learning_curves
 from bnn.figures.predictive import predictive_band, predictive_intervals
 from bnn.figures.quantile_calibration import quantile_calibration
 from bnn.figures.reliability import reliability_diagram
+from bnn.figures.search import search_trials
 from bnn.figures.series import MAX_SERIES
 from bnn.figures.site_bars import site_bars
 
@@ -24,5 +25,6 @@ __all__ = [
     "reliability_diagram",
     "risk_coverage_curves",
     "sample_size_curves",
+    "search_trials",
     "site_bars",
 ]

@@ -6,7 +6,20 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bnn.figures.canvas import BLACK, BLUE, GREEN, GREY, SKY, VERMILION, canvas, shared_legend
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bnn.figures.canvas import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    SKY,
+    VERMILION,
+    canvas,
+    panels,
+    shared_legend,
+)
 
 _COLOURS = (BLUE, VERMILION, GREEN, BLACK, SKY, GREY)
 _MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -18,13 +31,22 @@ def has_gradient_noise(records: Sequence[Mapping[str, Any]]) -> bool:
     return any(key.startswith("probe/") for record in records for key in record)
 
 
-def gradient_noise(records: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+def gradient_noise(
+    records: Sequence[Mapping[str, Any]],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
     """Draws total gradient variance, and variance × time, of each estimator against training time.
 
     Args:
         records: The lines of a metrics file; those of a probe hold
             `probe/<estimator>/<group>/variance` and `…/variance_x_seconds`.
-        path: The PNG file to write.
+        path: The PNG file to write; none where None.
+        ax: Two axes to draw into, in place of a new figure.
+
+    Returns:
+        The figure.
 
     Raises:
         ValueError: If no record holds a measurement.
@@ -37,8 +59,8 @@ def gradient_noise(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
         )
     names = sorted({key.split("/")[1] for key in rows[0] if key.startswith("probe/")})
     times = [row.get("epoch", row["step"]) for row in rows]
-    with canvas(path, width=7.0, height=2.9) as figure:
-        axes = figure.subplots(1, len(_PANELS))
+    with canvas(path, 7.0, 2.9, ax) as figure:
+        axes = panels(figure, ax, 1, len(_PANELS))
         for axis, (quantity, label) in zip(axes, _PANELS, strict=True):
             for i, name in enumerate(names):
                 axis.plot(
@@ -51,7 +73,8 @@ def gradient_noise(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
             axis.set_yscale("log")
             axis.set_ylabel(label)
             axis.set_xlabel("Epoch" if "epoch" in rows[0] else "Step (updates)")
-        shared_legend(figure)
+        shared_legend(figure, ax=ax)
+    return figure
 
 
 def _total(row: Mapping[str, Any], name: str, quantity: str) -> float:

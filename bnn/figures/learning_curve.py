@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bnn.figures.canvas import BLACK, BLUE, VERMILION, canvas, shared_legend
+from bnn.figures.canvas import BLACK, BLUE, VERMILION, canvas, panels, shared_legend
 from bnn.figures.learning_curves import is_regression
 
 _TRAIN = {"color": BLUE, "linestyle": "-", "marker": "o"}
@@ -34,7 +35,12 @@ _PANELS = (  # y label, series: (key, legend, style); a panel without a series i
 )
 
 
-def learning_curve(records: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+def learning_curve(
+    records: Sequence[Mapping[str, Any]],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    ax: Axes | Sequence[Axes] | None = None,
+) -> Figure:
     """Draws NLL, KL and, where recorded, accuracy or RMSE against training time.
 
     The horizontal axis is "epoch" where every record has one and "step" otherwise. Values that
@@ -44,32 +50,37 @@ def learning_curve(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
         records: The lines of a metrics file, each with "step" and any of "epoch", "nll",
             "valid_nll" (nats per example), "kl" (nats), "accuracy", "valid_accuracy" (fractions),
             "rmse", "valid_rmse" (target units).
-        path: The PNG file to write.
+        path: The PNG file to write; none where None.
+        ax: As many axes as there are panels to draw into, in place of a new figure.
+
+    Returns:
+        The figure.
 
     Raises:
         ValueError: If no record has a finite value for any of these keys.
     """
     time_key = "epoch" if records and all("epoch" in record for record in records) else "step"
     nll = _REGRESSION_NLL if is_regression(records) else _NLL
-    panels = [
+    found = [
         (label, drawn)
         for label, series in (*nll, *_PANELS, *_of_targets(records))
         if (drawn := [(*_points(records, time_key, s[0]), s[1], s[2]) for s in series])
         and any(len(times) for times, *_ in drawn)
     ]
-    if not panels:
+    if not found:
         keys = sorted({key for record in records for key in record})
         raise ValueError(
             "records must hold a finite value for one of nll, valid_nll, kl, accuracy, "
             f"valid_accuracy, rmse, valid_rmse, got {len(records)} records with keys {keys}; "
             "train for at least one logged step."
         )
-    with canvas(path, width=0.5 + 2.5 * max(len(panels), 2), height=2.8) as figure:
-        axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axis, (label, drawn) in zip(axes, panels, strict=True):
+    with canvas(path, 0.5 + 2.5 * max(len(found), 2), 2.8, ax) as figure:
+        axes = panels(figure, ax, 1, len(found))
+        for axis, (label, drawn) in zip(axes, found, strict=True):
             _panel(axis, label, [line for line in drawn if len(line[0])])
             axis.set_xlabel("Epoch" if time_key == "epoch" else "Step (updates)")
-        shared_legend(figure)
+        shared_legend(figure, ax=ax)
+    return figure
 
 
 def _of_targets(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:

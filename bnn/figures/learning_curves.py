@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bnn.figures.canvas import canvas, shared_legend
+from bnn.figures.canvas import canvas, panels, shared_legend
 from bnn.figures.series import check_series, legend_columns, legend_height, sparse_markers, style
 
 Records = Sequence[Mapping[str, Any]]
@@ -20,7 +22,11 @@ _TRAINING_NLL = ("nll", "Training NLL (nats per example)")
 _STANDARDISED_NLL = ("nll", "Training NLL (nats, standardised targets)")
 _PANELS = (  # key, y label
     ("valid_nll", "Validation NLL (nats per example)"),
+    ("loss", "Loss minimised (nats per example)"),
+    ("elbo", "ELBO (nats per example)"),
     ("kl", "KL to the prior (nats)"),
+    ("kl_weight", "KL weight (fraction)"),
+    ("neg_log_prior", "−ln p(w) (nats)"),
     ("valid_accuracy", "Validation accuracy (fraction)"),
     ("accuracy", "Training accuracy (fraction)"),
     ("valid_rmse", "Validation RMSE (target units)"),
@@ -29,7 +35,12 @@ _PANELS = (  # key, y label
 _PER_ROW = 3
 
 
-def learning_curves(groups: Mapping[str, Sequence[Records]], path: str | os.PathLike[str]) -> None:
+def learning_curves(
+    groups: Mapping[str, Sequence[Records]],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    ax: Axes | Sequence[Axes] | None = None,
+) -> Figure:
     """Draws NLL, KL and accuracy or RMSE against training time, the mean of each group's runs.
 
     A band from the smallest to the largest run surrounds the mean of several. The horizontal axis
@@ -37,8 +48,13 @@ def learning_curves(groups: Mapping[str, Sequence[Records]], path: str | os.Path
     times that all of them reported.
 
     Args:
-        groups: by name, the lines of the metrics file of each run, as in `learning_curve`.
-        path: The PNG file to write.
+        groups: by name, the lines of the metrics file of each run, as in `learning_curve`, and
+            where there are "loss", "elbo" (nats per example), "kl_weight" and "neg_log_prior".
+        path: The PNG file to write; none where None.
+        ax: As many axes as there are panels to draw into, in place of a new figure.
+
+    Returns:
+        The figure.
 
     Raises:
         ValueError: If there is no group or too many, or no finite value of any of the keys.
@@ -46,28 +62,44 @@ def learning_curves(groups: Mapping[str, Sequence[Records]], path: str | os.Path
     check_series("groups", groups)
     everything = [record for runs in groups.values() for records in runs for record in records]
     time = "epoch" if everything and all("epoch" in record for record in everything) else "step"
-    panels = []
+    found = []
     first = _STANDARDISED_NLL if is_regression(everything) else _TRAINING_NLL
     for key, label in (first, *_PANELS, *_of_targets(everything)):
         lines = {name: _together(runs, time, key) for name, runs in groups.items()}
         if any(len(line[0]) for line in lines.values()):
-            panels.append((label, lines))
-    if not panels:
+            found.append((label, lines))
+    if not found:
         raise ValueError(
             "groups must hold a finite value for one of nll, kl, accuracy, rmse or their "
             f"validation, got {len(everything)} records without; train for a logged step."
         )
-    columns = min(_PER_ROW, len(panels))
-    rows = -(-len(panels) // columns)
-    width = 0.4 + 2.4 * max(columns, 2)
-    with canvas(path, width, 0.1 + 2.3 * rows + legend_height(groups, width)) as figure:
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axis, (label, lines) in zip(axes, panels, strict=False):
+    rows = _rows(len(found))
+    width = 0.4 + 2.4 * max(*rows, 2)
+    height = 0.1 + 2.3 * len(rows) + legend_height(groups, width)
+    with canvas(path, width, height, ax) as figure:
+        own = _grid(figure, rows) if ax is None else ax
+        for axis, (label, lines) in zip(panels(figure, own, 1, len(found)), found, strict=True):
             _panel(axis, label, lines)
             axis.set_xlabel("Epoch" if time == "epoch" else "Step (updates)")
-        for axis in axes[len(panels) :]:
-            axis.set_visible(False)
-        shared_legend(figure, legend_columns(groups, width))
+        shared_legend(figure, legend_columns(groups, width), ax)
+    return figure
+
+
+def _rows(count: int) -> list[int]:
+    """How many panels stand in each row, at most three, rows as equal as can be."""
+    rows = -(-count // _PER_ROW)
+    return [count // rows + (row < count % rows) for row in range(rows)]
+
+
+def _grid(figure: Figure, rows: Sequence[int]) -> list[Axes]:
+    """Axes that fill every row, so that no place is empty."""
+    columns = math.lcm(*rows)
+    grid = figure.add_gridspec(len(rows), columns)
+    return [
+        figure.add_subplot(grid[row, i * columns // count : (i + 1) * columns // count])
+        for row, count in enumerate(rows)
+        for i in range(count)
+    ]
 
 
 def is_regression(records: Records) -> bool:
@@ -115,5 +147,5 @@ def _panel(axis: Axes, label: str, lines: Mapping[str, tuple[npt.NDArray[Any], .
         lowest, highest = min(lowest, values.min()), max(highest, values.max())
     if "accuracy" not in label and lowest > 0 and highest > 20 * lowest:
         axis.set_yscale("log")
-    axis.set_ylabel(label)
+    axis.set_ylabel(label.replace(" (", "\n("))  # two lines, which the axis is long enough for
     axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))

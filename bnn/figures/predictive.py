@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bnn.figures.arrays import finite, interval, vectors
-from bnn.figures.canvas import BLACK, BLUE, GREY, SKY, VERMILION, canvas, shared_legend
+from bnn.figures.canvas import BLACK, BLUE, GREY, SKY, VERMILION, canvas, panels, shared_legend
 
 
 def predictive_band(
@@ -18,12 +20,13 @@ def predictive_band(
     mean: npt.ArrayLike,
     lower: npt.ArrayLike,
     upper: npt.ArrayLike,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     level: float = 0.95,
     x_label: str = "Input",
     y_label: str = "Target",
-) -> None:
+    ax: Axes | None = None,
+) -> Figure:
     """Draws the predictive mean and interval over a one-dimensional input, with the targets.
 
     Args:
@@ -32,10 +35,14 @@ def predictive_band(
         mean: `[N]`, predictive means, in the targets' units.
         lower: `[N]`, lower ends of the predictive intervals.
         upper: `[N]`, upper ends of the predictive intervals.
-        path: The PNG file to write.
+        path: The PNG file to write; none where None.
         level: The probability of the intervals, for the legend.
         x_label: What the input is, with its unit.
         y_label: What the target is, with its unit.
+        ax: Axes to draw into, in place of a new figure.
+
+    Returns:
+        The figure.
 
     Raises:
         ValueError: If lengths differ, a prediction is not finite or a lower end exceeds its upper.
@@ -43,8 +50,8 @@ def predictive_band(
     x, y, mean, lower, upper = _predictions(level, x=x, y=y, mean=mean, lower=lower, upper=upper)
     finite(x=x)
     order = np.argsort(x, kind="stable")
-    with canvas(path, width=5.0, height=3.1) as figure:
-        axis = figure.subplots()
+    with canvas(path, 5.0, 3.1, ax) as figure:
+        (axis,) = panels(figure, ax)
         axis.fill_between(
             x[order], lower[order], upper[order], color=SKY, alpha=0.35, lw=0, label=_name(level)
         )
@@ -54,7 +61,8 @@ def predictive_band(
         seen = np.isfinite(y)
         _targets(axis, x[seen], y[seen], ((lower <= y) & (y <= upper))[seen])
         axis.set(xlabel=x_label, ylabel=y_label)
-        shared_legend(figure)
+        shared_legend(figure, ax=ax)
+    return figure
 
 
 def predictive_intervals(
@@ -62,12 +70,13 @@ def predictive_intervals(
     mean: npt.ArrayLike,
     lower: npt.ArrayLike,
     upper: npt.ArrayLike,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     level: float = 0.95,
     label: str = "Target",
     max_examples: int = 150,
-) -> None:
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
     """Draws targets against predictions, and targets with their intervals sorted by prediction.
 
     Of more than 1,000 examples the left panel, and of more than `max_examples` the right panel,
@@ -78,10 +87,14 @@ def predictive_intervals(
         mean: `[N]`, predictive means, in the targets' units.
         lower: `[N]`, lower ends of the predictive intervals.
         upper: `[N]`, upper ends of the predictive intervals.
-        path: The PNG file to write.
+        path: The PNG file to write; none where None.
         level: The probability of the intervals, to compare the coverage with.
         label: What the target is, with its unit.
         max_examples: How many intervals the right panel shows at most.
+        ax: Two axes to draw into, in place of a new figure.
+
+    Returns:
+        The figure.
 
     Raises:
         ValueError: If lengths differ, a value is not finite or a lower end exceeds its upper.
@@ -95,8 +108,8 @@ def predictive_intervals(
     order = _spread(mean, max_examples)
     rank = np.arange(1.0, len(order) + 1)
     pitch = 200 / max(len(order), 75)  # points between two intervals
-    with canvas(path, width=7.2, height=3.4) as figure:
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1, 1.6])
+    with canvas(path, 7.2, 3.4, ax) as figure:
+        left, right = panels(figure, ax, 1, 2, sharey=True, width_ratios=[1, 1.6])
         ends = [mean.min(), mean.max()]
         left.plot(ends, ends, color=GREY, linestyle=":", label="target = mean")
         _targets(left, mean[cloud], y[cloud], inside[cloud])
@@ -115,7 +128,8 @@ def predictive_intervals(
         right.set_title(
             f"{100 * inside.mean():.1f} % of {len(y):,} targets in their {_name(level)}"
         )
-        shared_legend(figure)
+        shared_legend(figure, ax=ax)
+    return figure
 
 
 def _spread(mean: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.intp]:

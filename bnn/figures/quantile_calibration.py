@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy import stats
 
 from bnn.figures.arrays import finite, vectors
-from bnn.figures.canvas import GREY, canvas, shared_legend
+from bnn.figures.canvas import GREY, canvas, panels, shared_legend
 from bnn.figures.series import check_series, legend_columns, legend_height, style
 
 _WIDTH = 7.0
@@ -18,11 +20,12 @@ _WIDTH = 7.0
 
 def quantile_calibration(
     transforms: Mapping[str, npt.ArrayLike],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     num_bins: int = 10,
     num_targets: int | None = None,
-) -> None:
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
     """Draws observed against predicted shares below each quantile, and the PIT histogram.
 
     The grey bands hold 95 % of the points of a calibrated model, each level and bin by itself:
@@ -30,10 +33,14 @@ def quantile_calibration(
 
     Args:
         transforms: by name of the model, the predictive CDF at each target `[N]`, in [0, 1].
-        path: The PNG file to write.
+        path: The PNG file to write; none where None.
         num_bins: The number of bins of the histogram, equally wide.
         num_targets: The independent targets that the bands are for; those of the smallest set
             where None. Give those of one run where several are drawn together.
+        ax: Two axes to draw into, in place of a new figure.
+
+    Returns:
+        The figure.
 
     Raises:
         ValueError: If there is no model or too many, or a value lies outside [0, 1].
@@ -52,8 +59,8 @@ def quantile_calibration(
     size = num_targets or min(len(transform) for transform in checked.values())
     levels = np.linspace(0.0, 1.0, 101)
     names = ["95 % of calibrated models", *checked]
-    with canvas(path, _WIDTH, 3.0 + legend_height(names, _WIDTH)) as figure:
-        left, right = figure.subplots(1, 2)
+    with canvas(path, _WIDTH, 3.0 + legend_height(names, _WIDTH), ax) as figure:
+        left, right = panels(figure, ax, 1, 2)
         band = stats.binom.ppf([[0.025], [0.975]], size, levels) / size
         left.fill_between(levels, *band, color=GREY, alpha=0.25, lw=0)
         left.plot([0, 1], [0, 1], color=GREY, linestyle=":")
@@ -77,4 +84,5 @@ def quantile_calibration(
         right.set(xlabel="PIT: predictive CDF at the target", ylabel="Density (1 is calibrated)")
         right.set(xlim=(0, 1))
         right.set_ylim(bottom=0)
-        shared_legend(figure, legend_columns(names, _WIDTH))
+        shared_legend(figure, legend_columns(names, _WIDTH), ax)
+    return figure

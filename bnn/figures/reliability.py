@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from bnn.figures.arrays import vectors
-from bnn.figures.canvas import BLACK, BLUE, GREY, SKY, canvas, shared_legend
+from bnn.figures.canvas import BLACK, BLUE, GREY, SKY, canvas, panels, shared_legend
 from bnn.formatting import show
 
 
@@ -17,10 +20,12 @@ def reliability_diagram(
     confidence: npt.ArrayLike,
     accuracy: npt.ArrayLike,
     count: npt.ArrayLike,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     ece: float | None = None,
     edges: npt.ArrayLike | None = None,
-) -> None:
+    *,
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
     """Draws accuracy against confidence by bin, with 95 % intervals, above the bins' counts.
 
     A calibrated model lies on the diagonal. The bars are Wilson score intervals of the binomial
@@ -30,9 +35,13 @@ def reliability_diagram(
         confidence: `[K]`, the mean confidence in each bin; not read (NaN) where the bin is empty.
         accuracy: `[K]`, the fraction of right predictions in each bin; likewise.
         count: `[K]`, the number of examples in each bin.
-        path: The PNG file to write.
+        path: The PNG file to write; none where None.
         ece: The expected calibration error to print, a fraction.
         edges: `[K + 1]`, the bins' edges; equal widths on [0, 1] by default.
+        ax: Two axes, of the diagram and of the counts, to draw into, in place of a new figure.
+
+    Returns:
+        The figure.
 
     Raises:
         ValueError: If lengths differ, all bins are empty, a bin with examples has a confidence
@@ -45,8 +54,8 @@ def reliability_diagram(
     low, high = _wilson(accuracy[full], count[full])
     x, y = confidence[full], accuracy[full]
     model = "model, 95 % interval" + ("" if ece is None else f"; ECE = {show(ece, 3)}")
-    with canvas(path, width=3.5, height=4.4) as figure:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    with canvas(path, 3.5, 4.4, ax) as figure:
+        top, bottom = panels(figure, ax, 2, 1, sharex=True, height_ratios=[3, 1])
         top.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="perfect calibration")
         bars = np.maximum([y - low, high - y], 0)
         top.errorbar(x, y, bars, fmt="o", color=BLUE, capsize=2.5, elinewidth=1.0, label=model)
@@ -58,8 +67,9 @@ def reliability_diagram(
             bottom.set(ylabel="Examples (log)", ylim=(0.7 * min(count[full].min(), 1), None))
             bottom.yaxis.set_major_locator(LogLocator(numticks=5))
             bottom.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        figure.align_ylabels()
-        shared_legend(figure, columns=1)
+        figure.align_ylabels([top, bottom])
+        shared_legend(figure, columns=1, ax=ax)
+    return figure
 
 
 def _check(

@@ -135,6 +135,15 @@ class Method(Stepper, abc.ABC):
         """Carry: the method's own variables, beside those of model, likelihood and optimizer."""
         return []
 
+    def scheduled(self, progress: float) -> dict[str, float]:
+        """Numbers that follow a schedule, by name, as a run's report notes them.
+
+        Args:
+          progress: share of the training that is done, in [0, 1].
+        """
+        del progress
+        return {}
+
     def progress(self, noise: Noise) -> tf.Tensor:
         """Share of the training that is done at a step, in [0, 1], for schedules."""
         return tf.cast(noise.step, tf.float32) / self.problem.total_steps

@@ -118,6 +118,10 @@ class VariationalInference(Method):
         by_site = {f"kl/{name}": kl for name, kl in terms.kl_by_site.items()}
         return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl, **by_site})
 
+    def scheduled(self, progress: float) -> dict[str, float]:
+        """The KL's weight."""
+        return {"kl_weight": float(self.kl_weight(progress))}
+
     def describe(self) -> dict[str, Any]:
         """Name, samples per step, the KL's final weight, what posterior that gives, estimator."""
         final = float(f"{float(self.kl_weight(1.0)):.7g}")  # float32's own digits

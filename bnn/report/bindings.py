@@ -58,15 +58,19 @@ def _parameter(name: str) -> str:
 def differences(configurations: Sequence[Mapping[str, str]]) -> list[str]:
     """A short name of each configuration, by the bindings in which it differs from others.
 
-    Bindings that all of them have are enough where they tell all apart; else those that only some
-    have are named as well. Equal configurations get equal names, a single one gets "".
+    Bindings that all of them have are enough where they tell all apart; else those of which two
+    have other values, as the weight of a KL that a third one does not have; else all. Equal
+    configurations get equal names, a single one gets "".
     """
     names = sorted({name for bindings in configurations for name in bindings})
     varying = [n for n in names if len({bindings.get(n) for bindings in configurations}) > 1]
     shared = [n for n in varying if all(n in bindings for bindings in configurations)]
-    distinct = {tuple(b.get(n) for n in varying) for b in configurations}
-    if len({tuple(b[n] for n in shared) for b in configurations}) == len(distinct):
-        varying = shared
+    contested = [n for n in varying if len({b[n] for b in configurations if n in b}) > 1]
+    distinct = len({tuple(b.get(n) for n in varying) for b in configurations})
+    for fewer in (shared, contested):
+        if len({tuple(b.get(n) for n in fewer) for b in configurations}) == distinct:
+            varying = fewer
+            break
     return [
         ", ".join(f"{_short(n)}={short_value(b[n])}" for n in varying if n in b)
         for b in configurations

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bnn.report.comparisons import choose_baseline
-from bnn.report.document import Block, Heading, Items, Paragraph, code
+from bnn.report.document import Block, Contents, Heading, Items, Paragraph, code
 from bnn.report.groups import group_runs
 from bnn.report.html import to_html
 from bnn.report.markdown import to_markdown
@@ -72,9 +72,11 @@ def build_report(
             blocks += of_data
             summaries.append(summary)
         faults += [fault for run in found.runs for fault in run.faults]
-        preface = [Heading(title, 1), Heading("Summary", 2), *summaries]
-        searches = tuning_blocks(paths)
-        blocks = [*preface, *_preface(found, faults), *searches, *blocks, *_origin(found.runs)]
+        first: list[Block] = [Heading(title, 1), Heading("Summary", 2), *summaries]
+        first += _preface(found, faults)
+        below = [*tuning_blocks(paths, folder), *blocks, *_origin(found.runs)]
+        headings = [block for block in (*first, *below) if isinstance(block, Heading)]
+        blocks = [*first, Contents(headings), *below]
         files = {
             "report.md": to_markdown(blocks).encode(),
             "report.html": to_html(blocks, folder).encode(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
@@ -97,4 +98,32 @@ class Figure:
     caption: str
 
 
-Block = Heading | Paragraph | Items | Table | Figure
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """Links to headings further below, those of level 2 and 3.
+
+    Attributes:
+      headings: of the report, in their order.
+    """
+
+    headings: Sequence[Heading]
+
+    def entries(self) -> list[tuple[Heading, str]]:
+        """The headings of level 2 and 3, each with its anchor."""
+        every = zip(self.headings, anchors(self.headings), strict=True)
+        return [(heading, anchor) for heading, anchor in every if heading.level in (2, 3)]
+
+
+Block = Heading | Paragraph | Items | Table | Figure | Contents
+
+
+def anchors(headings: Sequence[Heading]) -> list[str]:
+    """A name for each heading that links can lead to, as GitHub makes them of Markdown."""
+    counts: dict[str, int] = {}
+    found = []
+    for heading in headings:
+        slug = re.sub(r"[^\w\- ]", "", clean(heading.text).lower()).replace(" ", "-") or "section"
+        number = counts.get(slug, 0)
+        counts[slug] = number + 1
+        found.append(f"{slug}-{number}" if number else slug)
+    return found

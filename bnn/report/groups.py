@@ -80,6 +80,10 @@ def group_runs(runs: Iterable[Run]) -> dict[str, list[Group]]:
 
 def _named(members: Sequence[Sequence[Run]]) -> list[Group]:
     names = differences([dict(identity(runs[0].bindings)) for runs in members])
+    labels = [{run.label for run in runs} for runs in members]
+    named = [next(iter(found)) if len(found) == 1 else "" for found in labels]
+    if all(named) and len(set(named)) == len(named):
+        names = named
     groups = []
     for name, runs in zip(names, members, strict=True):
         _check_distinct(runs)

@@ -8,33 +8,52 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from bnn.report.document import Block, Figure, Heading, Items, Paragraph, Table, clean
+from bnn.report.document import (
+    Block,
+    Contents,
+    Figure,
+    Heading,
+    Items,
+    Paragraph,
+    Table,
+    anchors,
+    clean,
+)
 
 _STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
+:root { color-scheme: light dark; --text: #1a1a1a; --page: #fff; --soft: #333; --code: #f2f2f2;
+        --line: #ddd; --rule: #555; --link: #00558c; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --text: #e4e4e4; --page: #17191c; --soft: #bbb; --code: #2a2d31; --line: #3a3d41;
+          --rule: #999; --link: #7cc0ee; }
+  figure img { background: #fff; border-radius: 4px; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
        max-width: 80rem; margin: 2rem auto; padding: 0 1.2rem; }
+a { color: var(--link); }
 h1 { font-size: 1.7rem; } h2 { font-size: 1.35rem; margin-top: 2.6rem;
-     border-bottom: 1px solid #bbb; padding-bottom: .2rem; }
+     border-bottom: 1px solid var(--rule); padding-bottom: .2rem; }
 h3 { font-size: 1.1rem; margin-top: 1.8rem; }
-h4 { font-size: 1rem; margin-bottom: .6rem; overflow-wrap: anywhere; }
+h4 { font-size: 1rem; margin-bottom: .6rem; }
+h1, h2, h3, h4, p, li, figcaption { overflow-wrap: anywhere; }
 p, li { max-width: 48rem; }
-code { font-size: .92em; background: #f2f2f2; padding: 0 .2em; border-radius: 2px;
+nav ul { columns: 16rem; padding-left: 1.2rem; } nav li.below { margin-left: 1.2rem; }
+code { font-size: .92em; background: var(--code); padding: 0 .2em; border-radius: 2px;
        overflow-wrap: anywhere; }
 .table { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .5rem; border-bottom: 1px solid #ddd; text-align: left;
+th, td { padding: .3rem .5rem; border-bottom: 1px solid var(--line); text-align: left;
          vertical-align: top; }
 td { max-width: 19rem; overflow-wrap: break-word; }
-th { border-bottom: 2px solid #555; vertical-align: bottom; }
+th { border-bottom: 2px solid var(--rule); vertical-align: bottom; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 th.number { white-space: normal; }
 .figures { display: flex; flex-wrap: wrap; gap: 1.2rem 2rem; align-items: flex-start; }
 figure { margin: 0; max-width: 100%; }
 figure img { max-width: 100%; height: auto; }
-figcaption { font-size: .86rem; color: #333; max-width: 34rem; }
+figcaption { font-size: .86rem; color: var(--soft); max-width: 34rem; }
 @media print { body { max-width: none; margin: 0; font-size: 10pt; }
-               figure, table { break-inside: avoid; } h2, h3 { break-after: avoid; }
+               figure, table { break-inside: avoid; } h2, h3, h4 { break-after: avoid; }
                .figures { display: block; } figure { margin-bottom: 1.2rem; }
                .table { overflow: visible; } table { font-size: 7pt; }
                th, td { padding: .15rem .25rem; } th.number, td.number { white-space: normal; } }
@@ -47,6 +66,8 @@ def to_html(blocks: Iterable[Block], figures: Path) -> str:
     """Renders the blocks as a page; the images of the folder `figures` are put into it."""
     blocks = list(blocks)
     title = next((b.text for b in blocks if isinstance(b, Heading)), "Report")
+    headings = [block for block in blocks if isinstance(block, Heading)]
+    names = iter(anchors(headings))
     body, row = [], []
     for block in blocks:
         if isinstance(block, Figure):
@@ -54,7 +75,7 @@ def to_html(blocks: Iterable[Block], figures: Path) -> str:
             continue
         body += _row(row)
         row = []
-        body.append(_block(block))
+        body.append(_block(block, next(names) if isinstance(block, Heading) else ""))
     body += _row(row)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -69,9 +90,17 @@ def _row(figures: list[str]) -> list[str]:
     return ['<div class="figures">', *figures, "</div>"] if figures else []
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, anchor: str) -> str:
     if isinstance(block, Heading):
-        return f"<h{block.level}>{_inline(block.text)}</h{block.level}>"
+        name = html.escape(anchor, quote=True)
+        return f'<h{block.level} id="{name}">{_inline(block.text)}</h{block.level}>'
+    if isinstance(block, Contents):
+        links = [
+            f"<li{' class=below' if heading.level == 3 else ''}>"
+            f'<a href="#{html.escape(name, quote=True)}">{_inline(heading.text)}</a></li>'
+            for heading, name in block.entries()
+        ]
+        return f"<nav><ul>{''.join(links)}</ul></nav>"
     if isinstance(block, Paragraph):
         return f"<p>{_inline(block.text)}</p>"
     if isinstance(block, Items):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bnn.report.document import Block, Figure, Heading, Items, Paragraph, Table, clean
+from bnn.report.document import Block, Contents, Figure, Heading, Items, Paragraph, Table, clean
 
 # What CommonMark or GitHub's dialect of it may take for markup inside of a line.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#!$])")
@@ -31,6 +31,11 @@ def _block(block: Block, figures: str) -> str:
         return "\n".join(f"- {_inline(text)}" for text in block.texts)
     if isinstance(block, Table):
         return _table(block)
+    if isinstance(block, Contents):  # no links, so that a name from a folder is never in one
+        return "\n".join(
+            f"{'  ' * (heading.level - 2)}- {_plain(heading.text)}"
+            for heading, _ in block.entries()
+        )
     assert isinstance(block, Figure)
     alternative = _plain(block.caption.partition(". ")[0])
     return f"![{alternative}]({figures}/{block.file})\n\n*{_inline(block.caption)}*"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,19 +11,13 @@ import numpy as np
 from bnn import figures, metrics
 from bnn.report.derived import components, log_likelihoods
 from bnn.report.document import Figure
+from bnn.report.figure_files import figure_file
 from bnn.report.groups import Group
 from bnn.report.runs import Run
 
 # Characters of a legend's entry that fit beside its line.
 _LONGEST = 60
-# Characters of a figure's file name, far below what file systems take.
-_LONGEST_FILE = 100
 _COVERAGES = np.linspace(0.005, 1.0, 200)
-
-
-def slug(*words: str) -> str:
-    """A file name of the words, without a suffix."""
-    return "_".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") for word in words)
 
 
 def _chunks(groups: Sequence[Group]) -> Iterator[tuple[str, Sequence[Group]]]:
@@ -34,16 +26,6 @@ def _chunks(groups: Sequence[Group]) -> Iterator[tuple[str, Sequence[Group]]]:
     parts = [groups[i : i + most] for i in range(0, len(groups), most)]
     for number, part in enumerate(parts, start=1):
         yield (f"{number}" if len(parts) > 1 else "", part)
-
-
-def figure_file(folder: Path, *words: str) -> str:
-    """A file name of the words that no other figure in the folder has, and that any disk takes."""
-    stem = slug(*words)
-    if len(stem) > _LONGEST_FILE or not all(slug(word) for word in words):
-        digest = hashlib.sha256(repr(words).encode("utf-8", "replace")).hexdigest()[:8]
-        stem = f"{stem[:_LONGEST_FILE]}_{digest}"
-    names = [f"{stem}.png", *(f"{stem}-{i}.png" for i in range(2, 1000))]
-    return next(name for name in names if not (folder / name).exists())
 
 
 def drawn(draw: Callable[[Path], str], path: Path, run: Run) -> str:
@@ -100,7 +82,7 @@ def legends(groups: Sequence[Group]) -> list[str]:
 def _learning(groups: Sequence[Group], path: Path) -> str:
     shown = {}
     for name, group in zip(legends(groups), groups, strict=True):
-        records = [run.records for run in group.runs if _has_learned(run)]
+        records = [_terms(run) for run in group.runs if _has_learned(run)]
         if records:
             shown[name] = records
     if not shown:
@@ -109,8 +91,23 @@ def _learning(groups: Sequence[Group], path: Path) -> str:
     return (
         "learning curves, mean of the runs and range from the smallest to the largest. Accuracy, "
         "RMSE and validation NLL are those of the few weight samples that a run takes for a "
-        "report; the training NLL is the objective's own term."
+        "report; the training NLL and the loss are the objective's own. The ELBO has the whole KL, "
+        "whatever its weight."
     )
+
+
+def _terms(run: Run) -> list[dict[str, float | None]]:
+    """The records with the bound of those that have one; what points have is no KL."""
+    count = run.results.get("num_train", 0)
+    found = []
+    for record in run.records:
+        nll, kl = record.get("nll"), record.get("kl")
+        if not run.has_kl:
+            record = {n: v for n, v in record.items() if n != "kl"} | {"neg_log_prior": kl}
+        elif nll is not None and kl is not None and count:
+            record = {**record, "elbo": -nll - kl / count}
+        found.append(record)
+    return found
 
 
 def _has_learned(run: Run) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +28,14 @@ class Run:
       path: its folder.
       results: what `results.json` holds.
       bindings: the gin bindings of `config.gin`.
+      label: what its sweep calls the choice; "" where it has no name.
       faults: a line for each part of the folder that could not be read so far.
     """
 
     path: Path
     results: Mapping[str, Any]
     bindings: Mapping[str, str]
+    label: str = ""
     faults: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -99,6 +102,11 @@ class Run:
         """
         no_noise = bool(self.sites) and all(site.get("median_snr") is None for site in self.sites)
         return no_noise and self.estimator == "Mean"
+
+    @property
+    def has_kl(self) -> bool:
+        """Whether its method minimised a bound with a KL; −ln p(w) of points is none."""
+        return "kl_weight" in self.results and not self.is_deterministic
 
     @property
     def is_the_model(self) -> bool:
@@ -180,7 +188,7 @@ class Found(NamedTuple):
     """The runs of some paths.
 
     Attributes:
-      runs: finished ones, each once, in the order of the paths and then of names.
+      runs: finished ones, each once, in the order of the paths, of the sweep, and of names.
       unfinished: folders of those that were left out because they have no results yet.
       faults: a line for each that was left out because it cannot be read.
     """
@@ -250,7 +258,26 @@ def _run_folders(path: Path) -> list[Path]:
             f"{path} is not the folder of a run, and there is none below it: no config.gin. Name a "
             "run's --workdir or a sweep's root."
         )
-    return sorted(found)
+    places = {parent: list(points_of(parent)) for parent in {each.parent for each in found}}
+
+    def place(folder: Path) -> tuple[Path, int, Path]:
+        names = places[folder.parent]
+        known = folder.name in names
+        return folder.parent, names.index(folder.name) if known else len(names), folder
+
+    return sorted(found, key=place)
+
+
+def points_of(root: Path) -> dict[str, str]:
+    """The folders of a sweep in its own order, and what it calls their choices.
+
+    Nothing where `launch.sweep` left no `sweep.json`, or one that is damaged.
+    """
+    try:
+        rows = json.loads((root / "sweep.json").read_text(encoding="utf-8"))
+        return {row["name"]: str(row["choices"].get("name", "")) for row in rows}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
 
 
 def read_run(folder: Path) -> Run:
@@ -266,7 +293,8 @@ def read_run(folder: Path) -> Run:
         raise ValueError(
             f"{folder / 'config.gin'} cannot be read ({damage}); run the experiment again."
         ) from damage
-    return Run(folder, results, parse_bindings(config), faults)
+    label = points_of(folder.parent).get(folder.name, "")
+    return Run(folder, results, parse_bindings(config), label, faults)
 
 
 def metric(run: Run, name: str) -> float:

@@ -96,8 +96,8 @@ def _figures(data: str, groups: Sequence[Group], folder: Path) -> list[Block]:
     joint = joint_figures(data, whole, folder) if whole else []
     blocks: list[Block] = [Heading("Figures", 3), *joint] if joint else []
     single: list[Block] = []
-    for group in groups[:MAX_SINGLE]:
-        drawn = group_figures(data, group, folder)
+    shown = groups[:MAX_SINGLE]
+    for group, drawn in zip(shown, group_figures(data, shown, folder), strict=False):
         if drawn:
             single += [Heading(group.name, 4), *drawn]
     if single:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bnn.figures import search_trials
 from bnn.formatting import show
-from bnn.report.document import Block, Heading, Paragraph, Table, code
+from bnn.report.document import Block, Figure, Heading, Paragraph, Table, code
+from bnn.report.figure_files import figure_file
 from bnn.report.results_file import is_number
 
 TRIALS = "trials.json"
@@ -40,13 +42,14 @@ def was_stopped(folder: Path) -> bool:
     return any(row["folder"] == folder.name and row["state"] != "finished" for row in rows)
 
 
-def tuning_blocks(paths: Iterable[str | Path]) -> list[Block]:
-    """A section for every search among the paths."""
+def tuning_blocks(paths: Iterable[str | Path], figures: Path | None = None) -> list[Block]:
+    """A section for every search among the paths, with its figure where there is a folder."""
     blocks: list[Block] = []
     for root in dict.fromkeys(map(Path, paths)):
         rows = read_trials(root)
         if rows:
             blocks += [Heading(f"Search {root.name}", 2), Paragraph(_words(rows)), _table(rows)]
+            blocks += _figure(rows, root.name, figures) if figures is not None else []
     return blocks
 
 
@@ -62,6 +65,32 @@ def _words(rows: list[dict[str, Any]]) -> str:
         chosen = ", ".join(code(f"{name} = {value}") for name, value in best["choices"].items())
         text += f" Best: {chosen}."
     return text
+
+
+def _figure(rows: list[dict[str, Any]], name: str, folder: Path) -> list[Block]:
+    """The scores of the trials, in the order in which they were tried; none without a score."""
+    tried = [
+        row
+        for row in sorted(rows, key=lambda row: row["folder"])
+        if row["state"] != "fail" and row["valid_nll"] is not None
+    ]
+    names = list(dict.fromkeys(name for row in tried for name in row["choices"]))
+    if not tried:
+        return []
+    file = figure_file(folder, "search", name)
+    search_trials(
+        {each.rpartition(".")[2]: [r["choices"].get(each, "–") for r in tried] for each in names},
+        [row["valid_nll"] for row in tried],
+        folder / file,
+        stopped=[row["state"] == "pruned" for row in tried],
+    )
+    return [
+        Figure(
+            file,
+            f"{name}: the validation NLL of the trials, and against what was chosen. Crosses: "
+            "stopped above the median, with the value that they had then.",
+        )
+    ]
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -88,6 +88,7 @@ def _train(session: Session, trackers: Tracker) -> Run:
             "epoch": plan.epoch(step),
             "seconds": time.monotonic() - started,
             **values,
+            **session.method.scheduled(step / plan.total_steps),
             **progress_metrics(session),
             **probe_metrics(session, step),
         }

@@ -45,4 +45,3 @@ for axis, row in zip(axes, said.total.argsort()[::-1][:6], strict=True):
     axis.set_axis_off()
 figure.tight_layout()
 figure.savefig("digits_in_ten_lines.png", dpi=120)
-plt.close(figure)

@@ -72,4 +72,3 @@ axis.set(xscale="log", xlabel="variance of the gradient in μ, summed over ten w
 axis.invert_yaxis()
 figure.tight_layout()
 figure.savefig("estimators_and_variance.png", dpi=120)
-plt.close(figure)

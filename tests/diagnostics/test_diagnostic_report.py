@@ -30,6 +30,13 @@ def test_passed_and_skipped_rows_are_ok(report):
     assert Report("title", tuple(sound), 1, 1e-7).ok
 
 
+def test_a_notebook_shows_the_table(report):
+    html = report._repr_html_()
+    assert "<caption>Flipout · Dense: 2 FAILED</caption>" in html
+    assert "<tr><td>variance</td><td>1.3</td><td>250.00</td><td>6.2</td><td>FAIL</td>" in html
+    assert html.count("<tr>") == 6
+
+
 def test_the_table_reads(report):
     lines = str(report).splitlines()
     assert lines[0] == "Flipout · Dense: 2 FAILED (16384 draws, false-alarm rate 1e-07)"

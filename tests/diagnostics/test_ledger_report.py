@@ -66,6 +66,13 @@ def test_balance_of_kl_and_fit(nll, dominates):
     assert any("the KL dominates" in w for w in warnings) == dominates
 
 
+def test_a_notebook_shows_the_table_and_the_warnings():
+    html = ledger_report(built(), num_train=10, nll=0.1)._repr_html_()
+    assert "<td>0_dense/kernel</td>" in html
+    assert "NLL 0.1000, KL" in html
+    assert "<p>Warning: the KL dominates" in html
+
+
 def test_monte_carlo_sites_are_reported_too():
     model = built(prior=bnn.priors.ScaleMixture())
     report = ledger_report(model, num_train=10)

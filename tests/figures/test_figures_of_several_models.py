@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from bnn import figures
+from bnn.figures.canvas import write_alike
 from bnn.figures.series import MAX_SERIES, legend_columns, style
 
 NAN = math.nan
@@ -47,7 +48,7 @@ def drawn(monkeypatch):
     kept = []
 
     @contextlib.contextmanager
-    def canvas(path, width, height):
+    def canvas(path, width, height, ax=None):
         kept.append(Figure(figsize=(width, height)))
         yield kept[-1]
 
@@ -135,7 +136,7 @@ def test_histograms_are_shares(drawn):
     filled, own, other = axis.patches
     for patch in (filled, own, other):
         assert patch.get_data().values.sum() == pytest.approx(1.0)
-    assert own.get_label() == "own (mean 0.250)"
+    assert own.get_label() == "own (n = 99, mean 0.250)"
     assert own.get_linestyle() != other.get_linestyle()
 
 
@@ -149,8 +150,68 @@ def test_bars_are_in_the_models_order_and_say_where_there_is_no_noise(drawn):
         "b/kernel",
     ]
     assert left.yaxis_inverted()
-    assert [bar.get_width() for bar in right.patches] == [0.3, 12.0]
+    assert [bar.get_width() for bar in right.patches] == pytest.approx([0.3 - 1, 12.0 - 1])
+    assert [bar.get_x() for bar in right.patches] == [1.0, 1.0]
     assert "no noise" in [text.get_text() for text in right.texts]
+
+
+def test_points_have_one_panel_and_their_own_word():
+    figure = figures.site_bars(["a", "b"], [3.0, 2.0], [NAN, NAN], label="−ln p(w) (nats)")
+    [axis] = figure.axes
+    assert axis.get_xlabel() == "−ln p(w) (nats)"
+
+
+def test_coverage_without_any_risk_is_left_out():
+    coverage = np.linspace(0.01, 1, 100)
+    risk = np.where(coverage > 0.755, 0.1 * coverage, 0)
+    left = figures.risk_coverage_curves({"a": (coverage, risk)}).axes[0].get_xlim()[0]
+    assert left == pytest.approx(0.6)
+    left = figures.risk_coverage_curves({"a": (coverage, 0.1 + risk)}).axes[0].get_xlim()[0]
+    assert left == 0
+
+
+def test_a_first_sample_that_is_far_off_leaves_the_others_apart():
+    far = figures.sample_size_curves({"a": (SIZES, 4 / SIZES + 1, NAN, NAN)}).axes[0]
+    below = figures.sample_size_curves({"a": (SIZES, 4 / SIZES - 2, NAN, NAN)}).axes[0]
+    assert (far.get_yscale(), below.get_yscale()) == ("log", "linear")
+
+
+@pytest.mark.parametrize(("count", "rows"), [(1, [1]), (4, [2, 2]), (5, [3, 2]), (7, [3, 2, 2])])
+def test_learning_curves_leave_no_place_empty(count, rows):
+    keys = ("nll", "valid_nll", "kl", "loss", "elbo", "kl_weight", "accuracy")[:count]
+    records = [{"step": s, **dict.fromkeys(keys, 1.0 + s)} for s in range(1, 5)]
+    figure = figures.learning_curves({"a": [records]})
+    figure.canvas.draw()
+    tops = [round(axis.get_position().y1, 2) for axis in figure.axes]
+    assert [tops.count(top) for top in dict.fromkeys(tops)] == rows
+    right = [max(a.get_position().x1 for a in figure.axes if round(a.get_position().y1, 2) == t)
+             for t in dict.fromkeys(tops)]  # fmt: skip
+    assert right == pytest.approx([right[0]] * len(rows), abs=0.02)
+
+
+def test_figures_that_are_written_alike_have_the_same_axes(tmp_path):
+    """The wider limits of each panel; one logarithmic axis makes all so."""
+    drawn = {
+        tmp_path / f"{n}.png": figures.reliability_diagram([0.3, 0.8], [0.4, 0.7], counts)
+        for n, counts in enumerate(([5, 9], [1, 900]))
+    }
+    write_alike(drawn)
+    first, second = (figure.axes[1] for figure in drawn.values())
+    assert first.get_yscale() == second.get_yscale() == "log"
+    assert first.get_ylim() == second.get_ylim()
+    assert first.get_ylim()[1] >= 900
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.png", "1.png"]
+
+
+def test_a_search_shows_its_best_trial_and_what_was_stopped():
+    choices = {"scale": [0.01, 0.1, 1.0], "estimator": ["@Flipout()", "@Mean()", "@Flipout()"]}
+    figure = figures.search_trials(choices, [0.4, 0.2, 0.1], stopped=[False, False, True])
+    trial, scale, estimator = figure.axes
+    best = [line for line in scale.lines if line.get_label() == "best"]
+    assert best[0].get_xydata().tolist() == [[0.1, 0.2]]  # 0.1 was stopped before its end
+    np.testing.assert_allclose(trial.lines[0].get_ydata(), [0.4, 0.2, 0.2])
+    assert scale.get_xscale() == "log"
+    assert [t.get_text() for t in estimator.get_xticklabels()] == ["@Flipout()", "@Mean()"]
 
 
 def test_quantiles_and_histogram_are_of_the_transforms(drawn):
@@ -175,6 +236,14 @@ def test_fewer_independent_targets_have_wider_bands(drawn):
 
 
 ERRORS = [
+    (
+        lambda path: figures.search_trials({"a": [1.0]}, [0.1, 0.2], path),
+        r"a must have the length of scores, 2, got 1; give one for each trial",
+    ),
+    (
+        lambda path: figures.search_trials({}, [NAN], path),
+        r"scores must hold a finite number, got none",
+    ),
     (
         lambda path: figures.risk_coverage_curves({}, path),
         rf"curves must hold 1 to {MAX_SERIES} series, got 0; more cannot be told apart",
@@ -232,7 +301,7 @@ def test_standardised_and_target_units_share_no_axis(drawn, monkeypatch, tmp_pat
     """The training NLL of a regression is that of scaled targets, the validation's is not."""
 
     def labels():
-        return [a.get_ylabel() for a in drawn[-1].axes if a.get_visible()]
+        return [a.get_ylabel().replace("\n", " ") for a in drawn[-1].axes]
 
     monkeypatch.setattr(
         sys.modules["bnn.figures.learning_curve"],

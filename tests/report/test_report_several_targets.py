@@ -8,9 +8,9 @@ import pytest
 
 from bnn import metrics
 from bnn.report import build_report
+from bnn.report.figure_files import slug
 from bnn.report.groups import group_runs
 from bnn.report.pairing import losses_of
-from bnn.report.plots import slug
 from bnn.report.runs import metric, read_runs
 from bnn.report.tables import summary_table
 from bnn.report.tasks import TASKS

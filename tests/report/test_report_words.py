@@ -148,5 +148,16 @@ def test_parts_of_a_choice_do_not_lengthen_names():
     assert differences([normal, wide, other]) == [
         "Normal.scale=1.0, likelihood=Normal",
         "Normal.scale=2.0, likelihood=Normal",
-        "Heteroscedastic.min_scale=0.001, likelihood=Heteroscedastic",
+        "likelihood=Heteroscedastic",
+    ]
+
+
+def test_what_no_two_of_them_have_otherwise_is_part_of_another_choice():
+    """Two of one method with another weight, and a method that has none of its bindings."""
+    whole = {"run.method": "@VI()", "VI.estimator": "@Flipout()", "kl/LinearWarmup.value": "1.0"}
+    tempered = {**whole, "kl/LinearWarmup.value": "0.1"}
+    assert differences([whole, tempered, {"run.method": "@MAP()"}]) == [
+        "LinearWarmup.value=1.0, method=VI",
+        "LinearWarmup.value=0.1, method=VI",
+        "method=MAP",
     ]
