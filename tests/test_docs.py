@@ -9,6 +9,7 @@ and bindings that there are. A title stands for the file that later blocks read.
 import functools
 import importlib
 import importlib.util
+import os
 import pathlib
 import re
 import shlex
@@ -275,13 +276,23 @@ def test_the_module_of_the_gin_page_trains(folder):
 
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(tmp_path):
-    for module in ("mkdocs", "material", "mkdocstrings"):
+    """With every tutorial executed, in a copy, since they leave files; 15 minutes in all."""
+    for module in ("mkdocs", "material", "mkdocstrings", "mkdocs_jupyter", "ipykernel"):
         pytest.importorskip(module, reason="needs MkDocs: pip install 'bnn[docs]'")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", symlinks=True)
+    environ = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    environ |= {"PYTHONPATH": str(ROOT), "EXECUTE_TUTORIALS": "true"}
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
-    config = ROOT / "docs" / "mkdocs.yml"
-    subprocess.run([*command, f"--config-file={config}", f"--site-dir={tmp_path}"], check=True)
-    built = list(tmp_path.rglob("*.html"))
+    places = ["--config-file=docs/mkdocs.yml", f"--site-dir={tmp_path / 'site'}"]
+    before = os.times()
+    subprocess.run([*command, *places], check=True, cwd=tmp_path, env=environ)
+    assert os.times().children_user - before.children_user < 2 * 15 * 60
+    built = list((tmp_path / "site").rglob("*.html"))
     assert len(built) > len(NAMES)
+    for tutorial in (ROOT / "docs" / "tutorials").glob("*.py"):
+        page = tmp_path / "site" / "tutorials" / f"{tutorial.stem}.html"
+        executed = "data:image/png;base64" in page.read_text()
+        assert executed == (tutorial.stem != "mnist_cnn_from_keras"), tutorial.stem
     outside = re.compile(r'(?:src|<link[^>]* href)="https?://[^"]*"')
     assert [(f.name, m) for f in built for m in outside.findall(f.read_text())] == []
 

@@ -55,7 +55,10 @@ def risk_coverage_curves(
                 markevery=sparse_markers(len(kept)),
                 **style(number),
             )
-        axis.set(xlabel="Coverage (share of examples answered, surest first)", ylabel=risk_label)
+        axis.set(
+            xlabel="Coverage (share of examples answered, surest first)",
+            ylabel=risk_label.replace(" (", "\n("),
+        )
         axis.set_xlim(_first_risk(axis), 1.02)
         axis.set_ylim(bottom=0)
         shared_legend(figure, legend_columns(curves, _WIDTH), ax)

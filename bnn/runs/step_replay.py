@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -67,14 +69,28 @@ def replay(session: Session, step: int) -> dict[str, Any]:
 
 def _first_non_finite(steps: TrainingSteps, step: int) -> str | None:
     """The operation that first gave NaN or infinity, and the line of the program it is of."""
-    tf.debugging.enable_check_numerics(stack_height_limit=60, path_length_limit=200)
+    with _quiet():
+        tf.debugging.enable_check_numerics(stack_height_limit=60, path_length_limit=200)
     try:
         steps.gradients(step)
     except tf.errors.InvalidArgumentError as error:
         return _operation(str(error))
     finally:
-        tf.debugging.disable_check_numerics()
+        with _quiet():
+            tf.debugging.disable_check_numerics()
     return None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without TensorFlow's line that its checks are on or off."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _operation(message: str) -> str:

@@ -6,10 +6,9 @@
 # its Bayesian twin.
 
 # %%
+import bnn
 import keras
 import numpy as np
-
-import bnn
 from bnn.data import digits
 
 data = digits(test_fraction=0.5)

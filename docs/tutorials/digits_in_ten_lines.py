@@ -5,9 +5,8 @@
 # scikit-learn's: nothing is downloaded.
 
 # %%
-import keras
-
 import bnn
+import keras
 from bnn.data import digits
 
 data = digits()

@@ -7,12 +7,11 @@
 # mean, and not the same spread.
 
 # %%
+import bnn
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
-
-import bnn
 
 rng = np.random.default_rng(0)
 x = tf.constant(rng.normal(size=(32, 10)), tf.float32)

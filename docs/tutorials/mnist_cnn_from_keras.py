@@ -7,11 +7,10 @@
 # MNIST and KMNIST are read from the folder that `BNN_DATA_DIR` names.
 
 # %%
+import bnn
 import keras
 import numpy as np
 import tensorflow as tf
-
-import bnn
 
 SEED = 0
 keras.utils.set_random_seed(SEED)

@@ -6,10 +6,9 @@
 # says how far that number may be off: little where there are points, more where there are none.
 
 # %%
+import bnn
 import keras
 import numpy as np
-
-import bnn
 
 rng = np.random.default_rng(0)
 x = np.concatenate([rng.uniform(-1, -0.3, 60), rng.uniform(0.3, 1, 60)])[:, None].astype("float32")

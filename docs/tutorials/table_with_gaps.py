@@ -8,10 +8,9 @@
 # %%
 import csv
 
+import bnn
 import keras
 import numpy as np
-
-import bnn
 
 rng = np.random.default_rng(0)
 count = 600

@@ -6,10 +6,9 @@
 # epochs then fit the scales.
 
 # %%
+import bnn
 import keras
 import numpy as np
-
-import bnn
 from bnn.data import digits
 
 data = digits(flatten=False)
