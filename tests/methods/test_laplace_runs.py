@@ -26,6 +26,7 @@ SMALL = [
     "run.tracker = None",
     "mlp.hidden = (5,)",
 ]
+LOW_RANK = ['methods.Laplace.structure = "low_rank"', "methods.Laplace.rank = 6"]
 
 
 def run(workdir, *bindings):
@@ -66,6 +67,18 @@ def test_a_laplace_run_is_restored(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("clean_gin", "cheap_runs")
+def test_a_low_rank_run_is_restored(tmp_path):
+    done = run(tmp_path / "run", "run.method = @methods.Laplace()", *LOW_RANK)
+    assert done.results["rank"] == 6
+    assert done.results["smallest_eigenvalue"] > 0
+    inputs = done.data.x_test[:5]
+    restored = bnn.restore(tmp_path / "run")
+    np.testing.assert_array_equal(restored.predict(inputs), done.predict(inputs))
+    assert restored.method.describe()["residual"] == done.results["residual"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clean_gin", "cheap_runs")
 def test_a_laplace_run_is_finished_once(tmp_path, monkeypatch):
     binding = "run.method = @methods.Laplace()"
     done = run(tmp_path / "run", binding)
@@ -96,8 +109,15 @@ def test_an_ivon_run_is_restored(tmp_path):
     )
 
 
-def command(method, workdir):
-    bindings = [*SMALL, "run.epochs = 30", "run.save_seconds = 0.0", f"run.method = @{method}()"]
+METHODS = {
+    "Laplace": ["run.method = @methods.Laplace()"],
+    "low rank": ["run.method = @methods.Laplace()", *LOW_RANK],
+    "IVON": ["run.method = @IVON()"],
+}
+
+
+def command(bindings, workdir):
+    bindings = [*SMALL, "run.epochs = 30", "run.save_seconds = 0.0", *bindings]
     return [
         *(sys.executable, "-m", "bnn.run", f"--gin_file={CONFIG}", f"--workdir={workdir}"),
         *(f"--gin_bindings={binding}" for binding in bindings),
@@ -111,7 +131,7 @@ def lines(workdir):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["methods.Laplace", "IVON"])
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_a_run_is_killed_and_resumed_to_the_same_bits(method, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(command(method, whole), check=True, capture_output=True)
