@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 from experiments.runs import Job
-from experiments.shift.jobs import ARMS, EPOCHS, Fit
+from experiments.shift.jobs import ARMS, Fit
 
 NUM_SAMPLES = 32
+_EPOCHS = 10  # of LeNet-5, fewer than those of `experiments.shift`, and so in another folder
 _MAP = next(arm for arm in ARMS if arm.name == "map")
 
 
@@ -42,19 +44,22 @@ def _mlp(name: str, epochs: float, *bindings: str) -> Job:
     return Job(f"published-mlp-{name}-0", "mnist_mlp.gin", more, 0)
 
 
+_LENET = Fit("mnist", _MAP, 0).job(_EPOCHS)
+_LENET = dataclasses.replace(_LENET, name="published-lenet-map-0")
+
 # Epochs are those of all members together.
 CASES = {
     "mlp-ensemble": Case(
         "deep ensemble of 5",
         "2×400",
-        _mlp("ensemble", 100, "run.method = @DeepEnsemble()"),
+        _mlp("ensemble", 60, "run.method = @DeepEnsemble()"),
         False,
         (Published("bootstrap ensemble of 100", 1.53, 0.0497, None, _ANTORAN),),
     ),
     "mlp-dropout": Case(
         "MC dropout, p = 0.5",
         "2×400",
-        _mlp("dropout", 40, "run.method = @methods.MCDropout()", "methods.MCDropout.rate = 0.5"),
+        _mlp("dropout", 20, "run.method = @methods.MCDropout()", "methods.MCDropout.rate = 0.5"),
         False,
         (
             Published("MC dropout", 1.37, 0.0435, None, _ANTORAN),
@@ -64,14 +69,14 @@ CASES = {
     "mlp-swag": Case(
         "SWAG",
         "2×400",
-        _mlp("swag", 40, "run.method = @SWAG()"),
+        _mlp("swag", 20, "run.method = @SWAG()"),
         False,
         (Published("MAP (none for SWAG)", 1.58, 0.0573, None, _ANTORAN),),
     ),
     "lenet-map": Case(
         "MAP",
         "LeNet-5",
-        Fit("mnist", _MAP, 0).job(EPOCHS),
+        _LENET,
         False,
         (
             Published("MAP", None, None, (98.9, 97.0), _REDUX),
@@ -81,7 +86,7 @@ CASES = {
     "lenet-laplace": Case(
         "Laplace, last layer, full",
         "LeNet-5",
-        Fit("mnist", _MAP, 0).job(EPOCHS),
+        _LENET,
         True,
         (Published("last-layer Laplace", None, None, (98.5, 96.6), _REDUX),),
     ),
@@ -91,7 +96,7 @@ CASES = {
         Job(
             "published-lenet-ensemble-0",
             "mnist_lenet.gin",
-            ("run.epochs = 50", "run.method = @DeepEnsemble()"),
+            ("run.epochs = 30", "run.method = @DeepEnsemble()"),
             0,
         ),
         False,

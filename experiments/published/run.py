@@ -2,7 +2,7 @@
 
     python -m experiments.published.run [--parts=mnist,uci] [--report] [--fast]
 
-Runs that have ended are not repeated; those of LeNet-5's MAP are `experiments.shift`'s, too.
+Runs that have ended are not repeated, one that was stopped goes on where it was.
 """
 
 from __future__ import annotations
