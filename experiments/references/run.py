@@ -24,10 +24,10 @@ STRUCTURES = [(name, last) for last in (False, True) for name in ("full", "kfac"
 # Of the evidence, nats, and of the largest relative difference of a variance.
 EVIDENCE, VARIANCE, MOST_Z = 2e-3, 1e-4, 4.0
 IVON = {
-    **{"steps": 40_000, "every": 20, "rate": 0.02, "momentum": 0.9, "decay": 0.99},
+    **{"steps": 20_000, "every": 20, "rate": 0.02, "momentum": 0.9, "decay": 0.99},
     **{"scale": 0.1, "seed": 0},
 }
-NUTS = {"chains": 4, "warmup": 1000, "draws": 4000, "seed": 0}
+NUTS = {"chains": 4, "warmup": 500, "draws": 2000, "seed": 0}
 PARTS = {"laplace": "laplace_torch", "ivon": "ivon_opt", "nuts": "blackjax_nuts"}
 _PACKAGES = {
     "laplace": ("laplace-torch", "curvlinops-for-pytorch", "torch"),
