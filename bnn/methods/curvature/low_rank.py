@@ -33,7 +33,7 @@ class Pairs(NamedTuple):
 
 
 class LowRank(Structure):
-    """H ≈ U Λ Uᵀ with the K largest eigenvalues of H (Daxberger et al. 2021, section 2.2).
+    """H ≈ U Λ Uᵀ with the K largest eigenvalues of H (Maddox et al. 2020; Daxberger et al. 2021).
 
     By randomised subspace iteration on products H V = Σ_n J_nᵀ R_n R_nᵀ J_n V (Halko, Martinsson &
     Tropp 2011, algorithm 4.4, with m = K + 10 directions): V ← orth(H V), a pass over the data
