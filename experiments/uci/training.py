@@ -34,23 +34,23 @@ _PREDICT = 2**32
 def run_candidate(members: list[Member], candidate: Candidate, settings: Settings) -> list[dict]:
     """Trains and evaluates every member; one row of results each, in the order of the members."""
     start = time.perf_counter()
-    model, likelihood, stack = build(members, candidate, settings)
+    model, likelihood, stack = _build(members, candidate, settings)
     seeds = np.array([settings.seed + m.split for m in members], np.uint64)
-    terms = train(members, candidate, settings, (model, likelihood, stack), seeds)
+    terms = _train(members, candidate, settings, (model, likelihood, stack), seeds)
     trained = time.perf_counter()
     rows = []
-    loc, scale = predict(members, settings, (model, likelihood, stack), seeds)
+    loc, scale = _predict(members, settings, (model, likelihood, stack), seeds)
     for k, member in enumerate(members):
         samples = settings.test_samples if member.final else settings.valid_samples
         row = {"split": member.split, "part": "test" if member.final else "valid"}
         row |= {"num_train": member.data.num_train, "samples": samples}
-        row |= member_metrics(member, loc[:samples, k], scale[:samples, k])
+        row |= _metrics(member, loc[:samples, k], scale[:samples, k])
         rows.append(row | {name: float(values[k]) for name, values in terms.items()})
     seconds = {"train": trained - start, "evaluate": time.perf_counter() - trained}
     return [row | {f"{name}_seconds": s / len(rows) for name, s in seconds.items()} for row in rows]
 
 
-def build(
+def _build(
     members: list[Member], candidate: Candidate, settings: Settings
 ) -> tuple[keras.Model, NormalRegression, Stack]:
     """A model and likelihood, and the stack with the start values of every member.
@@ -79,7 +79,7 @@ def build(
     return model, likelihood, stack
 
 
-def train(
+def _train(
     members: list[Member],
     candidate: Candidate,
     settings: Settings,
@@ -93,11 +93,13 @@ def train(
     """
     model, likelihood, stack = built
     sizes = [m.data.num_train for m in members]
-    kl_weight, samples = LinearWarmup(fraction=candidate.warmup), settings.train_samples
+    kl_weight = LinearWarmup(fraction=candidate.warmup)
 
     def loss(batch: Batch, noise: Noise) -> Info:
         member = batch.member
-        objective = NegativeELBO(likelihood, member["num_train"], samples, antithetic=samples > 1)
+        objective = NegativeELBO(
+            likelihood, member["num_train"], settings.train_samples, antithetic=True
+        )
         terms = objective(
             model,
             batch.inputs,
@@ -148,7 +150,7 @@ def _data_order(sizes: list[int], seeds: np.ndarray, settings: Settings) -> Any:
     return indices
 
 
-def predict(
+def _predict(
     members: list[Member],
     settings: Settings,
     built: tuple[keras.Model, NormalRegression, Stack],
@@ -178,7 +180,7 @@ def predict(
     return loc, scale
 
 
-def member_metrics(member: Member, loc: np.ndarray, scale: np.ndarray) -> dict[str, Any]:
+def _metrics(member: Member, loc: np.ndarray, scale: np.ndarray) -> dict[str, Any]:
     """Metrics of the mixture of all samples and its points, in the target's own units."""
     number = len(member.inputs)
     loc = member.data.to_own_units(loc[:, :number])

@@ -17,7 +17,7 @@ from experiments.uci.published import GOALS, PUBLISHED
 from experiments.uci.splits import members
 from experiments.uci.stacking import STACKED, Points, Weights, stacked, stacking_weights
 from experiments.uci.tables import table
-from experiments.uci.training import member_metrics
+from experiments.uci.training import _metrics
 from experiments.uci.units import Unit, read
 
 
@@ -284,7 +284,7 @@ def test_points_are_what_the_metrics_are_means_of(tmp_path):
     random = np.random.RandomState(0)
     loc = random.normal(size=(7, 5, 1)).astype(np.float32)  # two rows of padding
     scale = random.uniform(0.5, 1.5, size=(7, 5, 1)).astype(np.float32)
-    row = member_metrics(member, loc, scale)
+    row = _metrics(member, loc, scale)
     points = Points.from_row(row)
     assert points.target.shape == (3,)
     assert points.log_density.mean() == pytest.approx(row["log_likelihood"])

@@ -1,1 +1,0 @@
-"""Published rows of other methods than variational inference, beside ours."""
