@@ -66,16 +66,21 @@ def evaluate(network: Network, structure: str, last: bool) -> dict[str, Any]:
     }
 
 
-def answer(asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """By structure and layers that are asked for, of one network."""
-    held = dict(asked["network"])
+def answer(asked: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """By network, and structure and layers that are asked for."""
+    networks = [_network(held) for held in asked["networks"]]
+    chosen = asked["structures"]
+    return [[evaluate(network, *structure) for structure in chosen] for network in networks]
+
+
+def _network(held: dict[str, Any]) -> Network:
+    """From lists."""
     classes = held["noise"] is None
     arrays = {name: np.array(held[name], np.float32) for name in ("inputs", "points", "targets")}
     if classes:
         arrays["targets"] = arrays["targets"].astype(np.int64)
     weights = [np.array(value, np.float32) for value in held["weights"]]
-    network = Network(**{**held, **arrays, "weights": weights})
-    return [evaluate(network, structure, last) for structure, last in asked["structures"]]
+    return Network(**{**held, **arrays, "weights": weights})
 
 
 if __name__ == "__main__":

@@ -69,10 +69,10 @@ def laplace(fast: bool) -> dict[str, Any]:
     from experiments.references import laplace_ours
 
     rows = []
-    for name, network in problems.networks().items():
-        chosen = STRUCTURES[:2] if fast else STRUCTURES
-        asked = {"network": network._asdict(), "structures": chosen}
-        theirs = peers.ask("laplace_torch", asked)
+    chosen, networks = STRUCTURES[:2] if fast else STRUCTURES, problems.networks()
+    asked = {"networks": [n._asdict() for n in networks.values()], "structures": chosen}
+    answers = peers.ask("laplace_torch", asked)
+    for (name, network), theirs in zip(networks.items(), answers, strict=True):
         for (structure, last), other in zip(chosen, theirs, strict=True):
             ours = laplace_ours.evaluate(network, structure, last)
             ratio = np.array(ours["variances"]) / np.array(other["variances"])

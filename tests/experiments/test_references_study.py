@@ -52,9 +52,8 @@ def test_a_convolutions_factors_are_those_of_laplace_torch():
     from experiments.references import laplace_ours
 
     network = problems.networks()["convolution"]
-    [theirs] = peers.ask(
-        "laplace_torch", {"network": network._asdict(), "structures": [("kfac", False)]}
-    )
+    asked = {"networks": [network._asdict()], "structures": [("kfac", False)]}
+    [[theirs]] = peers.ask("laplace_torch", asked)
     ours = laplace_ours.evaluate(network, "kfac", False)
     assert ours["evidence"] == pytest.approx(theirs["evidence"], abs=EVIDENCE)
     np.testing.assert_allclose(ours["variances"], theirs["variances"], rtol=VARIANCE)
