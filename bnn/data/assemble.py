@@ -146,9 +146,11 @@ def regression_dataset(
 
 def _checked(name: str, part: str, arrays: Part) -> Part:
     """Checks what would be lost to view after splitting and scaling: lengths and bad rows."""
+    for array_name, given in zip((f"x_{part}", f"y_{part}"), arrays, strict=True):
+        checks.check_unmasked(name, array_name, given)
     x, y = map(np.asarray, arrays)
     for array_name, values in ((f"x_{part}", x), (f"y_{part}", y)):
-        if not np.issubdtype(values.dtype, np.number):
+        if values.dtype.kind not in "iuf":
             raise ValueError(
                 f"{name}: {array_name} must hold numbers, got {values.dtype}; encode them first."
             )

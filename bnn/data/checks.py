@@ -124,7 +124,8 @@ def check_lengths(name: str, x_label: str, x: np.ndarray, y_label: str, y: np.nd
 
 
 def check_finite(name: str, label: str, values: np.ndarray) -> None:
-    """Raises ValueError naming the first row of values `[N, ...]` that is not finite."""
+    """Raises ValueError naming the first row of values `[N, ...]` that is not finite, or masked."""
+    check_unmasked(name, label, values)
     if not np.issubdtype(values.dtype, np.inexact):
         return
     first: tuple[int, Any] | None = None
@@ -161,6 +162,16 @@ def to_int32(name: str, label: str, values: np.ndarray) -> np.ndarray:
                 f"do, got {high if high >= 2**31 else low}; give large numbers as floats, scaled."
             )
     return values.astype(np.int32, copy=False)
+
+
+def check_unmasked(name: str, label: str, values: Any) -> None:
+    """Raises ValueError for an array with masked values, whose masks would be forgotten."""
+    if np.ma.is_masked(values):
+        rows = np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1)
+        raise ValueError(
+            f"{name}: {label} must have no masked values, got one in row {int(np.argmax(rows))} "
+            f"({int(rows.sum())} such rows); fill them in, or drop these rows."
+        )
 
 
 def describe(value: object) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bnn.data import ExampleError, arrays, streamed_dataset
+from bnn.data import ExampleError, arrays, regression_dataset, streamed_dataset
 
 X = np.random.RandomState(0).normal(size=(20, 3))
 Y = np.arange(20) % 3
@@ -150,3 +150,39 @@ def test_raw_arrays_with_other_axes_are_refused(tmp_path):
         data.prepare_inputs(images.transpose(0, 3, 1, 2))
     with pytest.raises(ValueError, match=r"raw pixels must be unsigned bytes, .* got int64 up to"):
         data.prepare_inputs(images.astype(np.int64))
+
+
+IN_PYTHON = {
+    "masked inputs": (
+        np.ma.masked_array(X, X > 2),
+        "x_train must have no masked values, got one in",
+    ),
+    "complex": (X + 1j, "x_train must hold numbers, got complex128; encode them"),
+    "durations": ((X * 9).astype("m8[s]"), r"x_train must hold numbers, got timedelta64\[s\]"),
+    "objects": (X.astype(object), "x_train must hold numbers, got object"),
+}
+
+
+@pytest.mark.parametrize("case", IN_PYTHON)
+def test_arrays_in_memory_that_cannot_be_taken(case):
+    x, message = IN_PYTHON[case]
+    with pytest.raises(ValueError, match=f"odd: {message}"):
+        regression_dataset("odd", (x, X[:, :1]), (X, X[:, :1]))
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+def test_numbers_of_any_size_are_standardised(unit):
+    data = regression_dataset("odd", (X * unit, X[:, :1] * unit), (X * unit, X[:, :1] * unit))
+    want = regression_dataset("odd", (X, X[:, :1]), (X, X[:, :1]))
+    np.testing.assert_allclose(data.x_test, want.x_test, rtol=1e-5)
+    np.testing.assert_allclose(
+        data.to_own_units(np.float64(data.y_test)), X[:, :1] * unit, rtol=1e-5
+    )
+
+
+def test_raw_rows_without_numbers_are_refused():
+    data = regression_dataset("odd", (X, X[:, :1]), (X, X[:, :1]))
+    with pytest.raises(ValueError, match="raw must be finite, got nan in row 0"):
+        data.prepare_inputs(X * np.nan)
+    with pytest.raises(ValueError, match="raw must have no masked values, got one in row"):
+        data.prepare_inputs(np.ma.masked_array(X, X > 2))

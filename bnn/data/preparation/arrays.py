@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bnn.data import memory, nests, scales
-from bnn.data.checks import to_int32
+from bnn.data.checks import check_finite, check_unmasked, to_int32
 from bnn.data.nests import Nest
 from bnn.data.preparation.base import Preparation, from_json
 
@@ -37,6 +37,7 @@ class ArrayPreparation(Preparation):
         Raises:
           ValueError: values that are no numbers, or another number of values an example.
         """
+        check_unmasked(name, "raw", raw)
         try:
             raw = np.asarray(raw)
         except ValueError:  # rows of different length
@@ -52,6 +53,7 @@ class ArrayPreparation(Preparation):
                 f"example, got shape {raw.shape}; resize the inputs first."
             )
         _refuse_other_axes(name, raw.shape[1:], self.shape)
+        check_finite(name, "raw", raw)
         if self.pixels:
             check_pixels(name, raw)
         x = raw.reshape((len(raw), *self.shape))
