@@ -59,6 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     parts = {
         "linear": linear_table(regression["kl"]),
         "log-likelihood": table(results, options.sets, "log_likelihood"),
+        "paired": paired_table(results, options.sets),
         "elbo": table(results, options.sets, "elbo"),
         "seconds": table(results, options.sets, "seconds"),
         "mnist": mnist_table(images),
@@ -142,6 +143,35 @@ def table(results: Results, sets: list[str], column: str) -> str:
             elif values and best[name] == family:
                 cell = f"**{cell}**"
             cells.append(cell)
+        lines.append([f"`{family}`", *cells])
+    return study.markdown(["family", *sets], lines, 1)
+
+
+def paired_table(results: Results, sets: list[str], to: str = "MeanFieldNormal") -> str:
+    """Test log-likelihood less the mean field's on the same split: mean ± standard error.
+
+    In bold those that are two standard errors or more from zero.
+    """
+    sets = [name for name in sets if (name, to) in results]
+    families = [c.family for c in CANDIDATES if c.family != to]
+    families = [f for f in families if any((name, f) in results for name in sets)]
+    if not families:
+        return "Not measured yet.\n"
+    lines = []
+    for family in families:
+        cells = []
+        for name in sets:
+            if (name, family) not in results:
+                cells.append("")
+                continue
+            one, other = (
+                {row["split"]: row["log_likelihood"] for row in results[name, f]["rows"]}
+                for f in (family, to)
+            )
+            values = [one[split] - other[split] for split in one]
+            clear = abs(sum(values) / len(values)) >= 2 * study.standard_error(values)
+            cell = study.minus(study.mean_error(values, 3))
+            cells.append(f"**{cell}**" if clear else cell)
         lines.append([f"`{family}`", *cells])
     return study.markdown(["family", *sets], lines, 1)
 
