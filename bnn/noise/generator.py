@@ -27,9 +27,9 @@ def _is_numpy(x: Any) -> bool:
 def _rotate(x: Any, places: int) -> Any:
     if _is_numpy(x):
         return (x << np.uint32(places)) | (x >> np.uint32(32 - places))
-    left = tf.bitwise.left_shift(x, tf.constant(places, tf.uint32))
-    right = tf.bitwise.right_shift(x, tf.constant(32 - places, tf.uint32))
-    return tf.bitwise.bitwise_or(left, right)
+    # A product and a sum for a shift and an or, which LiteRT has not: the same bits.
+    left = x * tf.constant(1 << places, tf.uint32)
+    return left + tf.bitwise.right_shift(x, tf.constant(32 - places, tf.uint32))
 
 
 def _xor(x: Any, y: Any) -> Any:
@@ -82,8 +82,12 @@ def words(key: tuple[Any, Any], first: Any, count: Any, sample: Any) -> tf.Tenso
 
 def halves(value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The lower and the higher 32 bits of an integer tensor, sign-extended to 64."""
-    if value.dtype.size < 8:
-        value = tf.cast(value, tf.uint64 if value.dtype.is_unsigned else tf.int64)
+    if value.dtype.size < 8:  # without 64 bits, which LiteRT cannot shift
+        if value.dtype.is_unsigned:
+            return tf.cast(value, tf.uint32), tf.zeros(tf.shape(value), tf.uint32)
+        value = tf.cast(value, tf.int32)
+        sign = tf.bitwise.right_shift(value, tf.constant(31))  # −1 or 0
+        return tf.bitcast(value, tf.uint32), tf.bitcast(sign, tf.uint32)
     wide = tf.bitcast(value, tf.uint64)
     high = tf.bitwise.right_shift(wide, tf.constant(32, tf.uint64))
     return tf.cast(wide, tf.uint32), tf.cast(high, tf.uint32)

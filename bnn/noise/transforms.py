@@ -39,7 +39,7 @@ def _negative_log(t: tf.Tensor) -> tf.Tensor:
     """−ln t for normal positive float32: exponent and mantissa m in [√½, √2), ln m a polynomial."""
     bits = tf.bitcast(t, tf.int32)
     exponent = tf.bitwise.right_shift(bits - _SQRT_HALF_BITS, tf.constant(23))
-    mantissa = tf.bitcast(bits - tf.bitwise.left_shift(exponent, tf.constant(23)), tf.float32)
+    mantissa = tf.bitcast(bits - exponent * tf.constant(1 << 23), tf.float32)
     f = mantissa - 1.0
     return tf.cast(exponent, tf.float32) * np.float32(-np.log(2.0)) - f * _horner(_LOG1P, f)
 

@@ -16,6 +16,7 @@ from bnn.likelihoods import ClassMixture, Likelihood
 from bnn.prediction import Draws
 from bnn.prediction.compiled import output_types, sampler
 from bnn.prediction.functions import check_num_samples
+from bnn.predictive.export_lite import write_lite_sampler
 from bnn.predictive.fitted import check_level
 from bnn.predictive.pruned import PrunedDraws
 from bnn.sites import sites
@@ -45,6 +46,10 @@ def export(
     - `serving_default(inputs)`: the same with the `num_samples` and the `seed` given here, so that
       every input has an axis of examples, as TensorFlow Serving's clients expect it.
 
+    To a path that ends in `.tflite`: a LiteRT file in LiteRT's own operations, with the one
+    signature `serving_default(inputs, seed, number)` → `outputs` `[B, …]` of function `number` of
+    `bnn.predict`; of a seed of 32 bits, to rounding. Nothing is pruned or averaged there.
+
     `seed` is int64, the other numbers int32 scalars. Several inputs are named as the model's
     `keras.Input`s. The random numbers are made by TensorFlow's operations, in part compiled by
     XLA, which a server needs to have.
@@ -68,9 +73,24 @@ def export(
     path, level = Path(path), check_level(level)
     network, likelihood = model_and_likelihood(model, likelihood)
     require_new(path)
+    if path.suffix == ".tflite":
+        _require_plain(prune, units)
+        module = tf.Module()
+        module.kept = [variable.value for variable in network.variables]
+        write_lite_sampler(network, input_specs(network), _structure(network), path, module)
+        return
     served = check_num_samples(num_samples), operator.index(seed)
     pruned = PrunedDraws(network, prune) if prune else None
     save_module(_Exported(network, likelihood, level, pruned, units, served), path)
+
+
+def _require_plain(prune: float, units: dict[str, Any]) -> None:
+    """ValueError for what a LiteRT file of outputs cannot hold."""
+    if prune or any(unit is not None for unit in units.values()):
+        raise ValueError(
+            "a .tflite file holds the outputs of the whole posterior, got prune or units; leave "
+            "them out, or export to a folder."
+        )
 
 
 def require_new(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from bnn.predictive.export import (
     said_of,
     save_module,
 )
+from bnn.predictive.export_lite import write_lite
 from bnn.predictive.fitted import check_level
 from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
 from bnn.predictive.moments import propagate, require_served
@@ -60,7 +60,9 @@ def export_moments(
     module = tf.Module()
     module.kept = [v.value for v in [*network.variables, *likelihood.variables]]
     if path.suffix == ".tflite":
-        _write_lite(network, path, module)
+        write_lite(
+            lambda inputs: propagate(network, inputs)._asdict(), input_specs(network), path, module
+        )
         return
     points = normal_points(num_points, tuple(network.outputs[0].shape[1:]), 0)
 
@@ -73,19 +75,3 @@ def export_moments(
     traced = function.get_concrete_function(**input_specs(network))
     module.endpoints = {"predict": traced, "serving_default": traced}
     save_module(module, path)
-
-
-def _write_lite(network: keras.Model, path: Path, module: tf.Module) -> None:
-    def moments(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return propagate(network, inputs)._asdict()
-
-    traced = tf.function(moments, autograph=False).get_concrete_function(**input_specs(network))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], module)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)  # of a process that had this number and was killed
-        with temporary.open("xb") as file:  # which follows no link
-            file.write(converter.convert())
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)

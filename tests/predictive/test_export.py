@@ -206,3 +206,26 @@ def test_moments_as_saved_model_and_for_litert(tmp_path, rng):
     np.testing.assert_allclose(answer["variance"], known.variance, rtol=1e-4, atol=1e-6)
     with pytest.raises(FileExistsError, match=r"path must be a new folder"):
         bnn.export_moments(model, tmp_path / "moments", Categorical())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
+@pytest.mark.parametrize("seed", [7, -9])
+def test_functions_for_litert(tmp_path, rng, seed):
+    """The bits of the noise are whole numbers, exact there; the rest to rounding."""
+    inputs = keras.Input((4,))
+    hidden = bnn.layers.Dense(200, activation="relu")(inputs)  # compiled noise and other
+    model = keras.Model(inputs, bnn.layers.Dense(3)(hidden))
+    path = tmp_path / "sampler.tflite"
+    bnn.export(model, path, Categorical())
+    x = rng.normal(size=(5, 4)).astype(np.float32)
+    run = tf.lite.Interpreter(model_path=str(path)).get_signature_runner()
+    ours = bnn.predict(model, x, 3, seed=seed, jit_compile=False).numpy()
+    for number in range(3):
+        said = run(inputs=x, seed=np.int32(seed), number=np.int32(number))["outputs"]
+        np.testing.assert_allclose(said, ours[number], rtol=1e-5, atol=1e-6)
+    assert np.abs(ours[0] - ours[1]).max() > 1e-2
+    with pytest.raises(
+        ValueError, match=r"a \.tflite file holds the outputs of the whole posterior"
+    ):
+        bnn.export(model, tmp_path / "other.tflite", Categorical(), prune=0.5)
