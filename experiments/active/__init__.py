@@ -1,0 +1,1 @@
+"""Which labels to ask for: acquisition scores against random choice."""
