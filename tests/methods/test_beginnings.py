@@ -54,6 +54,20 @@ def test_members_of_a_trained_ensemble_are_taken_as_they_are():
             np.testing.assert_array_equal(found[chain], members[chain][place])
 
 
+def test_a_chain_from_members_goes_on_to_the_same_bits():
+    one = s.built(KINDS["MCLMC"](members=[s.point_model() for _ in range(2)], num_chains=2))
+    s.run(one, 0, 5, batch_size=s.NUM_TRAIN)
+    other = s.built(KINDS["MCLMC"](members=[s.point_model() for _ in range(2)], num_chains=2))
+    for of in (lambda m: m.variables, lambda m: m.problem.model.variables):
+        for variable, value in zip(of(other), of(one), strict=True):
+            variable.assign(value)
+    other.archive.entries[:] = one.archive.entries
+    for method in (one, other):
+        s.run(method, 5, 7, batch_size=s.NUM_TRAIN)
+    for value, again in zip(one.samples(), other.samples(), strict=True):
+        np.testing.assert_array_equal(value, again)
+
+
 def ensemble_run(folder, method="MAP"):
     run(folder, "DeepEnsemble", f"DeepEnsemble.method = @{method}()", "run.batch_size = 500",
         "DeepEnsemble.num_members = 2")  # fmt: skip

@@ -61,6 +61,11 @@ REFUSED = {
         for name in ("MomentPropagation", "StackedEnsemble")
         for layer, label in (("BatchNormalization", "norm"), ("Dropout", "drop"))
     },
+    **{
+        (name, "two heads"): f"method {name} .*Heads|method {name} needs a model whose outputs"
+        for name in ("VBLL", "SNGP", "DDU")
+    },
+    **{(name, "two heads"): "moments cannot pass 1" for name in RANDOM[2:]},
     ("full covariance", "Dropout"): _FUNCTION.format("MomentPropagation", "drop"),
     **{(name, "BatchNormalization"): _NO_PRIOR.format(name) for name in SAMPLERS},
     **{(name, "Dropout"): _FUNCTION.format(name, "drop") for name in SAMPLERS},
@@ -81,9 +86,14 @@ def trained(name, condition, weights=None):
     keras.utils.set_random_seed(0)
     method, make = METHODS[name](), lambda: model_of(name, condition)
     optimizer = None if name in ("HMC", "MCLMC") else keras.optimizers.Adam(0.01)
-    method.build(s.problem(model=make(), optimizer=optimizer, make_model=make, total_steps=4))
+    options = {"optimizer": optimizer, "make_model": make, "total_steps": 4}
+    x, y = s.data()
+    if condition == "two heads":
+        heads = [bnn.likelihoods.Categorical(), bnn.likelihoods.Categorical()]
+        options["likelihood"], y = bnn.likelihoods.Heads(heads), [y, 1 - y]
+    method.build(s.problem(model=make(), **options))
     size = s.NUM_TRAIN if method.whole_data else 7
-    batches = ResidentBatches(*s.data(), batch_size=size, seed=5)
+    batches = ResidentBatches(x, y, batch_size=size, seed=5)
     for step in range(4):
         batch = batches.at(step)
         if weights is not None:
@@ -106,9 +116,9 @@ def test_it_is_right_or_refused_by_name(name, condition):
             trained(name, condition)
         return
     method, batch = trained(name, condition, 2.0 if "weights" in condition else None)
-    outputs = np.asarray(method.predict(s.data()[0], 3, 0), np.float32)
-    assert np.isfinite(outputs).all()
-    assert outputs.shape[1:] == (24, 2)
+    for outputs in tf.nest.flatten(method.predict(s.data()[0], 3, 0)):
+        assert np.isfinite(np.asarray(outputs, np.float32)).all()
+        assert outputs.shape[1:] == (24, 2)
     if "weights" in condition:
         nll = [
             float(method.loss(b, s.noise_of(3)).metrics["nll"])

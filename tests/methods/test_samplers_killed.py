@@ -19,12 +19,16 @@ SAMPLERS = {
     "HMC": ["HMC.num_chains = 2", "run.epochs = 60"],
     "NUTS": ["run.epochs = 40"],
     "MCLMC": ["MCLMC.num_chains = 2", "run.epochs = 60"],
+    "MILE": ["MCLMC.num_chains = 2", "run.epochs = 60"],  # from an ensemble's members
 }
 
 
 def command(name, workdir):
+    method = "MCLMC" if name == "MILE" else name
     bindings = ["run.tracker = None", "run.save_seconds = 0.0", "run.report_every = 2"]
-    bindings += ["mlp.hidden = (20,)", f"run.method = @{name}()", *SAMPLERS[name]]
+    bindings += ["mlp.hidden = (20,)", f"run.method = @{method}()", *SAMPLERS.get(name, ())]
+    if name == "MILE":
+        bindings.append(f"MCLMC.members = '{workdir.parent / 'ensemble'}'")
     start = [sys.executable, "-m", "bnn.run", f"--gin_file={GIN}"]
     return [*start, f"--workdir={workdir}", *(f"--gin_bindings={b}" for b in bindings)]
 
@@ -39,6 +43,10 @@ def lines(workdir):
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_it_is_killed_in_the_midst_of_samples_and_continued_to_the_same_bits(name, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
+    if name == "MILE":
+        short = ["--gin_bindings=run.epochs = 4", "--gin_bindings=DeepEnsemble.num_members = 2"]
+        ensemble = [*command("DeepEnsemble", tmp_path / "ensemble"), *short]
+        subprocess.run(ensemble, check=True, capture_output=True)
     subprocess.run(command(name, whole), check=True, capture_output=True)
     process = subprocess.Popen(command(name, killed), stdout=subprocess.DEVNULL)
     while not list(killed.glob("checkpoints/archive/000001.npz")):
@@ -52,6 +60,8 @@ def test_it_is_killed_in_the_midst_of_samples_and_continued_to_the_same_bits(nam
     results = [json.loads((f / "results.json").read_text()) for f in (killed, whole)]
     for what in ("test", "gradient_evaluations", "stored_samples", "chains"):
         assert results[0].get(what) == results[1].get(what), what
+    if name == "MILE":  # its chains are in the checkpoint
+        (tmp_path / "ensemble").rename(tmp_path / "elsewhere")
     runs = [bnn.restore(folder) for folder in (killed, whole)]
     inputs = runs[0].data.x_test[:20]
     np.testing.assert_array_equal(*(run.predict(inputs, 8) for run in runs))
