@@ -58,7 +58,8 @@ DIGITS = {
     "mclmc": Case("MCLMC", of("MCLMC")),
 }
 
-_CHAINS = ("run.epochs = 2000", "run.report_every = 200", "run.save_seconds = 30.0")
+_STEPS = ("run.epochs = 2000", "run.report_every = 200")
+_CHAINS = (*_STEPS, "run.save_seconds = 30.0")
 _ENSEMBLE = ("run.likelihood = @HeteroscedasticNormal()",)
 CLASSROOM = {
     "mean_field": Case("mean field (VI)", ()),
@@ -71,8 +72,15 @@ CLASSROOM = {
             "VariationalInference.estimator = @Reparameterization()",
         ),
     ),
-    "conditional": Case("last layer given the others (VI)", of("ConditionalLastLayer")),
+    "conditional": Case(
+        "last layer given the others (VI)",
+        of("ConditionalLastLayer", *_STEPS, "run.jit_compile = False"),  # XLA's Cholesky is slow
+    ),
     "ensemble": Case("deep ensemble of 5", of("DeepEnsemble", *_ENSEMBLE)),
+    "stacked": Case(
+        "stacked ensemble of 20",
+        of("StackedEnsemble", "StackedEnsemble.num_members = 20", *_ENSEMBLE),
+    ),
     "dropout": Case("MC dropout", of("methods.MCDropout")),
     "swag": Case("SWAG", of("SWAG")),
     "laplace": Case(
