@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gin
@@ -96,7 +97,7 @@ class SGLD(Sampler):
     def move(self, slopes: list[tf.Tensor], noise: Noise) -> list[tf.Tensor]:
         """The update; its temperature."""
         step_size, heat = self.step_size(self.progress(noise)), self.heat(noise)
-        virial, count = [], sum(int(tf.size(w)) for w in self.weights)
+        virial, count = [], sum(math.prod(w.shape) for w in self.weights)
         for number, (weight, slope) in enumerate(zip(self.weights, slopes, strict=True)):
             size = step_size * self._scale(number)
             drift = 0.5 * size * self.problem.num_train * slope
