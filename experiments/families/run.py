@@ -1,8 +1,9 @@
 """Compares the variational families: a regression with an exact posterior, and five UCI sets.
 
-    python -m experiments.families.run [--seconds=300] [--root=runs/families] [--data_dir=DIR]
+    python -m experiments.families.run [--seconds=300] [--root=FOLDER] [--data_dir=DIR]
 
-What has been measured is not measured again; `--seconds` starts nothing after so long.
+What has been measured stands in `results` and is not measured again; `--seconds` starts nothing
+after so long.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Results = dict[tuple[str, str], dict[str, Any]]
 
 def main(argv: list[str] | None = None) -> int:
     """Measures what is missing and writes the tables."""
-    parser = study.study_parser(__doc__, _HERE, study.ROOT / "runs" / "families")
+    parser = study.study_parser(__doc__, _HERE, _HERE / "results")
     parser.add_argument("--sets", type=study.names_of(SETS), default=list(SETS))
     parser.add_argument("--mnist", action="store_true", help="the networks on MNIST, too")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start nothing after")
