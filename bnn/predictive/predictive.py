@@ -22,6 +22,7 @@ from bnn.predictive.display import as_table, as_text
 from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
 from bnn.predictive.moments import require_served
 from bnn.predictive.quantities import QUANTITIES, in_order, moments
+from bnn.predictive.stamp import Stamp
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
 
 _SETS = (tf.data.Dataset, keras.utils.PyDataset)  # which have batches of their own
@@ -103,8 +104,9 @@ class Predictive:
     """p(y | x) of every input, an equal mixture of S functions; made by `bnn.predictive`.
 
     Results are NumPy arrays in float64, computed block by block at their first use and kept: mean
-    and uncertainties in one pass, every other quantile in one of its own. The outputs of all
-    samples for all inputs are never in memory.
+    and uncertainties in one pass, every other quantile in one of its own, which is refused where
+    the weights have changed since the first. The outputs of all samples for all inputs are never in
+    memory.
 
     For classes `mean` is their probabilities `[N, C]`, and total, aleatoric and epistemic are
     entropies in nats `[N]`; else all are `[N, D]`, and the three are variances. In both total =
@@ -138,6 +140,7 @@ class Predictive:
         self._tolerance = tolerance
         self._predict: Callable[[Any], tf.Tensor] | None = None
         self._ask = Ask(likelihood, functions, units, self._options)
+        self._stamp = Stamp([*model.trainable_variables, *likelihood.variables])
 
     def predict_by(self, predict: Callable[[Any], tf.Tensor]) -> None:
         """Takes samples of the outputs from a function in place of the model and its functions.
@@ -271,6 +274,7 @@ class Predictive:
 
     def _mixtures(self) -> Iterator[tuple[np.ndarray, Mixture | ClassMixture]]:
         """The mixture of every block of inputs, and their numbers."""
+        self._stamp.check()
         if self._tolerance is not None:
             yield from self._tolerance.pieces(self._model, self._inputs, self._ask)
             return
