@@ -66,6 +66,13 @@ class BayesianLayer(keras.layers.Layer):
         parts = (*_KERAS_PARTS, *_FAMILIES)
         names = [f"{site}_{part}" for site in self.site_initializers for part in parts]
         given = {name: kwargs.pop(name) for name in names if name in kwargs}
+        unknown = [name for name in kwargs if name.endswith(("_posterior", "_prior"))]
+        if unknown:
+            known = ", ".join(name for name in names if name.endswith(("_posterior", "_prior")))
+            raise ValueError(
+                f"layer {type(self).__name__} has no argument {unknown[0]!r}; those of its random "
+                f"tensors are {known}."
+            )
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         for site, initializer in self.site_initializers.items():
             given.setdefault(f"{site}_initializer", initializer)

@@ -22,7 +22,14 @@ class FamilyArguments:
     family_sites: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        given = {name: _own(name, kwargs.pop(name, None)) for name in self._family_names()}
+        names = self._family_names()
+        given = {name: _own(name, kwargs.pop(name, None)) for name in names}
+        unknown = [n for n in kwargs if n.endswith(tuple(f"_{kind}" for kind in _KINDS))]
+        if unknown:
+            raise ValueError(
+                f"bnn.layers.{type(self).__name__} has no argument {unknown[0]!r}; those of its "
+                f"random tensors are {', '.join(names)}."
+            )
         super().__init__(*args, **kwargs)
         self._families = tuple(given.items())
 

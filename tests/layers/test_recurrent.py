@@ -224,6 +224,21 @@ def test_cudnn_is_refused():
             make(name, use_cudnn=True)
 
 
+def test_a_misspelt_site_is_answered_with_those_that_there_are():
+    with pytest.raises(
+        ValueError,
+        match=r"has no argument 'recurrent_kernel_posterior'; those of its random tensors are "
+        r"kernel_posterior, .*recurrent_posterior",
+    ):
+        make("LSTM", recurrent_kernel_posterior=bnn.posteriors.Point())
+    with pytest.raises(
+        ValueError,
+        match=r"layer Dense has no argument 'weight_prior'; those of its random tensors are "
+        r"kernel_posterior, kernel_prior, bias_posterior, bias_prior\.",
+    ):
+        bnn.layers.Dense(2, weight_prior=bnn.priors.Normal())
+
+
 def test_a_posterior_must_be_one():
     with pytest.raises(ValueError, match="recurrent_posterior must be a bnn posterior object"):
         bnn.layers.LSTM(2, recurrent_posterior=bnn.priors.Normal())
