@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
+
+import numpy as np
 
 from bnn.prediction import Draws, Functions
 from bnn.prediction.functions import check_num_samples
@@ -62,3 +65,29 @@ def _capped(max_samples: Any, num_samples: int) -> int:
             f"{max_samples}."
         )
     return max_samples
+
+
+def rows_of(targets: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Those targets; ValueError where they are fewer than the inputs."""
+    if not targets.ndim or len(targets) <= places.max():
+        require_as_many(targets, int(places.max()) + 1, "at least ")
+    return targets[places]
+
+
+def require_as_many(targets: np.ndarray, count: int, least: str = "") -> None:
+    """ValueError where targets are not as many as inputs."""
+    if not targets.ndim or len(targets) != count:
+        raise ValueError(
+            f"targets must be as many as inputs, {least}{count}, got shape {targets.shape}; give "
+            "those of the inputs of this prediction."
+        )
+
+
+def one_number(q: Any) -> float:
+    """The probability of a quantile; ValueError for what is no number, such as several."""
+    if isinstance(q, bool) or not isinstance(q, numbers.Real):
+        raise ValueError(
+            f"q must be one number strictly between 0 and 1, got {q!r}; ask for one quantile at a "
+            "time."
+        )
+    return float(q)

@@ -16,7 +16,13 @@ from bnn.prediction.inputs import row_blocks
 from bnn.predictive import standard_errors
 from bnn.predictive.blocks import ROWS, moment_rows, rows_a_block
 from bnn.predictive.calibration import Calibration
-from bnn.predictive.checks import chosen, require_no_draws
+from bnn.predictive.checks import (
+    chosen,
+    one_number,
+    require_as_many,
+    require_no_draws,
+    rows_of,
+)
 from bnn.predictive.conversions import as_arviz, as_dataframe
 from bnn.predictive.display import as_table, as_text
 from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
@@ -223,7 +229,11 @@ class Predictive:
     def log_prob(self, targets: Any) -> np.ndarray:
         """Log p(y | x) in nats, `[N]`, in the target's own units."""
         targets = np.asarray(targets)
-        each = [(at, np.asarray(mixture.log_prob(targets[at]))) for at, mixture in self._mixtures()]
+        each = [
+            (at, np.asarray(mixture.log_prob(rows_of(targets, at))))
+            for at, mixture in self._mixtures()
+        ]
+        require_as_many(targets, sum(len(at) for at, _ in each))
         return in_order(each)
 
     def samples(self, count: int, seed: Any = 0) -> np.ndarray:
@@ -310,6 +320,7 @@ class Predictive:
 
     def _quantile(self, q: float) -> tuple[np.ndarray, np.ndarray]:
         self._require_numbers("quantile")
+        q = one_number(q)
         names = [("quantile", q), ("quantile error", q)]
         if names[0] not in self._known:
 

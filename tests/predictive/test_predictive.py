@@ -183,3 +183,15 @@ def test_groups_of_arviz(rng, monkeypatch):
     assert groups["posterior_predictive"]["y"].shape == (1, 7, 30, 1)
     np.testing.assert_array_equal(groups["posterior_predictive"]["y"][0], said.samples(7))
     np.testing.assert_array_equal(groups["observed_data"]["y"], y)
+
+
+def test_targets_and_quantiles_of_another_number_are_refused():
+    model = keras.Sequential([keras.Input((3,)), bnn.layers.Dense(1)])
+    said = bnn.predictive(model, Normal(0.3), np.ones((6, 3)), 2, jit_compile=False)
+    for count in (3, 9):
+        with pytest.raises(ValueError, match=r"targets must be as many as inputs, .*6, got shape"):
+            said.log_prob(np.zeros((count, 1)))
+    for q in ([0.1, 0.9], "half", None, True):
+        with pytest.raises(ValueError, match=r"q must be one number strictly between 0 and 1, got"):
+            said.quantile(q)
+    assert said.quantile(np.float32(0.5)).shape == (6, 1)
