@@ -133,12 +133,12 @@ def laplace_table(held: dict[str, Any]) -> str:
         lines.append(
             [
                 *(row["network"], row["structure"], "last layer" if row["last"] else "all"),
-                *(f"{row['ours']:.4f}", f"{row['theirs']:.4f}"),
+                *(study.minus(f"{row[who]:.4f}") for who in ("ours", "theirs")),
                 *(f"{value:.6f}" for value in row["mean_variance"]),
-                *(f"{row['difference']:.0e}", "yes" if holds else "**no**"),
+                *(study.minus(f"{row['difference']:.0e}"), "yes" if holds else "**no**"),
             ]
         )
-    return study.minus(study.markdown(head, lines, 3))
+    return study.markdown(head, lines, 3)
 
 
 def ivon_table(held: dict[str, Any]) -> str:
