@@ -28,13 +28,16 @@ __all__ = [
     "decays_weight",
     "enclosing_control_flow",
     "entry_layer",
+    "hold_variables",
     "in_symbolic_scope",
     "innermost_optimizer",
     "keras_mask",
     "learning_rate_of",
     "masked",
+    "optimized_variables",
     "recording_is_stopped",
     "register_bitcast",
+    "release_variables",
     "replace_child",
     "spare_from_weight_decay",
     "substituted",
@@ -97,6 +100,22 @@ def replace_child(layer: keras.layers.Layer, attribute: str, child: keras.layers
     """
     layer._tracker.untrack(getattr(layer, attribute))
     setattr(layer, attribute, child)
+
+
+def hold_variables(layer: keras.layers.Layer, variables: Iterable[keras.Variable]) -> None:
+    """Makes variables the layer's own, so that it saves them, although it is built already."""
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    for variable in variables:
+        layer._track_variable(variable)
+    if locked:
+        layer._tracker.lock()
+
+
+def release_variables(layer: keras.layers.Layer, variables: Iterable[keras.Variable]) -> None:
+    """Has the layer forget variables that `hold_variables` gave it."""
+    for variable in variables:
+        layer._untrack_variable(variable)
 
 
 def entry_layer() -> keras.layers.Layer | None:
@@ -193,6 +212,12 @@ def innermost_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimize
     while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return optimizer
+
+
+def optimized_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable] | None:
+    """The variables that an optimizer was built to change; None where it has not been built."""
+    inner = innermost_optimizer(optimizer)
+    return list(inner._trainable_variables) if inner.built else None
 
 
 def learning_rate_of(optimizer: keras.optimizers.Optimizer) -> Any:

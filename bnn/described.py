@@ -35,7 +35,7 @@ class Described:
     @classmethod
     def from_config(cls, config: dict) -> Any:
         """The object that `get_config` described."""
-        return cls(**{name: _decode(value) for name, value in config.items()})
+        return cls(**{name: decoded(value) for name, value in config.items()})
 
 
 def constructor_call(value: Any) -> str:
@@ -84,9 +84,10 @@ def _encode(value: Any) -> Any:
     return keras.saving.serialize_keras_object(value)
 
 
-def _decode(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """The argument that `get_config` has as JSON values."""
     if isinstance(value, Mapping) and set(value) == {"mapping"}:
-        return {name: _decode(v) for name, v in value["mapping"].items()}
+        return {name: decoded(v) for name, v in value["mapping"].items()}
     if isinstance(value, list):
-        return [_decode(v) for v in value]
+        return [decoded(v) for v in value]
     return keras.saving.deserialize_keras_object(value)

@@ -38,6 +38,7 @@ IMPORTERS_OF_LEAVES = {
     "training",
     "methods",
     "diagnostics",
+    "keras_model",
     "evaluation",
     "runs",
     "experiment",

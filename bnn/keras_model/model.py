@@ -13,8 +13,11 @@ from bnn.estimators import Estimator
 from bnn.keras_model.compiling import (
     as_schedule,
     lower_is_better,
+    refuse_losses,
+    require_random,
     serving_estimator,
     unbound_objective,
+    unwrapped,
 )
 from bnn.keras_model.constant import constant_in_words
 from bnn.keras_model.data import num_examples, steps_an_epoch
@@ -25,20 +28,21 @@ from bnn.keras_model.heads import (
     predictive_mean,
     with_masks,
 )
+from bnn.keras_model.method_steps import MethodSteps, check_optimizer
+from bnn.keras_model.saving import SavedWhole
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise
 from bnn.objectives import NegativeELBO, Sampled, Terms
-from bnn.prediction import predict
+from bnn.prediction import Functions, predict
 from bnn.predictive import Predictive, predictive
 from bnn.schedules import Constant, Schedule
-from bnn.sites import sites
 from bnn.weight_decay import check_decay
 
 
 @keras.saving.register_keras_serializable(package="bnn")
-class BayesianModel(keras.Model):
-    """Fits a network with random weights by the negative ELBO, in Keras's own loop.
+class BayesianModel(SavedWhole):
+    """Fits a network by the negative ELBO, or by another method's steps, in Keras's own loop.
 
     ```python
     bayesian = bnn.BayesianModel(network, bnn.likelihoods.Categorical())
@@ -56,14 +60,15 @@ class BayesianModel(keras.Model):
       constant_warning: what the latest `fit` said of a model no better than a constant, or "".
 
     Args:
-      network: any built Keras model with random sites (`bnn.layers`, `bnn.convert`).
+      network: any built Keras model with random sites (`bnn.layers`, `bnn.convert`); for methods
+        such as `MCDropout` any built Keras model.
       likelihood: p(y | outputs).
       seed: of all noise.
       num_predict_samples: S of `evaluate` and `predict`.
       **kwargs: of `keras.Model`.
 
     Raises:
-      ValueError: a network that is not built, or without random weights.
+      ValueError: a network that is not built.
     """
 
     def __init__(
@@ -86,11 +91,6 @@ class BayesianModel(keras.Model):
                 f"network {network.name!r} has no variables yet; call it once on data, or give it "
                 "a keras.Input."
             )
-        if not sites(network):
-            raise ValueError(
-                f"network {network.name!r} has no random weights; make it Bayesian with "
-                "bnn.convert(network)."
-            )
         self.network = network
         self.likelihood = likelihood
         self.seed, self.num_predict_samples = int(seed), int(num_predict_samples)
@@ -103,8 +103,10 @@ class BayesianModel(keras.Model):
         self._nll_tracker = keras.metrics.Mean(name="nll")
         self._kl_tracker = keras.metrics.Mean(name="kl")
         self._estimator: Estimator | None = None
+        self._given_estimator: Estimator | None = None
         self._objective = NegativeELBO()
         self._kl_weight: Schedule = Constant(1.0)
+        self._steps: MethodSteps | None = None
         self.constant_warning = ""
         self.built = True
 
@@ -124,6 +126,7 @@ class BayesianModel(keras.Model):
         *,
         objective: NegativeELBO | None = None,
         kl_weight: float | Schedule = 1.0,
+        method: Any = None,
         **kwargs: Any,
     ) -> None:
         """Configures training.
@@ -136,26 +139,34 @@ class BayesianModel(keras.Model):
             number of examples; one sample a step where None.
           kl_weight: λ, a number or a schedule over the progress of `fit`. Any final value but 1 is
             a tempered posterior.
+          method: of `bnn.methods`, one that is all steps; `VariationalInference` of the arguments
+            above where None. Its metrics in training are those of one function after the step.
           **kwargs: of `keras.Model.compile`: metrics, weighted_metrics, run_eagerly, jit_compile,
             steps_per_execution.
 
         Raises:
-          ValueError: a loss, which the likelihood is, or an estimator that does not serve a site.
+          ValueError: a loss, which the likelihood is, an estimator that does not serve a site, or
+            a method that does more than steps.
         """
-        for name in ("loss", "loss_weights"):
-            if kwargs.get(name) is not None:
-                raise ValueError(
-                    f"{name} must not be given: the loss is −log p of the likelihood, "
-                    f"{type(self.likelihood).__name__}(), and the KL; choose another likelihood."
-                )
+        refuse_losses(kwargs, self.likelihood)
+        method, estimator, objective, kl_weight = unwrapped(method, estimator, objective, kl_weight)
         optimizer = keras.optimizers.get(optimizer)
-        check_decay(optimizer, self.network, self.likelihood)
-        self._estimator = serving_estimator(self.network, estimator)
+        steps = None if method is None else MethodSteps(method)
+        if optimizer is not None:
+            check_decay(optimizer, self.network, self.likelihood)
+        if steps is None:
+            self._estimator = serving_estimator(self.network, estimator)
+        self._given_estimator = estimator
         self._objective = unbound_objective(objective)
         self._kl_weight = as_schedule(kl_weight)
         super().compile(optimizer=optimizer, **kwargs)
+        if self._steps is not None:
+            self._steps.release(self)
+        if steps is not None:
+            check_optimizer(self.optimizer, method)
+        self._steps = steps
         # Keras computes nothing with it; its scikit-learn wrappers ask whether there is a loss.
-        self.loss = type(self._objective).__name__
+        self.loss = type(self._objective if method is None else method).__name__
 
     def fit(
         self, x: Any = None, y: Any = None, *, num_train: int | None = None, **kwargs: Any
@@ -183,6 +194,9 @@ class BayesianModel(keras.Model):
         steps = steps_an_epoch(x, count, kwargs) * int(kwargs.get("epochs", 1))
         self.num_train.assign(float(count))
         self.total_steps.assign(float(max(steps, 1)))
+        if self._steps is not None and self._steps.build(self, count, max(steps, 1)):
+            self.train_function = None  # they are constants of the traced steps
+            self.test_function = None
         lower_is_better(kwargs.get("callbacks") or [])
         history = super().fit(x, y, **kwargs)
         self._say_if_constant(x, y)
@@ -205,6 +219,13 @@ class BayesianModel(keras.Model):
         """One step on the objective; Keras calls it."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         step = tf.convert_to_tensor(self.step_counter)
+        if self._steps is not None:
+            said = self._steps.train((x, y, weights), Noise(self.seed, step))
+            self.step_counter.assign_add(1)
+            outputs = masks = None
+            if self._compile_metrics is not None:
+                outputs, masks = self._samples(x, 1, tf.cast(step, tf.int32)), self._masks(x)
+            return self._log(*said, (x, y, outputs, weights), masks)
         with tf.GradientTape() as tape:
             terms, sampled = self._evaluated(x, y, weights, step)
             loss = self.optimizer.scale_loss(terms.loss)
@@ -254,8 +275,12 @@ class BayesianModel(keras.Model):
             fn_output_signature=tf.float32,
         )
         shares = 1.0 if weights is None else tf.cast(weights, tf.float32)
-        mixture = tf.reduce_logsumexp(log_probs, 0) - math.log(self.num_predict_samples)
+        mixture = tf.reduce_logsumexp(log_probs, 0) - math.log(log_probs.shape[0])
         nll = -tf.reduce_mean(shares * mixture)
+        if self._steps is not None:
+            noise = Noise(self.seed, tf.convert_to_tensor(self.step_counter))
+            loss, _, kl = self._steps.bound((x, y, weights), noise)
+            return self._log(loss, nll, kl, (x, y, outputs, weights), masks)
         expected = -tf.reduce_mean(shares * log_probs)
         kl = tf.add_n(list(self._ledger().values()))
         weight = self._kl_weight(1.0)
@@ -277,11 +302,23 @@ class BayesianModel(keras.Model):
         """
         count = self.num_predict_samples if num_samples is None else num_samples
         options = {"seed": self.seed, **options}
+        if "functions" not in options:
+            options["functions"] = self._functions(count, options["seed"])
         return predictive(self.network, self.likelihood, x, count, **options)
 
-    def _samples(self, inputs: Any) -> Any:
+    def _functions(self, count: int, seed: Any) -> Functions | None:
+        """The method's functions; None for draws from the posteriors."""
+        if self._steps is not None:
+            return self._steps.functions(count, seed)
+        require_random(self.network)
+        return None
+
+    def _samples(self, inputs: Any, count: int | None = None, seed: Any = None) -> Any:
         """Outputs of `num_predict_samples` functions, `[S, B, …]` each."""
-        return predict(self.network, inputs, self.num_predict_samples, self.seed, jit_compile=False)
+        count = self.num_predict_samples if count is None else count
+        seed = self.seed if seed is None else seed
+        functions = self._functions(count, seed)
+        return predict(self.network, inputs, count, seed, functions=functions, jit_compile=False)
 
     def _masks(self, inputs: Any) -> list[Any] | None:
         """Masks of the outputs, which those of `predict` have lost; of positions alone."""
@@ -309,38 +346,3 @@ class BayesianModel(keras.Model):
             mean = with_masks(predictive_mean(self.likelihood, outputs), masks)
             self.compute_metrics(x, y, mean, sample_weight=weights)
         return self.get_metrics_result()
-
-    def get_config(self) -> dict:
-        """Keras configuration."""
-        serialize = keras.saving.serialize_keras_object
-        return {
-            "network": serialize(self.network),
-            "likelihood": serialize(self.likelihood),
-            "seed": self.seed,
-            "num_predict_samples": self.num_predict_samples,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict) -> BayesianModel:
-        """The model that `get_config` described."""
-        config = dict(config)
-        for part in ("network", "likelihood"):
-            config[part] = keras.saving.deserialize_keras_object(config[part])
-        return cls(**config)
-
-    def get_compile_config(self) -> dict:
-        """What `compile` was given."""
-        if self._estimator is None:
-            return {}
-        serialize = keras.saving.serialize_keras_object
-        parts = {"estimator": self._estimator, "objective": self._objective}
-        own = {name: serialize(part) for name, part in parts.items()}
-        return {**super().get_compile_config(), **own, "kl_weight": serialize(self._kl_weight)}
-
-    def compile_from_config(self, config: dict) -> None:
-        """Compiles as `get_compile_config` described."""
-        restored = keras.saving.deserialize_keras_object(config)
-        given = {k: v for k, v in restored.items() if k not in ("loss", "loss_weights")}
-        self.compile(**given)
-        self.optimizer.build(self.trainable_variables)

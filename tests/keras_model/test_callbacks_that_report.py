@@ -76,3 +76,49 @@ def test_wandb_keeps_every_log(tmp_path):
     for name in (*NAMES, *(f"val_{name}" for name in NAMES)):
         found = [row[f"epoch/{name}"] for row in rows if f"epoch/{name}" in row]
         assert found == pytest.approx(history[name], rel=1e-6)
+
+
+WITH_WANDB_CHECKPOINTS = """
+import pathlib, sys
+import keras, numpy as np, wandb
+from wandb.integration.keras import WandbMetricsLogger, WandbModelCheckpoint
+import bnn
+rng = np.random.default_rng(0)
+x = rng.normal(size=(50, 4)).astype("float32")
+data = x, np.argmax(x[:, :3], axis=1)
+network = keras.Sequential([keras.Input((4,)), bnn.layers.Dense(3)])
+model = bnn.BayesianModel(network, bnn.likelihoods.Categorical(), num_predict_samples=2)
+rates = keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.5)
+model.compile(keras.optimizers.Adam(rates), metrics=["accuracy"])
+run = wandb.init(project="fit", dir=sys.argv[1])
+folder = pathlib.Path(sys.argv[1])
+best = WandbModelCheckpoint(
+    folder / "best-{epoch}.keras", monitor="val_nll", save_best_only=True
+)
+weights = WandbModelCheckpoint(folder / "last.weights.h5", save_weights_only=True, save_freq=2)
+callbacks = [WandbMetricsLogger(log_freq=1), best, weights]
+options = {"epochs": 2, "validation_data": data, "verbose": 0}
+model.fit(*data, callbacks=callbacks, **options)
+run.finish()
+assert best.mode == "min"
+loaded = keras.models.load_model(folder / "best-2.keras")
+np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+model.load_weights(folder / "last.weights.h5")
+"""
+
+
+@pytest.mark.slow
+def test_wandb_logs_batches_and_keeps_checkpoints(tmp_path):
+    own = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
+    own |= {f"WANDB_{name}_DIR": str(tmp_path / name) for name in ("CACHE", "DATA", "ARTIFACT")}
+    command = [sys.executable, "-c", WITH_WANDB_CHECKPOINTS, str(tmp_path)]
+    environment = {**os.environ, **own}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.rglob("run-*.wandb")
+    rows = [row for row in read_run_file(path)["history"] if "batch/batch_step" in row]
+    assert [row["batch/batch_step"] for row in rows] == [0, 1, 2, 3]  # 50 examples by 32, twice
+    for row in rows:
+        assert {f"batch/{name}" for name in NAMES} < set(row)
+    rates = [row["batch/learning_rate"] for row in rows]
+    assert rates == pytest.approx([0.01 * 0.5 ** (step / 10) for step in range(1, 5)], rel=1e-5)

@@ -127,8 +127,11 @@ def test_a_loss_is_refused(make, argument):
 
 def test_a_plain_network_is_refused():
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    with pytest.raises(ValueError, match=r"has no random weights; .* bnn\.convert\(network\)"):
-        bnn.BayesianModel(plain, Categorical())
+    model = bnn.BayesianModel(plain, Categorical())
+    x = np.zeros((2, 4), "float32")
+    for asked in (model.compile, lambda: model.predict(x, verbose=0), lambda: model.predictive(x)):
+        with pytest.raises(ValueError, match=r"has no random weights; .* bnn\.convert\(network\)"):
+            asked()
 
 
 def test_a_network_without_variables_is_refused():
