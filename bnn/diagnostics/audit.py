@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +9,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.diagnostics.audit_calls import (
+    kl_among_losses,
+    left_out,
+    not_in_training_mode,
+    outside_of_draws,
+    state_restored,
+)
 from bnn.diagnostics.audit_words import kl_in_words
+from bnn.diagnostics.findings import Audit, Finding
 from bnn.diagnostics.ledger_report import ledger_report
 from bnn.diagnostics.loop import Loop, Measured, measure
 from bnn.diagnostics.report import Verdict
 from bnn.draw import Draw
 from bnn.estimators import Estimator, Reparameterization
-from bnn.formatting import html_table
 from bnn.likelihoods import Likelihood
 from bnn.objectives.checks import require_tracked
 from bnn.sites import sites
@@ -27,54 +33,6 @@ _EXACT = 1e-3
 _Z_LIMIT = 6.0
 # A gradient that is off by less, of its own size, is not called wrong.
 _LEAST = 0.1
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-      name: of the check.
-      verdict: see `bnn.diagnostics.Verdict`.
-      words: what was seen, with numbers, and the remedy where it is wrong.
-    """
-
-    name: str
-    verdict: Verdict
-    words: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Audit:
-    """What an audit found; `str` says it, `ok` is whether nothing failed.
-
-    Attributes:
-      findings: in the order of the checks.
-    """
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no check failed."""
-        return not self.failed
-
-    @property
-    def failed(self) -> tuple[Finding, ...]:
-        """The findings that failed."""
-        return tuple(f for f in self.findings if f.verdict is Verdict.FAIL)
-
-    def __str__(self) -> str:
-        """One line a finding."""
-        return (
-            "\n".join(f"{f.verdict.value:>10}  {f.name}: {f.words}" for f in self.findings) + "\n"
-        )
-
-    def _repr_html_(self) -> str:
-        """The table for notebooks."""
-        rows = [(f.verdict.value, f.name, f.words) for f in self.findings]
-        verdict = "nothing failed" if self.ok else f"{len(self.failed)} failed"
-        return html_table(f"Audit: {verdict}", ("verdict", "check", "what was seen"), rows)
 
 
 def audit(
@@ -94,7 +52,9 @@ def audit(
     Looked at: whether every drawn site is in the ledger, whether the KL counts KL weight / N once,
     whether the loss's gradient is the objective's (that of `bnn.objectives.NegativeELBO`), whether
     the noise moves with the step, whether weight decay spares the scales, and whether posteriors
-    have collapsed. The KL's factor is exact; gradients are compared by their means over steps.
+    have collapsed; where there is something to see, whether the model is called in training mode,
+    and whether a built optimizer has every variable. The KL's factor is exact; gradients are
+    compared by their means over steps.
 
     Args:
       model: built; the network, or the BayesianModel itself.
@@ -168,13 +128,45 @@ def _pair(batch: Any) -> tuple[Any, Any]:
 
 
 def _audit(loop: Loop, optimizer: keras.optimizers.Optimizer | None, num_steps: int) -> Audit:
-    findings = [_tracked(loop)]
-    if findings[0].verdict is Verdict.PASS:
-        findings.append(_moves(loop))
-        measured = measure(loop, num_steps)
-        findings += [_kl(loop, measured), _gradient(loop, measured)]
-    findings += [_decay(loop, optimizer), _collapsed(loop)]
+    with state_restored(loop.model):
+        findings = [_tracked(loop)]
+        if findings[0].verdict is Verdict.PASS:
+            findings.append(_moves(loop))
+            measured = measure(loop, num_steps)
+            findings += [_kl(loop, measured), _gradient(loop, measured)]
+        findings += [_decay(loop, optimizer), _collapsed(loop)]
+        findings += [one for one in (_mode(loop), _trained(loop, optimizer)) if one is not None]
     return Audit(tuple(findings))
+
+
+def _mode(loop: Loop) -> Finding | None:
+    """None of a model whose calls are the same in training."""
+    name = "the model is called as in training"
+    missing = not_in_training_mode(loop)
+    if missing is None:
+        return None
+    if not missing:
+        return Finding(name, Verdict.PASS, "what a call in training changes, the loss changes.")
+    words = (
+        f"a call in training changes {', '.join(missing)}, the loss does not: dropout is off, and "
+        "moving statistics stay where they are. Call model(x, training=True)."
+    )
+    return Finding(name, Verdict.FAIL, words)
+
+
+def _trained(loop: Loop, optimizer: keras.optimizers.Optimizer | None) -> Finding | None:
+    """None where no optimizer, or one that has not been built, was given."""
+    name = "the optimizer has every variable"
+    missing = None if optimizer is None else left_out(loop, optimizer)
+    if missing is None:
+        return None
+    if not missing:
+        return Finding(name, Verdict.PASS, "all that the objective trains.")
+    words = (
+        f"{', '.join(missing)} would stay where they begin: the optimizer was built without them. "
+        "Give it model.trainable_variables and likelihood.trainable_variables."
+    )
+    return Finding(name, Verdict.FAIL, words)
 
 
 def _tracked(loop: Loop) -> Finding:
@@ -196,6 +188,13 @@ def _moves(loop: Loop) -> Finding:
     name = "noise moves with the step"
     if all(site.posterior.deterministic for site in sites(loop.model).values()):
         return Finding(name, Verdict.SKIP, "no weight is random.")
+    if outside := outside_of_draws(loop):
+        words = (
+            f"{', '.join(outside)} called without a draw, which is the function of the mean "
+            "weights: the scales have no likelihood. Put `with bnn.Draw(seed, estimator, "
+            "step=step):` around the model's call."
+        )
+        return Finding(name, Verdict.FAIL, words)
     first, second, third = (float(loop.at(step)) for step in range(3))
     if first == second == third:
         words = (
@@ -212,11 +211,25 @@ def _moves(loop: Loop) -> Finding:
 def _kl(loop: Loop, measured: Measured) -> Finding:
     name = "KL counted once, divided by N"
     wanted = loop.kl_weight / loop.num_train
+    if added := kl_among_losses(loop):
+        words = (
+            f"model.losses depend on scales, such as {added[0]}: a KL by add_loss, which "
+            "bnn.objectives count beside the ledger, as Keras's fit would. Take the add_loss out; "
+            "the ledger has the KL of every site."
+        )
+        return Finding(name, Verdict.FAIL, words)
     factors = measured.kl_factors
     right = {
         n: abs(f / (wanted * measured.scale) - 1) <= _EXACT if wanted else f == 0
         for n, f in factors.items()
     }
+    if all(right.values()) and measured.scale == 1.0 and _counts_another(loop, measured):
+        words = (
+            f"the ledger is counted once, but by its gradient the loss has the KL "
+            f"{measured.counted:.3g} times: another one, written by hand, stands beside it. Take "
+            "it out."
+        )
+        return Finding(name, Verdict.FAIL, words)
     if all(right.values()):
         words = f"every site counts {loop.kl_weight:g} / {loop.num_train}."
         if measured.scale != 1.0:
@@ -229,6 +242,12 @@ def _kl(loop: Loop, measured: Measured) -> Finding:
         words = "not by the ledger; by the gradient, which agrees with that of the whole objective."
         return Finding(name, Verdict.PASS, words)
     return Finding(name, Verdict.FAIL, kl_in_words(loop, factors))
+
+
+def _counts_another(loop: Loop, measured: Measured) -> bool:
+    """Whether likelihood's part is right, but half a KL or more too much is in the gradient."""
+    is_right = abs(measured.ratio - 1) < _LEAST or abs(measured.z) < _Z_LIMIT
+    return is_right and bool(abs(measured.counted - loop.kl_weight) > 0.5 * loop.kl_weight)
 
 
 def _gradient(loop: Loop, measured: Measured) -> Finding:

@@ -28,7 +28,8 @@ def kl_in_words(loop: Loop, factors: Mapping[str, float]) -> str:
     if len(absent) == len(factors):
         return (
             "the KL is missing: no site's KL enters the loss, so that the posterior shrinks to a "
-            f"point, maximum likelihood with noise. Right: {_REMEDY}"
+            f"point, maximum likelihood with noise (bnn's layers put none into "
+            f"model.losses). Right: {_REMEDY}"
         )
     if absent:
         return f"the KL of {', '.join(absent)} is missing in the loss. Right: {_REMEDY}"

@@ -64,6 +64,8 @@ class Measured:
       z: of its deviation from `scale`.
       scale: factor of the whole loss, 1 unless likelihood and KL have the same other one.
       without_gradient: variables that the objective trains and the loss does not.
+      counted: how often the KL is in the loss by the gradient, λ is right; NaN where the noise is
+        too large to tell.
       whole_gradient_agrees: whether the gradient is that of the objective with its KL, of a loss
         whose KL is not the ledger's.
     """
@@ -75,6 +77,7 @@ class Measured:
     scale: float
     without_gradient: tuple[str, ...]
     whole_gradient_agrees: bool
+    counted: float
 
 
 def measure(loop: Loop, num_steps: int) -> Measured:
@@ -85,7 +88,7 @@ def measure(loop: Loop, num_steps: int) -> Measured:
       num_steps: of each; at least 2.
     """
     variables = list(loop.model.trainable_variables)
-    with _eagerly():
+    with eagerly():
         own, factors, reached = _of_loss(loop, variables, num_steps)
         kl_gradient = _of_kl(loop, variables)
     both = _of_objective(loop, variables, range(2 * _REFERENCE_STEPS))
@@ -110,7 +113,10 @@ def measure(loop: Loop, num_steps: int) -> Measured:
         for v, seen, start, stop in zip(variables, reached, sizes[:-1], sizes[1:], strict=True)
         if not seen and np.abs(direction[start:stop]).max(initial=0.0) > 0
     )
-    return Measured(factors, ratio, error, (ratio - scale) / error, scale, absent, bool(agrees))
+    if not counted_error < 0.08 * loop.kl_weight:
+        counted = math.nan
+    z = (ratio - scale) / error
+    return Measured(factors, ratio, error, z, scale, absent, bool(agrees), counted)
 
 
 def _ratio(own: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
@@ -202,7 +208,7 @@ def _takes_step(loss: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _eagerly() -> Iterator[None]:
+def eagerly() -> Iterator[None]:
     """Compiled functions run step by step, so that what happens in them can be seen."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)

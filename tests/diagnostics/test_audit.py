@@ -233,3 +233,150 @@ def test_what_is_missing_is_asked_for(model, batch):
         audit(model, "mse", batch)
     with pytest.raises(ValueError, match=r"batch must be \(inputs, targets\), got"):
         audited(model, loop(model, lambda kl: kl), batch[0])
+
+
+def test_a_model_called_without_a_draw(model, batch):
+    def loss(x, y, step):
+        nll = -tf.reduce_mean(LIKELIHOOD.log_prob(model(x), y))
+        return nll + sum(bnn.ledger(model, step=step).values()) / N
+
+    words = failures(audited(model, loss, batch))["noise moves with the step"]
+    assert "0_dense/kernel, 0_dense/bias called without a draw" in words
+    assert "with bnn.Draw(seed, estimator, step=step)" in words
+
+
+def test_a_draw_around_one_part_of_the_model_alone(batch):
+    first, second = bnn.layers.Dense(3), bnn.layers.Dense(1)
+    model = keras.Sequential([keras.Input((3,)), first, second])
+
+    def loss(x, y, step):
+        with bnn.Draw(0, ESTIMATOR, step=step):
+            features = first(x)
+        nll = -tf.reduce_mean(LIKELIHOOD.log_prob(second(features), y))
+        return nll + sum(bnn.ledger(model, step=step).values()) / N
+
+    words = failures(audited(model, loss, batch))["noise moves with the step"]
+    assert words.startswith("1_dense")
+
+
+class WithAddedKL(bnn.layers.Dense):
+    """The KL of a normal to N(0, 1), by hand, as layers of other libraries add it."""
+
+    def call(self, inputs):
+        self.add_loss(kl_by_hand(self) / N)
+        return super().call(inputs)
+
+
+def kl_by_hand(layer):
+    variance, mean = layer.kernel_posterior.variance, layer.kernel_posterior.mean
+    return 0.5 * tf.reduce_sum(variance + mean**2 - 1 - tf.math.log(variance))
+
+
+@pytest.mark.parametrize("uses_losses", [False, True])
+def test_the_kl_twice_by_add_loss(batch, uses_losses):
+    model = keras.Sequential([keras.Input((3,)), WithAddedKL(1)])
+    right = loop(model, lambda kl: kl / N)
+
+    def loss(x, y, step):
+        value = right(x, y, step)
+        return value + sum(model.losses) if uses_losses else value
+
+    words = failures(audited(model, loss, batch))[KL]
+    assert "model.losses depend on scales, such as" in words
+    assert "Take the add_loss out" in words
+
+
+def test_the_kl_once_more_by_hand(model, batch):
+    right = loop(model, lambda kl: kl / N)
+
+    def loss(x, y, step):
+        return right(x, y, step) + 2.0 * kl_by_hand(model.layers[0]) / N
+
+    for variable in model.layers[0].kernel_posterior.variables:  # so that its KL is not small
+        variable.assign(tf.ones_like(variable) * -6.0)
+    words = failures(audited(model, loss, batch, num_steps=64))[KL]
+    assert "another one, written by hand" in words
+
+
+def test_losses_of_keras_alone_have_no_kl(model, batch):
+    def loss(x, y, step):
+        with bnn.Draw(0, ESTIMATOR, step=step):
+            outputs = model(x, training=True)
+        return -tf.reduce_mean(LIKELIHOOD.log_prob(outputs, y)) + sum(model.losses) / N
+
+    words = failures(audited(model, loss, batch))[KL]
+    assert "the KL is missing" in words
+    assert "put none into model.losses" in words
+
+
+def test_regularizers_of_keras_are_no_kl(batch):
+    layer = bnn.layers.Dense(1, kernel_regularizer="l2", activity_regularizer="l2")
+    model = keras.Sequential([keras.Input((3,)), layer])
+    objective = bnn.objectives.NegativeELBO(LIKELIHOOD, N)
+
+    def loss(x, y, step):
+        return objective(model, x, y, estimator=ESTIMATOR, seed=0, step=step).loss
+
+    assert KL not in failures(audited(model, loss, batch))
+
+
+MODE = "the model is called as in training"
+
+
+@pytest.mark.parametrize(
+    "between", [lambda: keras.layers.Dropout(0.5), keras.layers.BatchNormalization]
+)
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_model_that_is_called_as_in_prediction(batch, between, training, compiled):
+    layers = [bnn.layers.Dense(4), between(), bnn.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    before = [v.numpy() for v in model.non_trainable_variables]
+
+    def loss(x, y, step):
+        with bnn.Draw(0, ESTIMATOR, step=step):
+            outputs = model(x, training=training)
+        nll = -tf.reduce_mean(LIKELIHOOD.log_prob(outputs, y))
+        return nll + sum(bnn.ledger(model, step=step).values()) / N
+
+    found = audited(model, tf.function(loss) if compiled else loss, batch)
+    verdicts = {finding.name: finding.verdict for finding in found.findings}
+    assert verdicts[MODE] is (Verdict.PASS if training else Verdict.FAIL)
+    if not training:
+        assert "Call model(x, training=True)" in failures(found)[MODE]
+    for variable, value in zip(model.non_trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)  # an audit leaves the state as it is
+
+
+def test_an_optimizer_of_the_means_alone(model, batch):
+    optimizer = keras.optimizers.Adam()
+    optimizer.build([site.posterior.variables[0] for site in bnn.sites(model).values()])
+    found = failures(audited(model, loop(model, lambda kl: kl / N), batch, optimizer=optimizer))
+    words = found["the optimizer has every variable"]
+    assert words.count("scale") + words.count("rho") >= 2, words
+    assert "Give it model.trainable_variables" in words
+    whole = keras.optimizers.Adam()
+    whole.build(model.trainable_variables)
+    assert audited(model, loop(model, lambda kl: kl / N), batch, optimizer=whole).ok
+
+
+class Holder:
+    """An object of plain Python, into which Keras does not look."""
+
+
+def test_layers_in_an_object_of_plain_python(batch):
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.parts = Holder()
+            self.parts.layers = [bnn.layers.Dense(3, name="plain_one")]
+            self.parts.layers[0].build((None, 3))
+            self.out = bnn.layers.Dense(1)
+
+        def call(self, x):
+            return self.out(self.parts.layers[0](x))
+
+    model = Model()
+    model(batch[0])
+    found = failures(audited(model, loop(model, lambda kl: kl / N), batch))
+    assert "layer 'plain_one' was drawn" in found["drawn sites in the ledger"]
