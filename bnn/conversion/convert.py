@@ -14,6 +14,14 @@ from bnn.conversion.subclassed import WeightSpaceModel
 from bnn.conversion.table import Conversion, Row
 from bnn.estimators import fitting
 from bnn.layers import COUNTERPARTS, Counterpart, WeightSpace
+from bnn.layers.adaptation import (
+    adapt,
+    adaptations,
+    copy_trained,
+    is_quantized,
+    is_rewritten,
+    trained_variables,
+)
 from bnn.posteriors import MeanFieldNormal, Posterior
 from bnn.priors import Normal, Prior
 from bnn.sites import sites
@@ -76,7 +84,7 @@ def convert(
     if not sites(converted):
         raise ValueError(
             f"no layer of model {model.name!r} became random (where={where!r}); the paths of its "
-            f"layers are {', '.join(row.path for row in converter.rows)}."
+            f"layers are {', '.join(map(_said, converter.rows))}."
         )
     places = {path: i for i, path in enumerate(_paths(model, ""))}
     rows = sorted(converter.rows, key=lambda row: places.get(row.path, -1))
@@ -125,7 +133,7 @@ class _Converter:
         return copy
 
     def _layer(self, layer: keras.layers.Layer, path: str) -> keras.layers.Layer:
-        if not layer.trainable_variables:
+        if not trained_variables(layer):
             frozen = bool(layer.weights) and not layer.trainable
             if frozen:
                 return self._deterministic(layer, path, "frozen")
@@ -137,6 +145,8 @@ class _Converter:
             return self.model(layer, f"{path}/")
         if not self._where(path, layer):
             return self._deterministic(layer, path, "left out by where")
+        if is_quantized(layer):
+            return self._deterministic(layer, path, "quantized")
         found = _counterpart(layer)
         if found is None:
             return self._substituted(layer, path)
@@ -211,6 +221,11 @@ class _Converter:
         self.rows.append(Row(path, type(layer).__name__, type(new).__name__, size, names, reason))
 
 
+def _said(row: Row) -> str:
+    """A layer's path, and why it stayed deterministic, where that is about the layer."""
+    return f"{row.path} (quantized)" if row.reason.startswith("quantized") else row.path
+
+
 def _paths(model: keras.Model, prefix: str) -> list[str]:
     """The paths of a model's layers in its own order."""
     found = []
@@ -222,9 +237,9 @@ def _paths(model: keras.Model, prefix: str) -> list[str]:
 
 
 def _counterpart(layer: keras.layers.Layer) -> Counterpart | None:
-    """The layer's counterpart; None where it has none, or has been quantized or adapted."""
+    """The layer's counterpart; None where it has none, or it or a part was quantized or adapted."""
     found = COUNTERPARTS.get(type(layer))
-    if found is None:
+    if found is None or is_rewritten(layer):
         return None
     try:
         found.config(layer.get_config())
@@ -272,9 +287,14 @@ def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
     if layer.built:
         if not new.built and (config := layer.get_build_config()):
             new.build_from_config(config)
-        if not new.built and layer.weights:
+        # A subclassed model has its weights by then, although Keras does not call it built.
+        has_weights = bool(new.weights) or not layer.weights
+        if not new.built and not has_weights:
             raise ValueError(f"layer {layer.name!r} cannot be built from its configuration.")
-        if new.built:
-            new.set_weights(layer.get_weights())
+        adapt(new, adaptations(layer))
+        new.set_weights(layer.get_weights())
+        copy_trained(layer, new)
+        new.built = True
+        return new
     new.trainable = layer.trainable
     return new

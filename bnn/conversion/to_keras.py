@@ -11,6 +11,7 @@ import numpy as np
 from bnn.conversion.plain_layers import PLAIN
 from bnn.conversion.subclassed import WeightSpaceModel
 from bnn.layers import COUNTERPARTS, WeightSpace
+from bnn.layers.adaptation import adapt, adaptations
 from bnn.noise import Noise, Purpose
 from bnn.sites import Site, sites
 
@@ -116,6 +117,7 @@ def _unwrapped(space: WeightSpace, values: dict[Site, np.ndarray]) -> Any:
     copy = type(inner).from_config(inner.get_config())
     if not copy.built:
         copy.build_from_config(inner.get_build_config())
+    adapt(copy, adaptations(inner))
     copy.set_weights(inner.get_weights())
     positions = {id(v): i for i, v in enumerate(inner.variables)}
     for variable, site in space.random:

@@ -10,6 +10,14 @@ import keras
 import tensorflow as tf
 
 from bnn.compat import all_layers, substituted
+from bnn.layers.adaptation import (
+    adapt,
+    adaptations,
+    floating_policy,
+    is_quantized,
+    settle,
+    trained_variables,
+)
 from bnn.layers.bayesian_layer import BayesianLayer
 from bnn.operators import Value
 from bnn.posteriors import MeanFieldNormal, Posterior, chosen
@@ -50,7 +58,7 @@ class WeightSpace(BayesianLayer):
         prior: Prior | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", layer.dtype_policy)
+        kwargs.setdefault("dtype", floating_policy(layer))
         super().__init__(**kwargs)
         self.layer = layer
         self.posterior = chosen(posterior if posterior is not None else MeanFieldNormal())
@@ -58,6 +66,7 @@ class WeightSpace(BayesianLayer):
         self.supports_masking = layer.supports_masking
         self.random: list[tuple[keras.Variable, Site]] = []
         self.owners: dict[str, keras.layers.Layer] = {}
+        self._adapted: dict | None = None  # where the layer's own configuration does not say it
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Builds the layer where it has not been, and calls it."""
@@ -80,10 +89,19 @@ class WeightSpace(BayesianLayer):
 
     def declare_sites(self) -> None:
         """A site for each of the layer's trainable variables."""
-        variables = [v for v in self.layer.trainable_variables if "float" in v.dtype]
+        if self._adapted is not None:
+            adapt(self.layer, self._adapted["parts"])
+            variables = [self.layer.variables[i] for i in self._adapted["random"]]
+        else:
+            variables = [v for v in trained_variables(self.layer) if "float" in v.dtype]
         if not variables:
             raise ValueError(
                 f"layer {self.layer.name!r} has no trainable weights to be random; use it as it is."
+            )
+        if is_quantized(self.layer):
+            raise ValueError(
+                f"layer {self.layer.name!r} must not be quantized, as integers have no posterior; "
+                "make it random before, or adapt it by enable_lora, whose factors can be random."
             )
         names = _names(self.layer, variables)
         # The innermost: layers below come later.
@@ -134,11 +152,21 @@ class WeightSpace(BayesianLayer):
         """The layer's."""
         return self.layer.compute_mask(inputs, previous_mask)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Nothing is the layer's own but its sites' variables."""
+        settle(self.layer)  # before Keras saves it
+        super().save_own_variables(store)
+
     def get_config(self) -> dict:
         """Keras configuration."""
         serialize = keras.saving.serialize_keras_object
         parts = {name: serialize(getattr(self, name)) for name in ("layer", "posterior", "prior")}
-        return {**super().get_config(), **parts}
+        config = {**super().get_config(), **parts}
+        if self.built:
+            places = {id(v): i for i, v in enumerate(self.layer.variables)}
+            of_random = [places[id(v)] for v, _ in self.random]
+            config["adapted"] = {"parts": adaptations(self.layer), "random": of_random}
+        return config
 
     @classmethod
     def from_config(cls, config: dict) -> WeightSpace:
@@ -146,7 +174,10 @@ class WeightSpace(BayesianLayer):
         config = dict(config)
         for name in ("layer", "posterior", "prior"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        adapted = config.pop("adapted", None)
+        space = cls(**config)
+        space._adapted = adapted
+        return space
 
 
 def _symbolic(value: Any) -> Any:

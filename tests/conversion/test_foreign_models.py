@@ -261,3 +261,96 @@ def test_a_backbone_of_keras_hub(tmp_path):
     assert different(bnn.to_keras(bayesian)(inputs), expected) == 0
     bayesian.save(tmp_path / "m.keras")
     assert different(keras.models.load_model(tmp_path / "m.keras")(inputs), expected) == 0
+
+
+@pytest.mark.slow
+def test_variational_low_rank_adaptation_of_a_backbone_of_keras_hub(tmp_path):
+    model, inputs = backbone()
+    model.enable_lora(2)
+    for variable in model.trainable_variables:  # those that begin at zero, too
+        variable.assign(RNG.normal(size=variable.shape, scale=0.3))
+    expected, frozen = model(inputs), [v.numpy() for v in model.variables if not v.trainable]
+    bayesian = bnn.convert(model, initial_scale=0.01, verbose=False)
+    weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    assert sum(row.weights for row in bayesian.conversion) == weights
+    assert all("lora" in name for name in bnn.sites(bayesian))
+    assert len(bnn.sites(bayesian)) == 2 * 2 * 2  # blocks, query and value, both factors
+    assert different(bayesian(inputs), expected) == 0
+    assert different(bnn.to_keras(bayesian)(inputs), expected) == 0
+    outputs = bnn.layers.Dense(2)(bayesian.output["pooled_output"])
+    fitted = bnn.BayesianModel(
+        keras.Model(bayesian.inputs, outputs), bnn.likelihoods.Categorical(), num_predict_samples=2
+    )
+    fitted.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
+    before = [v.numpy() for v in fitted.trainable_variables]
+    fitted.fit(inputs, np.array([0, 1, 0, 1]), epochs=2, verbose=0)
+    moved = [np.any(v != b) for v, b in zip(fitted.trainable_variables, before, strict=True)]
+    assert all(moved)
+    for variable, value in zip(
+        [v for v in model.variables if not v.trainable], frozen, strict=True
+    ):
+        np.testing.assert_array_equal(variable, value)
+    fitted.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert different(loaded.network(inputs), fitted.network(inputs)) == 0
+    assert list(bnn.sites(loaded)) == list(bnn.sites(fitted))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Block(keras.layers.Layer):
+    """Two dense layers inside, which can be adapted or frozen by themselves."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.second = keras.layers.Dense(4), keras.layers.Dense(3)
+
+    def build(self, input_shape):
+        self.first.build(input_shape)
+        self.second.build((*input_shape[:-1], 4))
+
+    def call(self, inputs):
+        return self.second(self.first(inputs))
+
+
+def adapted_block(block):
+    block.trainable = False
+    block.first.trainable = True
+    block.first.enable_lora(2)
+    block.first.lora_kernel_b.assign(RNG.normal(size=(2, 4)))
+
+
+def half_frozen_block(block):
+    block.second.trainable = False
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "size"), [(adapted_block, 6 * 2 + 2 * 4 + 4), (half_frozen_block, 6 * 4 + 4)]
+)
+def test_parts_of_a_layer_that_are_adapted_or_frozen(rewrite, size, tmp_path):
+    block, rows = Block(name="block"), RNG.normal(size=(3, 6)).astype("float32")
+    model = keras.Sequential([keras.Input((6,)), block])
+    rewrite(block)
+    expected = model(rows)
+    bayesian = bnn.convert(model, verbose=False)
+    assert sum(row.weights for row in bayesian.conversion) == size
+    assert bayesian.layers[-1].layer is not block
+    assert different(bayesian(rows), expected) == 0
+    assert different(bnn.to_keras(bayesian)(rows), expected) == 0
+    bayesian.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert different(loaded(rows), expected) == 0
+    assert len(bnn.sites(loaded)) == len(bnn.sites(bayesian))
+    again = bnn.convert(bayesian, verbose=False)  # random already: copied
+    assert different(again(rows), expected) == 0
+
+
+def test_attention_whose_query_is_adapted_is_no_counterpart_any_more():
+    inputs = keras.Input((5, 6))
+    attention = keras.layers.MultiHeadAttention(2, 3, name="attention")
+    model = keras.Model(inputs, attention(inputs, inputs))
+    attention.query_dense.enable_lora(2)
+    rows = RNG.normal(size=(2, 5, 6)).astype("float32")
+    bayesian = bnn.convert(model, verbose=False)
+    assert different(bayesian(rows), model(rows)) == 0
+    (row,) = [row for row in bayesian.conversion if row.path == "attention"]
+    assert row.became == "WeightSpace"
