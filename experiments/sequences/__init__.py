@@ -1,0 +1,1 @@
+"""A Bayesian LSTM and Transformer beside the deterministic ones, on generated sequences."""
