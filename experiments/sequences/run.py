@@ -1,6 +1,6 @@
 """Trains a Bayesian and a deterministic LSTM and Transformer on sequences, and writes the table.
 
-    python -m experiments.sequences.run [--seeds=0,1,2,3] [--root=runs/sequences]
+    python -m experiments.sequences.run [--seeds=0,1,2] [--train=LSTM] [--root=runs/sequences]
 
 What has been trained is not trained again.
 """
@@ -38,7 +38,10 @@ Rows = dict[tuple[str, str], list[dict[str, Any]]]
 def main(argv: list[str] | None = None) -> int:
     """Trains what is missing and writes the table."""
     parser = study.study_parser(__doc__, _HERE, study.ROOT / "runs" / "sequences")
-    parser.add_argument("--seeds", type=study.parse_seeds, default=(0, 1, 2, 3))
+    parser.add_argument("--seeds", type=study.parse_seeds, default=(0, 1, 2))
+    parser.add_argument(
+        "--train", type=study.names_of(NETWORKS), help="train that network alone, write no table"
+    )
     options = study.parse_options(parser, argv)
     settings, task = FAST if options.fast else Settings(), Task()
     asked = {**dataclasses.asdict(settings), **dataclasses.asdict(task)}
@@ -54,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
     rows: Rows = {}
     chosen: dict[tuple[str, str], float] = {}
-    for network in NETWORKS:
+    for network in options.train or NETWORKS:
         for kind in KINDS:
             tried = {
                 rate: result(Case(network, kind, rate, _CHOICE_SEED), "valid")["nll"]
@@ -64,6 +67,8 @@ def main(argv: list[str] | None = None) -> int:
             rows[network, kind] = [
                 result(Case(network, kind, rate, seed), "test") for seed in options.seeds
             ]
+    if options.train:
+        return 0
     parts = {
         "table": table(rows, chosen, best(task, settings)),
         "differences": differences(rows),
