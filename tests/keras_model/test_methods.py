@@ -27,6 +27,7 @@ FITTING = {
     "MomentPropagation": (lambda: methods.MomentPropagation(0.5), False),
 }
 REFUSED = {
+    "ConditionalLastLayer": methods.ConditionalLastLayer,
     "DDU": methods.DDU,
     "Laplace": methods.Laplace,
     "SNGP": methods.SNGP,
