@@ -209,7 +209,7 @@ def shared_twice():
     first, second = keras.Input((6,), name="first"), keras.Input((6,), name="second")
     tower = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, "relu")], name="tower")
     scale = keras.layers.Dense(4, name="scale")
-    h = keras.layers.Subtract()([scale(tower(first)), scale(tower(second))])
+    h = keras.layers.Multiply()([scale(tower(first)), scale(tower(second))])
     model = keras.Model([first, second], keras.layers.Dense(2)(h))
     return model, classes(), [ROWS, ROWS[::-1].copy()], CLASSES
 
