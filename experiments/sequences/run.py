@@ -1,6 +1,6 @@
 """Trains a Bayesian and a deterministic LSTM and Transformer on sequences, and writes the table.
 
-    python -m experiments.sequences.run [--seeds=0,1,2] [--train=LSTM] [--root=runs/sequences]
+    python -m experiments.sequences.run [--seeds=0,1,2,3,4] [--train=LSTM] [--root=runs/sequences]
 
 What has been trained is not trained again.
 """
@@ -38,7 +38,7 @@ Rows = dict[tuple[str, str], list[dict[str, Any]]]
 def main(argv: list[str] | None = None) -> int:
     """Trains what is missing and writes the table."""
     parser = study.study_parser(__doc__, _HERE, study.ROOT / "runs" / "sequences")
-    parser.add_argument("--seeds", type=study.parse_seeds, default=(0, 1, 2))
+    parser.add_argument("--seeds", type=study.parse_seeds, default=(0, 1, 2, 3, 4))
     parser.add_argument(
         "--train", type=study.names_of(NETWORKS), help="train that network alone, write no table"
     )

@@ -27,8 +27,8 @@ class Settings:
     train: int = 8192
     valid: int = 2048
     test: int = 8192
-    epochs: int = 10
-    batch: int = 256
+    epochs: int = 12
+    batch: int = 128
     width: int = 16
     units: int = 32
     rates: tuple[float, ...] = (0.01, 0.03)

@@ -227,12 +227,17 @@ def test_a_method_that_keras_does_not_know_is_named_when_saved(data, tmp_path):
 SEED, BATCH, SAMPLES = 3, 128, 4
 
 
+def small(input_shape, num_outputs, points=False):
+    with bnn.posteriors.points() if points else contextlib.nullcontext():
+        return bnn.models.mlp(input_shape, num_outputs, hidden=(16,))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FITTING if name != "VI"])
 def test_fit_is_the_runner(name, tmp_path):
     make, points = FITTING[name]
     data = bnn.data.digits()
-    network = functools.partial(bnn.models.mlp, hidden=(16,))
+    network = functools.partial(small, points=points)
     results = experiment.run(
         tmp_path / "run",
         data=data,
@@ -249,8 +254,7 @@ def test_fit_is_the_runner(name, tmp_path):
     )
     steps = results["steps"]
     keras.utils.set_random_seed(SEED)
-    with bnn.posteriors.points() if points else contextlib.nullcontext():
-        own = network(data.input_shape, 10)
+    own = network(data.input_shape, 10)
     bayesian = bnn.BayesianModel(own, Categorical(), seed=SEED, num_predict_samples=SAMPLES)
     bayesian.compile(keras.optimizers.Adam(0.01), method=make(), metrics=["accuracy"])
     rows = batch_rows(np.arange(steps), batch_size=BATCH, num_train=data.num_train, seed=SEED)
