@@ -273,8 +273,10 @@ def test_variational_low_rank_adaptation_of_a_backbone_of_keras_hub(tmp_path):
     bayesian = bnn.convert(model, initial_scale=0.01, verbose=False)
     weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert sum(row.weights for row in bayesian.conversion) == weights
-    assert all("lora" in name for name in bnn.sites(bayesian))
-    assert len(bnn.sites(bayesian)) == 2 * 2 * 2  # blocks, query and value, both factors
+    names = list(bnn.sites(bayesian))
+    assert len(names) == len(model.trainable_variables)
+    assert sum("lora" in name for name in names) == 2 * 2 * 2  # blocks, query and value, factors
+    assert all("lora" in name or name.endswith("bias") for name in names)
     assert different(bayesian(inputs), expected) == 0
     assert different(bnn.to_keras(bayesian)(inputs), expected) == 0
     outputs = bnn.layers.Dense(2)(bayesian.output["pooled_output"])
