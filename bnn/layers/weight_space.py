@@ -92,6 +92,8 @@ class WeightSpace(BayesianLayer):
         if self._adapted is not None:
             adapt(self.layer, self._adapted["parts"])
             variables = [self.layer.variables[i] for i in self._adapted["random"]]
+            for variable in self.layer.variables:  # parts that were frozen by themselves
+                variable.trainable = False
         else:
             variables = [v for v in trained_variables(self.layer) if "float" in v.dtype]
         if not variables:

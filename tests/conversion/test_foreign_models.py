@@ -341,6 +341,7 @@ def test_parts_of_a_layer_that_are_adapted_or_frozen(rewrite, size, tmp_path):
     loaded = keras.models.load_model(tmp_path / "m.keras")
     assert different(loaded(rows), expected) == 0
     assert len(bnn.sites(loaded)) == len(bnn.sites(bayesian))
+    assert len(loaded.trainable_variables) == len(bayesian.trainable_variables)
     again = bnn.convert(bayesian, verbose=False)  # random already: copied
     assert different(again(rows), expected) == 0
 
