@@ -49,22 +49,28 @@ def main(argv: list[str] | None = None) -> int:
         if "classroom" in options.parts:
             classroom.write_points(points)
             train_all(lessons.values(), options.root, options.workers)
-    ended = {name: job for name, job in digits.items() if job.results(options.root)}
-    taught = {name: job for name, job in lessons.items() if job.results(options.root)}
+    # A part that is not asked for keeps its table.
+    asked: dict[str, dict[Any, Job]] = {"digits": {**digits}, "classroom": {**lessons}}
+    ended, taught = (
+        {
+            n: job
+            for n, job in asked[part].items()
+            if part in options.parts and job.results(options.root)
+        }
+        for part in PARTS
+    )
     if not ended and not taught:
         print(f"no run below {options.root} has ended; leave --report out.", file=sys.stderr)
         return 1
     measured = {key: _evaluated(options.root / job.name) for key, job in taught.items()}
-    study.write_readme(
-        _HERE / "README.md",
-        {
-            "digits": digits_table(ended, options.root),
-            "digits provenance": _provenance("digits", ended, options.root),
-            "classroom": classroom_table(measured),
-            "classroom provenance": _provenance("classroom", taught, options.root),
-        },
-        options.output,
-    )
+    sections = {}
+    if ended:
+        sections["digits"] = digits_table(ended, options.root)
+        sections["digits provenance"] = _provenance("digits", ended, options.root)
+    if taught:
+        sections["classroom"] = classroom_table(measured)
+        sections["classroom provenance"] = _provenance("classroom", taught, options.root)
+    study.write_readme(_HERE / "README.md", sections, options.output)
     images = _IMAGES if options.output == _HERE else options.output
     for activation in ACTIVATIONS:
         shown = {n: measured[n, activation] for n in CLASSROOM if (n, activation) in measured}
