@@ -166,7 +166,7 @@ def _two(held: dict[str, Any], peer: str, known: str | None, names: dict[str, st
                     "yes" if abs(z) <= MOST_Z else "**no**",
                 ]
             )
-    return study.markdown(head, lines, 2).replace("| -", "| −")
+    return study.markdown(head, [list(map(study.minus, line)) for line in lines], 2)
 
 
 def _estimate(held: dict[str, Any]) -> Estimate:
