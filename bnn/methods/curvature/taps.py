@@ -133,16 +133,16 @@ def _tapped(
 def check_served(tensor: Tensor) -> None:
     """ValueError for a map whose curvature is no Kronecker product here."""
     operator = None if tensor.site is None else tensor.site.operator
-    grouped = isinstance(operator, Convolution) and operator.groups > 1
-    if type(operator) in (Dense, Bias, Convolution) and not grouped:
+    groups = operator.groups if isinstance(operator, Convolution) else 1
+    if type(operator) in (Dense, Bias, Convolution) and groups == 1:
         return
     if operator is None:
         what = (
             "of a plain Keras layer (bnn.convert(model, posterior=bnn.posteriors.Point()) makes it "
             "ours)"
         )
-    elif grouped:
-        what = f"of a convolution in {operator.groups} groups"
+    elif groups > 1:
+        what = f"of a convolution in {groups} groups"
     else:
         what = f"of a map of the kind {type(operator).__name__}"
     raise ValueError(
