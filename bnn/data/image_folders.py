@@ -61,22 +61,20 @@ def image_folder(
       ValueError: files without a class, fewer than two classes, sizes that differ, or a file that
         cannot be decoded; the message names it.
     """
-    folder = Path(path).expanduser()
+    folder = _folder(path)
     name = name or folder.name
     check_channels(channels)
-    _check(folder)
     paths, labels, classes, rows = _listed(name, folder, test_fraction, validation_fraction, seed)
     shape = _shape(name, paths, size, channels)
     files = {p: [paths[row] for row in rows[p]] for p in PARTS}
     targets = prepared_targets(
         name, {part: labels[rows[part]] for part in PARTS}, num_classes=len(classes)
     )
-    streamed = [p for p, wanted in (("train", stream), ("test", stream_test)) if wanted]
+    streamed = ["train"] * stream + ["test"] * stream_test
     images = {part: _pixels([] if part in streamed else files[part], shape) for part in PARTS}
     loc = scale = None
     if standardize:
-        in_memory = "train" not in streamed
-        fitted = scales.all_values(images["train"]) if in_memory else None
+        fitted = None if stream else scales.all_values(images["train"])
         loc, scale = fitted or pixel_scales(name, files["train"], shape)
         images = {p: scales.standardize_in_place(x, loc, scale) for p, x in images.items()}
     sources: dict[str, Any] = {}
@@ -84,23 +82,18 @@ def image_folder(
         y = targets.parts[part]
         sources[f"{part}_source"] = ImageFiles(name, files[part], y, shape, loc, scale)
         targets.parts[part] = y[:0]
+    preparation = ImagePreparation(shape, loc, scale)
+    fields = {"input_loc": loc, "input_scale": scale, "preparation": preparation, **sources}
     return build(
-        name,
-        images,
-        targets,
-        rows=rows,
-        class_names=classes,
-        input_loc=loc,
-        input_scale=scale,
-        preparation=ImagePreparation(shape, loc, scale),
-        **sources,
-        num_workers=num_workers,
+        name, images, targets, rows=rows, class_names=classes, num_workers=num_workers, **fields
     )
 
 
-def _check(folder: Path) -> None:
+def _folder(path: str | os.PathLike[str]) -> Path:
+    folder = Path(path).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"path must name a folder of images, got '{folder}'; correct it.")
+    return folder
 
 
 def _listed(

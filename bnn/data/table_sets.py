@@ -92,34 +92,33 @@ def csv(
     """
     name = name or Path(path).stem
     options = TableOptions(
-        targets=_names(targets),
-        weights=weights,
-        split=split_column,
-        drop=_names(drop),
-        categorical=_names(categorical),
+        *(_names(targets), weights, split_column, _names(drop), _names(categorical)),
         missing=missing,
         unseen=unseen,
         max_categories=max_categories,
+        form=(separator, decimal, thousands),
     )
     files = {"train": path, "valid": valid_path, "test": test_path}
-    form = separator, decimal, thousands
-    tables = {part: read_table(f, *form) for part, f in files.items() if f is not None}
+    tables = {part: read_table(f, *options.form) for part, f in files.items() if f is not None}
     table, rows = _joined(name, tables)
     options.check(name, table)
-    # What a typed file, or a frame, calls categories are such, numbers too.
-    typed = getattr(tables["train"], "categorical", ())
-    options = dataclasses.replace(options, categorical=(*options.categorical, *typed), form=form)
-    if split_column is None:
-        rows = _held_out(rows, tables, test_fraction, validation_fraction, seed)
-    else:
+    if split_column is not None:
         rows = _split_by_column(name, split_column, table, tables)
-    return _dataset(name, table, rows, options)
+    else:
+        rows = _held_out(rows, tables, test_fraction, validation_fraction, seed)
+    return _dataset(name, table, rows, _with_typed(options, tables["train"]))
 
 
 @gin.register(module="bnn.data")
 def parquet(path: str | os.PathLike[str], targets: Sequence[str] | str, **options: Any) -> Dataset:
     """Returns a Parquet file's rows; shapes, options and errors as for `csv`."""
     return csv(path, targets, **options)
+
+
+def _with_typed(options: TableOptions, table: Table) -> TableOptions:
+    """What a typed file, or a frame, calls categories are such, numbers too."""
+    typed = getattr(table, "categorical", ())
+    return dataclasses.replace(options, categorical=(*options.categorical, *typed))
 
 
 def _split_by_column(name: str, column: str, table: Table, tables: dict[str, Table]) -> Rows:
