@@ -76,3 +76,19 @@ for row, name in enumerate(("60 m²", "area unknown")):
 # %%
 known, unknown = said["price"].stddev()[:, 0]
 assert unknown > 1.5 * known
+
+# %% [markdown]
+# The test rows, with intervals for 90 % of them by a normal of the predictive's mean and deviation.
+
+# %%
+units = data.scaling.targets["price"]
+samples = bnn.predict(network, data.x_test, num_samples=64)
+price = heads.predictive(samples, price={"loc": units.loc, "scale": units.scale})["price"]
+mean, half = np.asarray(price.mean())[:, 0], 1.645 * np.asarray(price.stddev())[:, 0]
+sold_for = np.asarray(data.y_test["price"])[:, 0] * units.scale + units.loc
+covered = np.mean(np.abs(sold_for - mean) < half)
+print(f"{100 * covered:.0f} % of {len(mean)} test rows are in their interval")
+assert 0.8 < covered < 0.98
+bnn.figures.predictive_intervals(
+    sold_for, mean, mean - half, mean + half, "table_with_gaps.png", level=0.9, label="Price, €"
+)
