@@ -31,7 +31,7 @@ class Settings:
     batch: int = 128
     width: int = 16
     units: int = 32
-    rates: tuple[float, ...] = (0.01, 0.03)
+    rates: tuple[float, ...] = (0.003, 0.01, 0.03)
 
 
 @dataclasses.dataclass(frozen=True)
