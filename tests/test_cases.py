@@ -59,7 +59,7 @@ CASES = {
     ),
     "12": (
         "moving averages move once a step, whatever the number of samples",
-        f"{CALLS}::test_moving_averages_move_once_a_step",
+        "objectives/test_objective_state.py::test_moving_averages_move_once_a_step",
     ),
     "14": (
         "labels that are one-hot, fractions, a column or out of range",

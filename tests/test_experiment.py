@@ -139,8 +139,9 @@ def test_what_the_metrics_hold(whole_run):
     for record in records:
         assert list(record) == [
             *("step", "epoch", "seconds", "loss", "nll", "kl", "kl/0_dense/kernel"),
-            *("valid_nll", "valid_accuracy", "valid_ece"),
+            *("kl_weight", "valid_nll", "valid_accuracy", "valid_ece"),
         ]
+        assert record["kl_weight"] == 1.0
         assert record["kl"] == record["kl/0_dense/kernel"]
     # Nothing is tempered: the loss is NLL plus the whole KL over the training examples.
     mean_kl = (records[-1]["loss"] - records[-1]["nll"]) * 25

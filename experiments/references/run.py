@@ -17,6 +17,7 @@ import numpy as np
 from experiments import study
 from experiments.records import built_with, recorded, stamp
 from experiments.references import peers, problems
+from experiments.references.networks import networks
 from experiments.references.statistics import Estimate, deviation_of_blocks, of_blocks
 
 _HERE = Path(__file__).parent
@@ -69,10 +70,10 @@ def laplace(fast: bool) -> dict[str, Any]:
     from experiments.references import laplace_ours
 
     rows = []
-    chosen, networks = STRUCTURES[:2] if fast else STRUCTURES, problems.networks()
-    asked = {"networks": [n._asdict() for n in networks.values()], "structures": chosen}
+    chosen, trained = STRUCTURES[:2] if fast else STRUCTURES, networks()
+    asked = {"networks": [n._asdict() for n in trained.values()], "structures": chosen}
     answers = peers.ask("laplace_torch", asked)
-    for (name, network), theirs in zip(networks.items(), answers, strict=True):
+    for (name, network), theirs in zip(trained.items(), answers, strict=True):
         for (structure, last), other in zip(chosen, theirs, strict=True):
             ours = laplace_ours.evaluate(network, structure, last)
             ratio = np.array(ours["variances"]) / np.array(other["variances"])

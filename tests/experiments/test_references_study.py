@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.references import peers, problems
+from experiments.references.networks import networks
 from experiments.references.run import EVIDENCE, VARIANCE, main
 from experiments.references.statistics import Estimate, deviation_of_blocks, of_blocks
 
@@ -51,7 +52,7 @@ def test_a_convolutions_factors_are_those_of_laplace_torch():
     needs("laplace_torch")
     from experiments.references import laplace_ours
 
-    network = problems.networks()["convolution"]
+    network = networks()["convolution"]
     asked = {"networks": [network._asdict()], "structures": [("kfac", False)]}
     [[theirs]] = peers.ask("laplace_torch", asked)
     ours = laplace_ours.evaluate(network, "kfac", False)

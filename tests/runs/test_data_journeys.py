@@ -145,8 +145,8 @@ def test_a_source_that_changed_its_length_between_two_starts_is_refused(tmp_path
     done = start(items)
     assert start(items) == done.results
     message = (
-        r"run holds a run on other data: since it began, train_source of data set 'records' "
-        r"changed; restore the data's files, or name a new folder"
+        r"run holds a run on other data: since it began, train_source, num_train of data "
+        r"set 'records' changed; restore the data's files, or name a new folder"
     )
     with pytest.raises(ValueError, match=message):
         start(items[:-1])
