@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from bnn.compat import all_layers
@@ -59,10 +61,18 @@ def settle(layer: keras.layers.Layer) -> None:
                 factor.assign(keras.ops.zeros_like(factor))
 
 
-def is_quantized(layer: keras.layers.Layer) -> bool:
-    """Whether weights of the layer are integers, and no adaptation beside them can be random."""
+def is_quantized(
+    layer: keras.layers.Layer, variables: Sequence[keras.Variable] | None = None
+) -> bool:
+    """Whether weights of the layer are integers, and no adaptation beside them can be random.
+
+    Args:
+      layer: built.
+      variables: that are to be random; those that are trained where None.
+    """
     quantized = isinstance(layer.dtype_policy, keras.dtype_policies.QuantizedDTypePolicy)
-    return quantized and not any("lora_" in v.name for v in trained_variables(layer))
+    wanted = trained_variables(layer) if variables is None else variables
+    return quantized and not any("lora_" in v.name for v in wanted)
 
 
 def floating_policy(layer: keras.layers.Layer) -> keras.DTypePolicy:

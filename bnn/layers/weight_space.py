@@ -100,7 +100,7 @@ class WeightSpace(BayesianLayer):
             raise ValueError(
                 f"layer {self.layer.name!r} has no trainable weights to be random; use it as it is."
             )
-        if is_quantized(self.layer):
+        if is_quantized(self.layer, variables):
             raise ValueError(
                 f"layer {self.layer.name!r} must not be quantized, as integers have no posterior; "
                 "make it random before, or adapt it by enable_lora, whose factors can be random."
