@@ -47,8 +47,8 @@ cnn.fit(digits.x_train, digits.y_train, batch_size=128, epochs=3, verbose=0)
 #
 # The table says what became of every layer. Convolutions, dense layers and the normalisations'
 # scales and offsets have counterparts, so that every estimator serves them; dropout and pooling
-# have no weights and stay as they are. Outputs at the mean are the CNN's own, to rounding. One weight
-# sample a step serves the whole batch, which is the cheapest for convolutions.
+# have no weights and stay as they are. Outputs at the mean are the CNN's own, to rounding. One
+# weight sample a step serves the whole batch, which is the cheapest for convolutions.
 
 # %%
 network = bnn.convert(cnn, prior=bnn.priors.Around(1.0), initial_scale=bnn.moped(0.1))
