@@ -38,6 +38,7 @@ __all__ = [
     "recording_is_stopped",
     "register_bitcast",
     "release_variables",
+    "repeats",
     "replace_child",
     "spare_from_weight_decay",
     "substituted",
@@ -212,6 +213,14 @@ def innermost_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimize
     while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return optimizer
+
+
+def repeats(dataset: tf.data.Dataset) -> bool:
+    """Whether a dataset gives its examples more than once, by `repeat`, anywhere in its making."""
+    name, count = type(dataset).__name__, getattr(dataset, "_count", None)
+    if name == "_RepeatDataset" and not (tf.is_tensor(count) and int(count) == 1):
+        return True
+    return any(repeats(source) for source in dataset._inputs())
 
 
 def optimized_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -49,7 +49,7 @@ def not_in_training_mode(loop: Loop) -> list[str] | None:
     return [path for path in wanted if path not in seen]
 
 
-def _changed(model: keras.Model, call) -> list[str]:  # type: ignore[no-untyped-def]
+def _changed(model: keras.Model, call: Callable[[], object]) -> list[str]:
     held = list(model.non_trainable_variables)
     with state_restored(model), eagerly():
         before = [keras.ops.convert_to_numpy(v) for v in held]

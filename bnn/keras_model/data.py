@@ -10,14 +10,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.compat import repeats
+
 
 def num_examples(x: Any, options: dict, given: int | None = None) -> int:
     """N, the number of training examples.
 
     Arrays are counted, less the share of `validation_split`; of a `keras.utils.PyDataset` the
-    batches, by the sizes of the first and the last. Of a `tf.data.Dataset` likewise, and read to
-    its end for that where it has at most 100 batches; of more, a smaller last batch counts as a
-    whole one, which is wrong by less than one in a hundred.
+    batches, by the sizes of the first and the last. A `tf.data.Dataset` of at most 100 batches is
+    read and counted; of more, every batch counts as the larger of the first two, which is wrong by
+    less than one in a hundred where all but one are of one size.
 
     Args:
       x: as `keras.Model.fit` takes it.
@@ -25,7 +27,7 @@ def num_examples(x: Any, options: dict, given: int | None = None) -> int:
       given: what the caller says N is; wins.
 
     Raises:
-      ValueError: N cannot be known, or is not positive.
+      ValueError: N cannot be known, as of a dataset that repeats its examples, or is not positive.
     """
     if given is not None:
         if not isinstance(given, (int, np.integer)) or given < 1:
@@ -71,23 +73,28 @@ def _batches(count: Any) -> int:
 
 
 def _in_dataset(dataset: tf.data.Dataset) -> int:
-    """Examples of a dataset of batches, all but the last of one size."""
+    """Examples of a dataset of batches."""
+    if repeats(dataset):
+        raise ValueError(
+            "num_train must be given: the dataset repeats its examples, and the KL is divided by "
+            "the number of different ones. Call fit(..., num_train=...)."
+        )
     count = _batches(int(dataset.cardinality()))
     static = keras.tree.flatten(dataset.element_spec)[0].shape
     if static.rank and static[0] is not None:
         return count * int(static[0])
-    size = _first_size(dataset)
-    if count <= _READ_TO_THE_END:
-        return (count - 1) * size + _first_size(dataset.skip(count - 1))
+    exact = count <= _READ_TO_THE_END
+    sizes = [
+        int(tf.shape(keras.tree.flatten(element)[0])[0])
+        for element in (dataset if exact else dataset.take(2))
+    ]
+    if not sizes:
+        raise ValueError("the training dataset is empty; give it examples.")
+    if exact:
+        return sum(sizes)
     logging.getLogger("absl").info(
         "num_train counts a last batch of fewer than %d examples as a whole one; give num_train to "
         "be exact.",
-        size,
+        max(sizes),
     )
-    return count * size
-
-
-def _first_size(dataset: tf.data.Dataset) -> int:
-    for element in dataset.take(1):
-        return int(tf.shape(keras.tree.flatten(element)[0])[0])
-    raise ValueError("the training dataset is empty; give it examples.")
+    return count * max(sizes)

@@ -49,16 +49,42 @@ def copy_trained(source: keras.layers.Layer, target: keras.layers.Layer) -> None
             mine.trainable = other.trainable
 
 
-def settle(layer: keras.layers.Layer) -> None:
-    """Sets the factors of adapted parts to zero, whose values a `WeightSpace` substitutes.
+def settle(layer: keras.layers.Layer, random: Sequence[keras.Variable]) -> None:
+    """Sets the random factors of adapted parts to zero, whose values a `WeightSpace` substitutes.
 
-    Keras saves an adapted kernel with its update added, and loads the factors as zeros.
+    Keras saves an adapted kernel with its update added, and loads the factors as zeros. Factors
+    that are not random keep their values: with the kernel that is saved they make the same layer.
     """
+    known = {id(variable) for variable in random}
     for part in all_layers(layer):
-        if getattr(part, "lora_enabled", False):
-            factors = [v for v in part.variables if v.name.startswith("lora_")]
-            for factor in factors:
+        for factor in _factors(part):
+            if id(factor) in known:
                 factor.assign(keras.ops.zeros_like(factor))
+
+
+def require_whole(layer: keras.layers.Layer, random: Sequence[keras.Variable]) -> None:
+    """Raises ValueError where an adapted weight is random without both of its factors.
+
+    A file of Keras has the sum of kernel and update alone: what is fixed of it would be lost.
+    """
+    known = {id(variable) for variable in random}
+    for part in all_layers(layer):
+        factors = _factors(part)
+        fixed = [v for v in factors if id(v) not in known]
+        own = [v for v in part.variables if id(v) in known and "bias" not in v.name]
+        if fixed and own:
+            raise ValueError(
+                f"layer {part.name!r} is adapted by enable_lora, and {own[0].name} is to be random "
+                f"while {fixed[0].name} is frozen; make both factors trainable, or none of them "
+                "and the kernel."
+            )
+
+
+def _factors(part: keras.layers.Layer) -> list[keras.Variable]:
+    """The two factors of an adapted layer's update; none of another layer."""
+    if not getattr(part, "lora_enabled", False):
+        return []
+    return [v for v in part.variables if v.name.startswith("lora_")]
 
 
 def is_quantized(

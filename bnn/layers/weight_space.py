@@ -15,6 +15,7 @@ from bnn.layers.adaptation import (
     adaptations,
     floating_policy,
     is_quantized,
+    require_whole,
     settle,
     trained_variables,
 )
@@ -105,6 +106,7 @@ class WeightSpace(BayesianLayer):
                 f"layer {self.layer.name!r} must not be quantized, as integers have no posterior; "
                 "make it random before, or adapt it by enable_lora, whose factors can be random."
             )
+        require_whole(self.layer, variables)
         names = _names(self.layer, variables)
         # The innermost: layers below come later.
         owner = {id(v): inner for inner in all_layers(self.layer) for v in inner.variables}
@@ -156,7 +158,7 @@ class WeightSpace(BayesianLayer):
 
     def save_own_variables(self, store: Any) -> None:
         """Nothing is the layer's own but its sites' variables."""
-        settle(self.layer)  # before Keras saves it
+        settle(self.layer, [variable for variable, _ in self.random])  # before Keras saves it
         super().save_own_variables(store)
 
     def get_config(self) -> dict:

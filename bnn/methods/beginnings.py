@@ -60,12 +60,13 @@ def _of_run(folder: Path, name: str) -> list[list[np.ndarray]]:
             f"no folder {folder}; train one with run.method = @DeepEnsemble()."
         )
     results = folder / "results.json"
-    said = json.loads(results.read_text(encoding="utf-8")) if results.exists() else None
-    if said is None:
+    try:
+        said = dict(json.loads(results.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError) as damage:
         raise ValueError(
             f"members of method {name} must be of a run that has ended, but {folder} has no "
-            f"{results.name}; start its command again."
-        )
+            f"{results.name} that can be read; start its command again."
+        ) from damage
     if said.get("method") != "DeepEnsemble" or said.get("member") != "MAP":
         what = said.get("method") if "member" not in said else f"an ensemble of {said['member']}"
         raise ValueError(

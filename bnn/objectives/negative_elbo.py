@@ -269,9 +269,7 @@ class NegativeELBO(Described):
             draws.append(draw)
             structures.append(outputs)
             log_likelihood = self.likelihood.checked_log_prob(outputs, targets)
-            log_likelihood = tf.cast(
-                log_likelihood, tf.float32
-            )  # as the KL; float64 layers' is not
+            log_likelihood = tf.cast(log_likelihood, tf.float32)  # as the KL; of float64 layers too
             if weights is not None:
                 log_likelihood = log_likelihood * require_weights(weights, log_likelihood)
             log_likelihoods.append(log_likelihood)

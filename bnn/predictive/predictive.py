@@ -146,7 +146,7 @@ class Predictive:
         self._tolerance = tolerance
         self._predict: Callable[[Any], tf.Tensor] | None = None
         self._ask = Ask(likelihood, functions, units, self._options)
-        self._stamp = Stamp([*model.trainable_variables, *likelihood.variables])
+        self._stamp = Stamp([*model.variables, *likelihood.variables])
 
     def predict_by(self, predict: Callable[[Any], tf.Tensor]) -> None:
         """Takes samples of the outputs from a function in place of the model and its functions.

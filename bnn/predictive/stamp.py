@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-_INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
+_INTEGERS = {1: tf.int8, 2: tf.int16, 4: tf.int32, 8: tf.int64}
 
 
 class Stamp:
@@ -17,7 +17,7 @@ class Stamp:
     its bits is kept, which is exact whatever the order of the sum.
 
     Args:
-      variables: that a user may train or assign between two passes.
+      variables: of the model and the likelihood; predictions leave all of them as they are.
     """
 
     def __init__(self, variables: Sequence[keras.Variable]) -> None:

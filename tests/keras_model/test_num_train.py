@@ -71,10 +71,30 @@ def test_many_batches_are_not_read_through(data):
         tf.py_function(lambda: read.append(1), [], [])
         return parts
 
-    many = tf.data.Dataset.from_tensor_slices(data).repeat(5).batch(2).map(seen)
+    five = tuple(np.concatenate([part] * 5) for part in data)
+    many = tf.data.Dataset.from_tensor_slices(five).batch(2).map(seen)
     assert many.cardinality() == 125
     assert num_examples(many, {}) == 250
     assert len(read) < 10
+
+
+def test_batches_in_any_order_are_counted_one_by_one(data):
+    """Planted: the size of the first batch, which is the small one here, for all but the last."""
+    from bnn.keras_model.data import num_examples
+
+    batches = tf.data.Dataset.from_tensor_slices(data).batch(20)
+    assert num_examples(batches.skip(2).concatenate(batches.take(2)), {}) == 50
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_a_dataset_that_repeats_its_examples_is_asked_for_their_number(make, data, count):
+    """Counted k times each, they would divide the KL by k times too much."""
+    dataset = tf.data.Dataset.from_tensor_slices(data)
+    for repeated in (dataset.repeat(count).batch(10), dataset.batch(10).repeat(count).prefetch(1)):
+        with pytest.raises(ValueError, match="num_train must be given: the dataset repeats"):
+            make().fit(repeated, verbose=0)
+    assert fitted(make, dataset.batch(10).repeat(count), num_train=50)[0] == 50
+    assert fitted(make, dataset.repeat(1).batch(10))[0] == 50
 
 
 def test_of_pydatasets(make, data):
