@@ -47,6 +47,8 @@ def test_words_of_our_own_stay_as_they_are():
     ids=["sweep", "tune"],
 )
 def test_a_file_in_the_place_of_the_root(tool, grid, tmp_path, capsys):
+    if tool is tune:
+        pytest.importorskip("optuna", reason="needs Optuna: pip install 'bnn[tune]'")
     file = tmp_path / "a.toml"
     file.write_text(f'gin_file = "gin_configs/digits.gin"\n[grid]\n{grid}\n')
     (tmp_path / "taken").write_text("mine")
