@@ -26,7 +26,7 @@ class Task:
     num_classes: int = 4
     num_tokens: int = 11
     length: int = 12
-    concentration: float = 1.0
+    concentration: float = 0.5
 
     @property
     def transitions(self) -> np.ndarray:

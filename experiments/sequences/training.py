@@ -24,11 +24,11 @@ TEST_SEED = 1_000_003
 class Settings:
     """Sizes, and what is the same for all; the learning rate is chosen on validation data."""
 
-    train: int = 8192
+    train: int = 32_768
     valid: int = 2048
     test: int = 8192
     epochs: int = 12
-    batch: int = 128
+    batch: int = 256
     width: int = 16
     units: int = 32
     rates: tuple[float, ...] = (0.003, 0.01, 0.03)
