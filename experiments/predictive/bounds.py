@@ -147,8 +147,14 @@ def start(root: Path, rounds: int = 3) -> dict[str, Any]:
     """Seconds of a new process until its first answer, exported and restored."""
     run, folder, inputs = _exported(root)
     np.save(inputs, run.data.x_test[:10])
+    alone = processes.tensorflow_alone(root / "alone")
     calls = {
-        "exported": lambda i: processes.first_answer("exported", folder, inputs),
+        "exported, TensorFlow alone": lambda i: processes.first_answer(
+            "exported", folder, inputs, alone
+        ),
+        "exported, the same environment": lambda i: processes.first_answer(
+            "exported", folder, inputs
+        ),
         "restored": lambda i: processes.first_answer("restored", run.folder, inputs),
     }
     return {"seconds": alternating(calls, rounds)}

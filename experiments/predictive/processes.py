@@ -41,25 +41,35 @@ print(bnn.predictive(model, bnn.likelihoods.Categorical(), x, 1000).mean.shape)
 _SECONDS = 45  # of the prediction that are watched, a fraction of it
 
 
-def first_answer(what: str, folder: Path, inputs: Path) -> None:
-    """Runs a predictor until it has answered."""
+def first_answer(what: str, folder: Path, inputs: Path, python: Path | None = None) -> None:
+    """Runs a predictor until it has answered; `python` of another environment than this one."""
     program = {"exported": _EXPORTED, "restored": _RESTORED}[what]
-    command = [sys.executable, "-c", program, str(folder), str(inputs)]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [python or sys.executable, "-c", program, folder.resolve(), inputs.resolve()]
+    env = dict(os.environ) if python is None else _without_ours()
+    subprocess.run(command, check=True, capture_output=True, env=env)
 
 
 def answer_without_bnn(folder: Path, inputs: Path, environment: Path) -> np.ndarray:
     """The exported predictor's means, in a virtual environment of TensorFlow alone."""
+    answers = environment / "answers.npy"
+    python = tensorflow_alone(environment)
+    command = [python, "-c", _ALONE, folder.resolve(), inputs.resolve(), answers.resolve()]
+    subprocess.run(command, check=True, env=_without_ours(), cwd=environment)
+    return np.load(answers)
+
+
+def tensorflow_alone(environment: Path) -> Path:
+    """The Python of a virtual environment with TensorFlow and what it needs; made once."""
     python = environment / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
         version = importlib.metadata.version("tensorflow")
         subprocess.run([python, "-m", "pip", "install", "-q", f"tensorflow=={version}"], check=True)
-    answers = environment / "answers.npy"
-    command = [python, "-c", _ALONE, folder.resolve(), inputs.resolve(), answers.resolve()]
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run(command, check=True, env=clean, cwd=environment)
-    return np.load(answers)
+    return python.absolute()
+
+
+def _without_ours() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def peak_of_prediction(seconds: float = _SECONDS) -> dict[str, Any]:

@@ -97,9 +97,11 @@ def _memory(said: Any) -> tuple[list[str], Lines]:
 
 def _start(said: Any) -> tuple[list[str], Lines]:
     seconds = said["seconds"]
-    lines = [[name, _median(seconds[name])] for name in seconds]
-    lines.append(["ratio", f"{bounds.ratio(seconds, 'exported', 'restored'):.2f}"])
-    return ["first answer", "seconds"], lines
+    lines = [
+        [name, _median(seconds[name]), f"{bounds.ratio(seconds, name, 'restored'):.2f}"]
+        for name in seconds
+    ]
+    return ["first answer", "seconds", "of the restored"], lines
 
 
 def _alone(said: Any) -> tuple[list[str], Lines]:
