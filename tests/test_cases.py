@@ -93,8 +93,8 @@ CASES = {
     ),
     "23": (
         "a second run from Python in the same folder does not return the first's results",
-        "test_experiment.py::test_another_run_from_python_is_refused_with_the_difference",
-        "test_experiment.py::test_the_same_run_from_python_is_not_repeated",
+        "runs/test_another_run.py::test_another_run_from_python_is_refused_with_the_difference",
+        "runs/test_another_run.py::test_the_same_run_from_python_is_not_repeated",
     ),
     "24": (
         "intervals over overlapping test splits cover",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import bnn
+from tests.conversion.comparison import different
 from tests.conversion.odd_models import ODD, RNG, ROWS, quantized
 
 pytestmark = pytest.mark.slow
@@ -29,13 +30,6 @@ for name, make in ODD.items():
 
 def tensors(x):
     return keras.tree.map_structure(keras.ops.convert_to_tensor, x)
-
-
-def different(left, right):
-    pairs = zip(keras.tree.flatten(left), keras.tree.flatten(right), strict=True)
-    return max(
-        float(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)).max()) for a, b in pairs
-    )
 
 
 @pytest.fixture(scope="module")

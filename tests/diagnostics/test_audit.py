@@ -7,49 +7,7 @@ import tensorflow as tf
 
 import bnn
 from bnn.diagnostics import Verdict, audit
-
-N, B = 1000, 20
-ESTIMATOR = bnn.estimators.Reparameterization()
-KL = "KL counted once, divided by N"
-
-
-@pytest.fixture
-def batch(rng):
-    x = rng.normal(size=(B, 3)).astype("float32")
-    return tf.constant(x), tf.constant((x @ [[1.0], [2.0], [-1.0]]).astype("float32"))
-
-
-@pytest.fixture
-def model():
-    keras.utils.set_random_seed(1)
-    layer = bnn.layers.Dense(1, kernel_posterior=bnn.posteriors.MeanFieldNormal(0.3))
-    return keras.Sequential([keras.Input((3,)), layer])
-
-
-LIKELIHOOD = bnn.likelihoods.Normal(scale=0.5)
-
-
-def loop(model, kl_part, seed=5):
-    """A loss as people write it: −log p of a draw, and `kl_part` of the ledger."""
-
-    def loss(x, y, step):
-        with bnn.Draw(seed, ESTIMATOR, step=step):
-            outputs = model(x, training=True)
-        nll = -tf.reduce_mean(LIKELIHOOD.log_prob(outputs, y))
-        return nll + kl_part(sum(bnn.ledger(model, step=step).values()))
-
-    return loss
-
-
-DEFAULTS = {"likelihood": LIKELIHOOD, "num_train": N, "num_steps": 8}
-
-
-def audited(model, loss, batch, **options):
-    return audit(model, loss, batch, **{**DEFAULTS, **options})
-
-
-def failures(found):
-    return {finding.name: finding.words for finding in found.failed}
+from tests.diagnostics.audit_cases import ESTIMATOR, KL, LIKELIHOOD, N, audited, failures, loop
 
 
 def test_a_right_loop_passes(model, batch):
@@ -77,47 +35,6 @@ def test_the_objective_passes_with_another_estimator(model, batch):
 
     found = audited(model, loss, batch)
     assert found.ok, str(found)
-
-
-WRONG = {
-    "KL missing": (lambda kl: 0.0, "the KL is missing: no site's KL enters the loss"),
-    "KL per batch": (
-        lambda kl: kl / B,
-        r"50 times 1 / N = 1 / 1000: divided by the batch's 20 examples in place of N",
-    ),
-    "KL averaged over weights": (
-        lambda kl: kl / 4,
-        r"250 times .* averaged over the 4 weights in place of summed",
-    ),
-    "KL whole": (lambda kl: kl, r"1000 times .* not divided by anything"),
-    "KL twice": (lambda kl: 2 * kl / N, "2 times .* counted twice"),
-    "tempered": (lambda kl: 0.1 * kl / N, "weighted with 0.1, a tempered posterior"),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_factor_of_the_kl(model, batch, name):
-    part, words = WRONG[name]
-    found = failures(audited(model, loop(model, part), batch))
-    assert list(found) == [KL]
-    assert tf.strings.regex_full_match(found[KL], f".*{words}.*"), found[KL]
-    assert "sum(bnn.ledger(model" in found[KL]  # the remedy
-
-
-def test_a_tempered_loss_that_says_so_passes(model, batch):
-    found = audited(model, loop(model, lambda kl: 0.1 * kl / N), batch, kl_weight=0.1)
-    assert found.ok, str(found)
-    assert "every site counts 0.1 / 1000" in str(found)
-
-
-def test_the_kl_of_one_site_is_missing(model, batch):
-    def loss(x, y, step):
-        with bnn.Draw(0, ESTIMATOR, step=step):
-            nll = -tf.reduce_mean(LIKELIHOOD.log_prob(model(x), y))
-        return nll + bnn.ledger(model)["0_dense/kernel"] / N
-
-    found = failures(audited(model, loss, batch))
-    assert "the KL of 0_dense/bias is missing in the loss" in found[KL]
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -173,23 +90,6 @@ def test_a_decayed_scale(model, batch):
     assert "Use an optimizer of Keras" in words
     spared = keras.optimizers.AdamW(weight_decay=0.01)
     assert audited(model, loop(model, lambda kl: kl / N), batch, optimizer=spared).ok
-
-
-def test_a_sum_over_the_batch_beside_the_kl_over_n(model, batch):
-    def loss(x, y, step):
-        with bnn.Draw(5, ESTIMATOR, step=step):
-            nll = -tf.reduce_sum(LIKELIHOOD.log_prob(model(x), y))
-        return nll + sum(bnn.ledger(model).values()) / N
-
-    words = failures(audited(model, loss, batch))["gradient is the objective's"]
-    assert "times that of the negative ELBO per example (the batch has 20 examples" in words
-
-
-def test_a_whole_loss_in_another_unit_is_no_mistake(model, batch):
-    right = loop(model, lambda kl: kl / N)
-    found = audited(model, lambda x, y, step: B * right(x, y, step), batch, num_steps=64)
-    assert found.ok, str(found)
-    assert "The whole loss is 20 times the objective's" in str(found)
 
 
 def test_a_gradient_that_does_not_arrive(model, batch):
@@ -257,67 +157,6 @@ def test_a_draw_around_one_part_of_the_model_alone(batch):
 
     words = failures(audited(model, loss, batch))["noise moves with the step"]
     assert words.startswith("1_dense")
-
-
-class WithAddedKL(bnn.layers.Dense):
-    """The KL of a normal to N(0, 1), by hand, as layers of other libraries add it."""
-
-    def call(self, inputs):
-        self.add_loss(kl_by_hand(self) / N)
-        return super().call(inputs)
-
-
-def kl_by_hand(layer):
-    variance, mean = layer.kernel_posterior.variance, layer.kernel_posterior.mean
-    return 0.5 * tf.reduce_sum(variance + mean**2 - 1 - tf.math.log(variance))
-
-
-@pytest.mark.parametrize("uses_losses", [False, True])
-def test_the_kl_twice_by_add_loss(batch, uses_losses):
-    model = keras.Sequential([keras.Input((3,)), WithAddedKL(1)])
-    right = loop(model, lambda kl: kl / N)
-
-    def loss(x, y, step):
-        value = right(x, y, step)
-        return value + sum(model.losses) if uses_losses else value
-
-    words = failures(audited(model, loss, batch))[KL]
-    assert "model.losses depend on scales, such as" in words
-    assert "Take the add_loss out" in words
-
-
-def test_the_kl_once_more_by_hand(model, batch):
-    right = loop(model, lambda kl: kl / N)
-
-    def loss(x, y, step):
-        return right(x, y, step) + 2.0 * kl_by_hand(model.layers[0]) / N
-
-    for variable in model.layers[0].kernel_posterior.variables:  # so that its KL is not small
-        variable.assign(tf.ones_like(variable) * -6.0)
-    words = failures(audited(model, loss, batch, num_steps=64))[KL]
-    assert "another one, written by hand" in words
-
-
-def test_losses_of_keras_alone_have_no_kl(model, batch):
-    def loss(x, y, step):
-        with bnn.Draw(0, ESTIMATOR, step=step):
-            outputs = model(x, training=True)
-        return -tf.reduce_mean(LIKELIHOOD.log_prob(outputs, y)) + sum(model.losses) / N
-
-    words = failures(audited(model, loss, batch))[KL]
-    assert "the KL is missing" in words
-    assert "put none into model.losses" in words
-
-
-def test_regularizers_of_keras_are_no_kl(batch):
-    layer = bnn.layers.Dense(1, kernel_regularizer="l2", activity_regularizer="l2")
-    model = keras.Sequential([keras.Input((3,)), layer])
-    objective = bnn.objectives.NegativeELBO(LIKELIHOOD, N)
-
-    def loss(x, y, step):
-        return objective(model, x, y, estimator=ESTIMATOR, seed=0, step=step).loss
-
-    assert KL not in failures(audited(model, loss, batch))
 
 
 MODE = "the model is called as in training"

@@ -1,7 +1,7 @@
 """Bad inputs of every kind are refused by name: no traceback, no hang, no foreign file changed.
 
-The tables stand in `rows.py`, `gin_rows.py`, `data_rows.py` and `tool_rows.py`. The everyday suite
-takes a sample of them in this process; all of them, each program in a process of its own, are slow.
+The tables stand in the modules whose names end in `rows`. The everyday suite takes a sample of them
+in this process; all of them, each program in a process of its own, are slow.
 Each message names the argument or file, says what is required, shows the value and gives a remedy.
 """
 
@@ -25,8 +25,15 @@ import bnn.experiment
 import bnn.run
 from bnn.runs.bindings import check_bindings
 from bnn.runs.kinds import kinds
-from tests.refused import data_rows, many, rows, tool_rows
-from tests.refused.gin_rows import BAD_VALUES
+from tests.refused import (
+    data_rows,
+    gin_data_rows,
+    gin_model_rows,
+    gin_training_rows,
+    many,
+    rows,
+    tool_rows,
+)
 
 _REQUIRED = re.compile(
     r"\b(must|needs?|cannot|can't|could not|couldn't|no|not|none|doesn't|unknown|missing|expected|"
@@ -55,10 +62,11 @@ def literal(text):
 
 
 def gin_rows():
-    """(bindings, parameter, value as shown) of the table of single values."""
+    """(bindings, parameter, value as shown) of the tables of single values."""
     return [
         (f"{owner}.{parameter} = {text}", f"{owner.rpartition('.')[2]}.{parameter}", literal(text))
-        for owner, parameters in BAD_VALUES.items()
+        for table in (gin_data_rows, gin_model_rows, gin_training_rows)
+        for owner, parameters in table.BAD_VALUES.items()
         for parameter, texts in parameters.items()
         for text in texts
     ]
