@@ -67,6 +67,42 @@ class Logistic(NamedTuple):
     targets: np.ndarray
     scale: float
 
+    def log_joint(self, weights: np.ndarray) -> np.ndarray:
+        """Of weights `[K, P]`, ln p(w, y) up to a constant: `[K]`."""
+        signs = 2.0 * self.targets - 1
+        fit = -np.logaddexp(0.0, -signs * (weights @ self.inputs.T.astype(np.float64)))
+        return fit.sum(1) - 0.5 * np.square(weights / self.scale).sum(1)
+
+    def moments(self, nodes: int = 20) -> tuple[np.ndarray, np.ndarray]:
+        """Means and deviations of the posterior, `[P]` each.
+
+        By Gauss–Hermite quadrature of so many nodes a dimension about the mode, along the axes of
+        the normal that has the curvature there.
+        """
+        mode, curvature = self._mode()
+        points, weights = np.polynomial.hermite_e.hermegauss(nodes)
+        size = len(mode)
+        grid = np.stack(np.meshgrid(*[points] * size, indexing="ij"), -1).reshape(-1, size)
+        logs = sum(np.meshgrid(*[np.log(weights)] * size, indexing="ij")).ravel()
+        at = mode + grid @ np.linalg.cholesky(np.linalg.inv(curvature)).T
+        logs = logs + self.log_joint(at) + 0.5 * np.square(grid).sum(1)
+        shares = np.exp(logs - logs.max())
+        shares /= shares.sum()
+        mean = shares @ at
+        return mean, np.sqrt(shares @ np.square(at - mean))
+
+    def _mode(self) -> tuple[np.ndarray, np.ndarray]:
+        """By Newton's method, with the curvature there."""
+        x = self.inputs.astype(np.float64)
+        prior = np.eye(x.shape[1]) / self.scale**2
+        weights = np.zeros(x.shape[1])
+        for _ in range(30):
+            probability = 1 / (1 + np.exp(-x @ weights))
+            curvature = (x * (probability * (1 - probability))[:, np.newaxis]).T @ x + prior
+            slope = x.T @ (self.targets - probability) - prior @ weights
+            weights = weights + np.linalg.solve(curvature, slope)
+        return weights, curvature
+
 
 def logistic() -> Logistic:
     """Forty examples, four inputs."""

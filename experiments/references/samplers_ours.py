@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -42,25 +43,28 @@ def nuts(problem: Logistic, asked: dict[str, Any]) -> np.ndarray:
     """Draws `[chains, draws, P]`, after the adaptation of the step size."""
     total = asked["warmup"] + asked["draws"]
     method = NUTS(
-        0.1,
+        step_size=0.1,
         num_chains=asked["chains"],
         warm_start=0.0,
         burn_in=asked["warmup"] / total,
         thinning=1,
     )
-    with points():
-        layer = _layer(problem.scale, None)
-        model = keras.Sequential([keras.Input((problem.inputs.shape[1],)), layer])
+
+    def make_model() -> keras.Model:
+        with points():
+            layer = _layer(problem.scale, None)
+            return keras.Sequential([keras.Input((problem.inputs.shape[1],)), layer])
+
     every = {**asked, "every": 50, "steps": total}
-    steps = _steps(method, model, Bernoulli(), problem, every)
+    steps = _steps(method, make_model(), Bernoulli(), problem, every, make_model)
     step = 0
     while step < total:
         end = min(total, step + every["every"], method.archive.next_after(step))
         steps(step, end - step)
         step = end
         method.archive.note(step)
-    draws = method.samples()[0][..., 0].astype(np.float64)
-    return draws.reshape(-1, asked["chains"], draws.shape[-1]).transpose(1, 0, 2)
+    draws = method.samples()[0][..., 0].astype(np.float64)  # chain after chain
+    return draws.reshape(asked["chains"], -1, draws.shape[-1])
 
 
 def _layer(prior_scale: float, posterior: Any) -> Any:
@@ -70,11 +74,17 @@ def _layer(prior_scale: float, posterior: Any) -> Any:
 
 
 def _steps(
-    method: Method, model: keras.Model, likelihood: Likelihood, problem: Any, asked: dict[str, Any]
+    method: Method,
+    model: keras.Model,
+    likelihood: Likelihood,
+    problem: Any,
+    asked: dict[str, Any],
+    make_model: Callable[[], keras.Model] | None = None,
 ) -> TrainingSteps:
     number = len(problem.inputs)
     likelihood.build(1)
-    method.build(Problem(model, likelihood, number, asked["steps"], asked["seed"]))
+    total, seed = asked["steps"], asked["seed"]
+    method.build(Problem(model, likelihood, number, total, seed, make_model=make_model))
     targets = problem.targets.reshape(-1, 1)
     batches = ResidentBatches(problem.inputs, targets, batch_size=number, seed=0)
     return TrainingSteps(method, batches, 0, steps_per_call=asked["every"])

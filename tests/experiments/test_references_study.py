@@ -47,6 +47,30 @@ def test_the_problems_have_their_closed_forms():
     assert (problem.deviations() < np.sqrt(np.diag(np.linalg.inv(problem.curvature())))).all()
 
 
+def test_quadrature_is_a_sum_over_a_grid():
+    four = problems.logistic()
+    problem = four._replace(inputs=four.inputs[:, :2])
+    axis = np.linspace(-8, 8, 801)
+    grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
+    shares = np.exp(problem.log_joint(grid))
+    shares /= shares.sum()
+    mean, deviation = problem.moments()
+    np.testing.assert_allclose(mean, shares @ grid, atol=1e-5)
+    np.testing.assert_allclose(deviation, np.sqrt(shares @ (grid - mean) ** 2), atol=1e-5)
+
+
+@SLOW
+def test_nuts_draws_from_the_posterior():
+    from experiments.references import samplers_ours
+
+    problem = problems.logistic()
+    draws = samplers_ours.nuts(problem, {"chains": 4, "warmup": 100, "draws": 400, "seed": 0})
+    assert draws.shape == (4, 400, 4)
+    estimates = of_blocks(draws), deviation_of_blocks(draws)
+    for found, known in zip(estimates, problem.moments(), strict=True):
+        assert np.abs((found.value - known) / found.error).max() < 4
+
+
 @SLOW
 def test_a_convolutions_factors_are_those_of_laplace_torch():
     needs("laplace_torch")
