@@ -1,36 +1,31 @@
-"""Runs every method on digits and in the classroom, and writes the tables.
+"""Runs every method on digits and in the classroom, some beside publications; writes the tables.
 
-    python -m experiments.methods.run [--parts=digits,classroom] [--report] [--fast]
+    python -m experiments.methods.run [--parts=digits,classroom,published] [--report] [--fast]
 
 Every row is `python -m bnn.run`, one binding or a few apart from the others; rows that have ended
-are not repeated, one that was stopped goes on where it was.
+are not repeated, one that was stopped goes on where it was. What tables of digits and of published
+rows show is kept in `results/`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bnn.tracking import read_jsonl
 from experiments import study
-from experiments.methods import classroom
-from experiments.methods.cases import (
-    ACTIVATIONS,
-    CLASSROOM,
-    DIGITS,
-    classroom_jobs,
-    digits_jobs,
-)
+from experiments.methods import classroom, digits, kept, published
+from experiments.methods.cases import ACTIVATIONS, CLASSROOM, classroom_jobs, digits_jobs
 from experiments.records import recorded
 from experiments.runs import Job, provenance, train_all
 
 _HERE = Path(__file__).parent
 _ROOT = study.ROOT / "runs" / "methods"
 _IMAGES = study.ROOT / "docs" / "pages" / "images"  # the documentation shows them, too
-PARTS = ("digits", "classroom")
+PARTS = ("digits", "classroom", "published")
 # The bounds of the classroom: RMSE inside of the data, and band in the gap over band inside.
 RMSE, RATIO = 0.12, 2.0
 
@@ -40,36 +35,22 @@ def main(argv: list[str] | None = None) -> int:
     parser = study.study_parser(__doc__, _HERE, _ROOT)
     parser.add_argument("--parts", type=study.names_of(PARTS), default=list(PARTS))
     options = study.parse_options(parser, argv)
-    points = options.root / "classroom.npz"
-    digits = digits_jobs(5 if options.fast else None)
-    lessons = classroom_jobs(str(points), 10 if options.fast else None)
-    if not options.report:
-        if "digits" in options.parts:
-            train_all(digits.values(), options.root, options.workers)
-        if "classroom" in options.parts:
-            classroom.write_points(points)
-            train_all(lessons.values(), options.root, options.workers)
-    # A part that is not asked for keeps its table.
-    asked: dict[str, dict[Any, Job]] = {"digits": {**digits}, "classroom": {**lessons}}
-    ended, taught = (
-        {
-            n: job
-            for n, job in asked[part].items()
-            if part in options.parts and job.results(options.root)
-        }
-        for part in PARTS
-    )
-    if not ended and not taught:
+    sections: dict[str, str] = {}  # a part that is not asked for keeps its table
+    if "digits" in options.parts:
+        jobs = digits_jobs(5 if options.fast else None)
+        if (held := _kept("digits", jobs, digits.record, options))["rows"]:
+            sections["digits"] = digits.table(held["rows"])
+            sections["digits provenance"] = kept.provenance("digits", held)
+    if "published" in options.parts:
+        jobs = published.jobs(0.2 if options.fast else None)
+        if (held := _kept("published", jobs, published.record, options))["rows"]:
+            sections["published images"] = published.images_table(held["rows"])
+            sections["published uci"] = published.uci_table(held["rows"])
+            sections["published provenance"] = kept.provenance("published", held)
+    measured = _taught(options, sections) if "classroom" in options.parts else {}
+    if not sections:
         print(f"no run below {options.root} has ended; leave --report out.", file=sys.stderr)
         return 1
-    measured = {key: _evaluated(options.root / job.name) for key, job in taught.items()}
-    sections = {}
-    if ended:
-        sections["digits"] = digits_table(ended, options.root)
-        sections["digits provenance"] = _provenance("digits", ended, options.root)
-    if taught:
-        sections["classroom"] = classroom_table(measured)
-        sections["classroom provenance"] = _provenance("classroom", taught, options.root)
     study.write_readme(_HERE / "README.md", sections, options.output)
     images = _IMAGES if options.output == _HERE else options.output
     for activation in ACTIVATIONS:
@@ -79,39 +60,33 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _kept(
+    part: str, jobs: Mapping[str, Job], record: kept.Record, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Trains a part unless only a report is asked for, and keeps its records."""
+    timed = None if options.report else kept.train(jobs, options.root, options.workers)
+    path = options.output / "results" / f"{part}.json"
+    return kept.keep(path, jobs, options.root, record, timed)
+
+
+def _taught(options: argparse.Namespace, sections: dict[str, str]) -> dict[tuple[str, str], Any]:
+    """Trains in the classroom, likewise; what each run that has ended says, its table added."""
+    points = options.root / "classroom.npz"
+    lessons = classroom_jobs(str(points), 10 if options.fast else None)
+    if not options.report:
+        classroom.write_points(points)
+        train_all(lessons.values(), options.root, options.workers)
+    taught = {key: job for key, job in lessons.items() if job.results(options.root)}
+    measured = {key: _evaluated(options.root / job.name) for key, job in taught.items()}
+    if taught:
+        sections["classroom"] = classroom_table(measured)
+        sections["classroom provenance"] = _provenance("classroom", taught, options.root)
+    return measured
+
+
 def _evaluated(folder: Path) -> dict[str, Any]:
     path = folder.with_name(f"{folder.name}.evaluated.json")
     return recorded(path, {"run": folder.name}, lambda: classroom.evaluate(folder))
-
-
-def digits_table(jobs: Mapping[str, Job], root: Path) -> str:
-    """Test metrics and cost by method."""
-    head = (
-        *("method", "test NLL, nats", "accuracy, %", "ECE", "functions asked for"),
-        *("bound, nats per example", "gradients, passes over the data", "run, CPU s"),
-        "bindings",
-    )
-    lines = []
-    for name, job in jobs.items():
-        results = job.results(root) or {}
-        test = results["test"]
-        lines.append(
-            [
-                *(DIGITS[name].title, f"{test['nll']:.4f}", f"{100 - 100 * test['error']:.2f}"),
-                *(f"{test['ece']:.3f}", str(results["num_predict_samples"])),
-                _bound(results, root / job.name),
-                f"{results['passes_over_the_data']:,.0f}",
-                *(f"{job.cost(root)['cpu_seconds']:.0f}", DIGITS[name].shown),
-            ]
-        )
-    return study.markdown(head, lines)
-
-
-def _bound(results: Mapping[str, Any], folder: Path) -> str:
-    """NLL + KL / N at the training's end, of the methods that minimise it."""
-    if "kl_weight" not in results:
-        return "–"
-    return f"{read_jsonl(folder / 'metrics.jsonl')[-1]['loss']:.2f}"
 
 
 def classroom_table(measured: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
@@ -136,8 +111,6 @@ def classroom_table(measured: Mapping[tuple[str, str], Mapping[str, Any]]) -> st
 
 
 def _provenance(part: str, jobs: Mapping[Any, Job], root: Path) -> str:
-    if not jobs:
-        return ""
     command = f"`python -m experiments.methods.run --parts={part}`"
     spent = sum(json.loads((root / f"{j.name}.job.json").read_text())["cpu_seconds"]
                 for j in jobs.values())  # fmt: skip

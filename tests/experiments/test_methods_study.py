@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bnn import methods
-from experiments.methods import classroom, run
+from experiments.methods import classroom, digits, kept, published, run
 from experiments.methods.cases import ACTIVATIONS, CLASSROOM, DIGITS, classroom_jobs, digits_jobs
 
 
@@ -57,28 +57,35 @@ def test_the_table_says_which_bounds_hold():
     assert last == ["yes", "no", "no", "no"]
 
 
+def ended(root, jobs, names, cpu_seconds=24.0):
+    for name in names:
+        job = jobs[name]
+        (root / job.name).mkdir(parents=True, exist_ok=True)
+        results = {
+            "test": {"nll": 0.25, "error": 0.125, "ece": 0.0625},
+            **{"num_predict_samples": 32, "passes_over_the_data": 300.2},
+            **{"date": "2030-01-01", "git_revision": "abc", "seed": 0},
+            "versions": {"python": "3", "tensorflow": "2", "keras": "3"},
+        }
+        (root / job.name / "results.json").write_text(json.dumps(results))
+        held = {"arguments": job.arguments, "wall_seconds": 30.0, "cpu_seconds": cpu_seconds}
+        (root / f"{job.name}.job.json").write_text(json.dumps(held))
+
+
 def test_a_report_needs_runs_and_is_made_of_those_that_have_ended(tmp_path, capsys):
     options = [f"--root={tmp_path / 'runs'}", f"--output={tmp_path / 'out'}", "--report"]
     assert run.main(options) == 1
     assert "has ended; leave --report out" in capsys.readouterr().err
     job = digits_jobs()["swag"]
-    folder = tmp_path / "runs" / job.name
-    folder.mkdir(parents=True)
-    results = {
-        "test": {"nll": 0.25, "error": 0.125, "ece": 0.0625},
-        "num_predict_samples": 32,
-        "passes_over_the_data": 300.2,
-        **{"date": "2030-01-01", "git_revision": "abc", "seed": 0},
-        "versions": {"python": "3", "tensorflow": "2", "keras": "3"},
-    }
-    (folder / "results.json").write_text(json.dumps(results))
-    held = {"arguments": job.arguments, "wall_seconds": 30.0, "cpu_seconds": 24.0}
-    (tmp_path / "runs" / f"{job.name}.job.json").write_text(json.dumps(held))
+    ended(tmp_path / "runs", {"swag": job}, ["swag"])
     assert run.main(options) == 0
     text = (tmp_path / "out" / "README.md").read_text()
-    row = "| SWAG | 0.2500 | 87.50 | 0.062 | 32 | – | 300 | 24 | `run.method = @SWAG()` |"
+    row = "| SWAG | 0.2500 | 87.50 | 0.062 | 32 | – | – | 300 | 24 | `run.method = @SWAG()` |"
     assert row in text
-    assert "0.2 min on 2 cores" in text
+    assert "1 runs, 0.4 min of processor time.\n" in text
+    again = run.main([*options[1:], f"--root={tmp_path / 'gone'}"])  # of the record alone
+    assert again == 0
+    assert (tmp_path / "out" / "README.md").read_text() == text
 
 
 def test_a_figure_of_all_methods_is_small(tmp_path):
@@ -92,3 +99,52 @@ def test_jobs_of_the_classroom_differ_by_case_and_activation():
     jobs = classroom_jobs("points.npz")
     assert len({job.name for job in jobs.values()}) == len(CLASSROOM) * len(ACTIVATIONS)
     assert "mlp.activation = 'relu'" in jobs["nuts", "relu"].bindings
+
+
+def test_the_time_of_a_whole_command_is_kept_until_a_row_is_another(tmp_path):
+    jobs, path = digits_jobs(), tmp_path / "digits.json"
+    ended(tmp_path, jobs, ["map", "hmc"])
+    timed = {"wall_seconds": 330.0, "workers": 2}
+    held = kept.keep(path, jobs, tmp_path, digits.record, timed)
+    assert list(held["rows"]) == ["map", "hmc"]
+    assert "5.5 min from the first run's start to the last one's end, 2 at a time" in (
+        kept.provenance("digits", held)
+    )
+    assert kept.keep(path, jobs, tmp_path, digits.record, None) == held
+    ended(tmp_path, jobs, ["hmc"], cpu_seconds=99.0)
+    held = kept.keep(path, jobs, tmp_path, digits.record, None)
+    assert held["timed"] is None
+    assert "min from" not in kept.provenance("digits", held)
+
+
+def image(accuracy, kmnist):
+    rest = {"nll": 0.03, "ece": 0.01, "fashion_mnist": 0.9886, "functions": 1}
+    return {"accuracy": accuracy, "kmnist": kmnist, **rest}
+
+
+def test_published_figures_are_reached_as_they_were_printed():
+    rows = {"map": image(0.9916, 0.9694), "swag": image(0.99, 0.9), "ensemble": image(1.0, 1.0)}
+    lines = published.images_table(rows).splitlines()[2:]
+    assert "| 99.16 (99.1) | 0.0300 (0.037) | 0.0100 | 98.9 (98.9) | 96.9 (97.0) | 1 |" in lines[0]
+    assert lines[0].endswith("| AUROC, KMNIST |")
+    assert lines[1].endswith("| AUROC, Fashion-MNIST |")
+    assert lines[2].endswith("| – |")  # nothing published
+    assert published.reached(0.0374, "0.037", -1)
+    assert not published.reached(0.0376, "0.037", -1)
+
+
+def test_means_over_splits_are_reached_within_two_standard_errors():
+    def rows(log_likelihood, rmse):
+        values = [{"log_likelihood": log_likelihood + d, "rmse": rmse + d} for d in (-0.1, 0.1)]
+        return {f"yacht_{i}": value for i, value in enumerate(values)}
+
+    near, far = (published.uci_table(rows(*v)) for v in ((-1.3, 0.5), (-1.5, 2.0)))
+    assert "| yacht | 2 | −1.30 ± 0.10 | −1.18 ± 0.21 | −1.1 |" in near
+    assert near.rstrip().endswith("| none |")
+    assert far.rstrip().endswith("| log-likelihood, RMSE |")
+
+
+def test_published_rows_are_one_binding_apart():
+    jobs = published.jobs()
+    assert len({job.name for job in jobs.values()}) == len(published.IMAGES) + 15
+    assert "run.epochs = 50" in jobs["ensemble"].bindings
