@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 LIST = pathlib.Path(__file__).with_name("long_tests.txt")
-SECONDS = 2.5  # of a call; fixtures that many tests share move to the next of them
+SECONDS = 1.25  # of a call; fixtures that many tests share move to the next of them
 _LINE = re.compile(r"\s*([\d.]+)s call\s+(tests/.+?)\s*$")
 
 
