@@ -82,6 +82,11 @@ def as_rows(model: keras.Model, inputs: Any) -> Any:
     return rows
 
 
+def number_of_rows(model: keras.Model, inputs: Any) -> int | None:
+    """How many inputs there are; None of a batched set, which does not say."""
+    return None if is_batched_set(inputs) else leaves(as_rows(model, inputs))[0].shape[0]
+
+
 def leaves(rows: Any) -> list[Any]:
     """The arrays and tensors of a nest; a sparse tensor is one."""
     return keras.tree.flatten(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -12,7 +12,15 @@ import tensorflow as tf
 
 from bnn.prediction.compiled import compiled_prediction, fixed_batch, output_types, sampler
 from bnn.prediction.functions import Draws, Functions
-from bnn.prediction.inputs import as_rows, batches_of, is_batched_set, leaves, take
+from bnn.prediction.inputs import (
+    as_rows,
+    batches_of,
+    is_batched_set,
+    leaves,
+    number_of_rows,
+    take,
+)
+from bnn.progress import progress_bar
 
 # XLA's gain is in small passes, whose operations take as long to start as to run. Where inputs no
 # longer stay in caches the products decide, and a graph, which computes everything else on all
@@ -45,6 +53,7 @@ def predict(
     functions: Functions | None = None,
     batch_size: int | None = None,
     jit_compile: bool | None = None,
+    progress: bool = True,
 ) -> Any:
     """Outputs of `num_samples` functions drawn from the posterior, `[S, B, …]`.
 
@@ -65,6 +74,7 @@ def predict(
       jit_compile: compile with XLA; False for convolutions on CPUs and for models with an operation
         that XLA lacks. None: XLA where a pass has fewer than 2²¹ numbers of input, as it is faster
         there, and the model has no operation that XLA lacks. The two agree to rounding.
+      progress: show a bar on a terminal's standard error, after two seconds.
 
     Returns:
       A structure like the model's outputs, each a tensor `[S, B, …]`, float32 where the outputs are
@@ -83,10 +93,26 @@ def predict(
     if tf.inside_function():
         return _traced(model, inputs, **options)
     blocks = predict_blocks(model, inputs, **options)
-    if is_batched_set(inputs):
-        return _join(list(blocks))
+    num_rows = number_of_rows(model, inputs)
+    with progress_bar("predicting", num_rows, progress) as advance:
+        if num_rows is None:
+            return _join(list(_counted(blocks, functions.num_samples, advance)))
+        return _gathered(_counted(blocks, functions.num_samples, advance), functions, num_rows)
+
+
+def _counted(
+    blocks: Iterator[Block], num_samples: int, advance: Callable[[float], None]
+) -> Iterator[Block]:
+    """The blocks, each counted by its share of the inputs' work."""
+    for block in blocks:
+        samples = block.samples.stop - block.samples.start
+        advance((block.rows.stop - block.rows.start) * samples / num_samples)
+        yield block
+
+
+def _gathered(blocks: Iterator[Block], functions: Functions, num_rows: int) -> Any:
+    """All blocks as one structure of tensors."""
     first = next(blocks)
-    num_rows = leaves(as_rows(model, inputs))[0].shape[0]
     if first.rows.stop == num_rows and first.samples.stop == functions.num_samples:
         return first.outputs
     results = keras.tree.map_structure(

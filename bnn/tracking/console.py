@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import gin
 from rich import box, console, progress, table, text
 
 from bnn.formatting import show
+from bnn.progress import claim_terminal, is_terminal, release_terminal
 from bnn.tracking.tracker import RunInfo, Tracker
 from bnn.tracking.values import flatten, scalars
 
@@ -46,7 +46,7 @@ class Console(Tracker):
         """Says which run starts, and from which step if it is resumed."""
         stream = sys.stdout if self._stream is None else self._stream
         first = run.resumed_step or 0
-        kind = _Bar if _is_terminal(stream) else _Lines
+        kind = _Bar if is_terminal(stream) else _Lines
         self._display = kind(stream, self._total, first)
         resumed = f", resumed from step {first}" if run.resumed_step is not None else ""
         self._display.say(f"run {run.name} in {run.workdir}{resumed}")
@@ -112,6 +112,7 @@ class _Bar:
         )
         self._task = self._progress.add_task("", total=total, completed=first, metrics="")
         self._values: dict[str, float] = {}
+        self._alone = claim_terminal()  # metrics on the way show no bars of their own
         self._progress.start()
         atexit.register(self._progress.stop)  # a crash must not leave the cursor hidden
 
@@ -128,6 +129,8 @@ class _Bar:
     def close(self, title: str, rows: list[tuple[str, str]]) -> None:
         self._progress.stop()
         atexit.unregister(self._progress.stop)
+        if self._alone:
+            release_terminal()
         if not rows:
             self.say(title)
             return
@@ -137,10 +140,6 @@ class _Bar:
         for name, value in rows:
             result.add_row(text.Text(name), text.Text(value))
         self._console.print(result)
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def _shown(value: Any) -> str:
