@@ -48,6 +48,24 @@ def places_of(size: float, digits: int = 2) -> int:
     return max(0, digits - 1 - math.floor(math.log10(size)))
 
 
+def with_unit(text: str, unit: str, power: int = 1) -> str:
+    """Returns the text with a power of the unit behind it, or alone where there is none of either.
+
+    Args:
+      text: what the numbers are.
+      unit: of the target, such as "kWh"; "" where it is not known.
+      power: 0 for numbers without a unit, 1 for its own, 2 for its square.
+    """
+    return f"{text} ({unit_power(unit, power)})" if unit and power else text
+
+
+def unit_power(unit: str, power: int) -> str:
+    """Returns the unit, or its square for a power of 2: kWh², (m/s)²."""
+    if power == 1:
+        return unit
+    return f"{unit}²" if unit.isalpha() else f"({unit})²"
+
+
 def html_table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table for a notebook; every text is shown as it is, whatever signs it has."""
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bnn.formatting import places_of, show, show_to
+from bnn.formatting import places_of, show, show_to, unit_power, with_unit
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,21 @@ def test_to_a_place():
     assert show_to(0.0, 2) == "0.00"
     assert show_to(math.inf, 2) == "inf"
     assert (places_of(0.0021), places_of(12.4), places_of(1.0, 3)) == (4, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("unit", "power", "text"),
+    [
+        ("kWh", 1, "load (kWh)"),
+        ("kWh", 2, "load (kWh²)"),
+        ("m/s", 2, "load ((m/s)²)"),
+        ("", 1, "load"),
+        ("kWh", 0, "load"),
+    ],
+)
+def test_a_unit_stands_behind_what_has_one(unit, power, text):
+    assert with_unit("load", unit, power) == text
+
+
+def test_squares_of_units_that_have_parts_are_in_brackets():
+    assert [unit_power(unit, 2) for unit in ("€", "kg m", "kWh")] == ["(€)²", "(kg m)²", "kWh²"]

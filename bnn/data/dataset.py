@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,8 @@ class Dataset:
         are streamed, too.
       target_kinds: see above.
       target_names: of the columns of one target `[N, D]`, `[N, L]`.
+      target_units: of targets that are numbers, by the name of their column, or of the target where
+        targets are a dict; for tables and figures. None: unknown.
       class_names: of the labels 0, 1, ….
       feature_names: of the columns of inputs `[N, F]`.
       preparation: raw inputs to model inputs; None: reshape, and input_loc and input_scale.
@@ -94,6 +97,7 @@ class Dataset:
     augmentation: tuple[Any, ...] = ()
     num_workers: int = 0
     test_source: Any = None
+    target_units: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         dataset_checks.check_dataset(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def check_dataset(data: Dataset) -> None:
     _check_target_scales(data)
     _check_input_scales(data)
     _check_names(data)
+    _check_units(data)
 
 
 def probe(source: Any) -> list[tuple[str, np.ndarray]]:
@@ -199,6 +201,25 @@ def _check_names(data: Dataset) -> None:
                 f"{data.name}: {what} must be a tuple of {size} different texts, got {names!r}; "
                 f"give each its own name, or None."
             )
+
+
+def _check_units(data: Dataset) -> None:
+    units = data.target_units
+    if units is None:
+        return
+    kinds = data.kinds if isinstance(data.y_train, dict) else {"": data.kinds}
+    known = [name for name, kind in kinds.items() if kind in ("values", "counts")]
+    if known == [""]:
+        numbered = (f"target_{number}" for number in range(data.num_targets))
+        known = list(data.target_names or numbered)
+    texts = isinstance(units, Mapping) and all(isinstance(unit, str) for unit in units.values())
+    unknown = [name for name in units if name not in known] if texts else []
+    if not texts or unknown:
+        raise ValueError(
+            f"{data.name}: target_units must be a dict of texts by the names of targets that are "
+            f"numbers, {', '.join(map(repr, known)) or 'of which there are none'}, got "
+            f"{', '.join(map(repr, unknown)) or repr(units)}; correct the name, or leave it out."
+        )
 
 
 def _by_target(data: Dataset, given: Any) -> Any:

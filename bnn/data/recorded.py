@@ -75,6 +75,7 @@ def recorded_dataset(described: Mapping[str, Any], num_train: int | None = None)
             num_classes=_of_targets(scaling, "num_classes"),
             target_kinds=_of_targets(scaling, "kind"),
             target_names=_texts(described.get("target_names")),
+            target_units=described.get("target_units"),
             class_names=_texts(described.get("class_names")),
             feature_names=scaling.feature_names,
             preparation=scaling.inputs,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ def csv(
     name: str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
+    target_units: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Returns a CSV file's rows: features float32 `[N, F]`, targets by their columns.
 
@@ -84,6 +85,8 @@ def csv(
       name: of the set; default: the file's.
       decimal: the decimal point, such as "," in 3,14.
       thousands: between groups of three digits, such as "." in 1.200; None: there is none.
+      target_units: of targets that are numbers, by column, such as {"load": "kWh"}; reports and
+        predictions name them.
 
     Raises:
       ImportError: pandas is not installed.
@@ -106,7 +109,8 @@ def csv(
         rows = _split_by_column(name, split_column, table, tables)
     else:
         rows = _held_out(rows, tables, test_fraction, validation_fraction, seed)
-    return _dataset(name, table, rows, _with_typed(options, tables["train"]))
+    data = _dataset(name, table, rows, _with_typed(options, tables["train"]))
+    return data if target_units is None else dataclasses.replace(data, target_units=target_units)
 
 
 @gin.register(module="bnn.data")

@@ -11,6 +11,7 @@ from bnn import figures, metrics
 from bnn.data import Dataset
 from bnn.evaluation.evaluation import Block, Evaluation, Examples, named, register
 from bnn.evaluation.predictives import mixture_examples, own_units, units
+from bnn.formatting import with_unit
 from bnn.likelihoods import Likelihood, NormalRegression
 from bnn.metrics.quantile_calibration import transform_calibration_error
 
@@ -71,10 +72,13 @@ class RegressionEvaluation(Evaluation):
         path = folder / "predictive_band.png"
         targets, mean = examples["targets"][:, 0], examples["mean"][:, 0]
         lower, upper = examples["band"].T
+        label = _label(data)
         if data.input_shape == (1,) and len(data.x_test) == len(targets):
-            figures.predictive_band(data.x_test[:, 0], targets, mean, lower, upper, path)
+            figures.predictive_band(
+                data.x_test[:, 0], targets, mean, lower, upper, path, y_label=label
+            )
         else:
-            figures.predictive_intervals(targets, mean, lower, upper, path)
+            figures.predictive_intervals(targets, mean, lower, upper, path, label=label)
         return {"predictive_band": path}
 
 
@@ -97,6 +101,14 @@ def _normal_block(
         found |= named("loss/", metrics.regression_losses(loc, scale, own, names))
         found |= {"targets": own, "pit": metrics.mixture_cdf(loc, scale, own)}
     return Block({"loc": loc, "scale": scale}, found)
+
+
+def _label(data: Dataset) -> str:
+    """Name and unit of the first target, as far as they are known."""
+    if not data.target_names:
+        return "Target"
+    name = data.target_names[0]
+    return with_unit(name, (data.target_units or {}).get(name, ""))
 
 
 def _targets(examples: Examples) -> list[str]:

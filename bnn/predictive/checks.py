@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bnn.likelihoods import Likelihood
 from bnn.prediction import Draws, Functions
 from bnn.prediction.functions import check_num_samples
 
@@ -80,6 +81,15 @@ def require_as_many(targets: np.ndarray, count: int, least: str = "") -> None:
         raise ValueError(
             f"targets must be as many as inputs, {least}{count}, got shape {targets.shape}; give "
             "those of the inputs of this prediction."
+        )
+
+
+def require_numbers(likelihood: Likelihood, what: str) -> None:
+    """ValueError where the targets are classes."""
+    if likelihood.task == "classification":
+        raise ValueError(
+            f"{what} is of targets that are numbers, got the classes of "
+            f"{type(likelihood).__name__}; use mean (their probabilities) and total (the entropy)."
         )
 
 

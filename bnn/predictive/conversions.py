@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bnn.formatting import unit_power
 from bnn.predictive.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -13,19 +14,30 @@ if TYPE_CHECKING:
 
 
 def as_dataframe(said: Predictive) -> Any:
-    """A row per input (and target column): mean, uncertainties and their errors."""
+    """A row per input: mean, uncertainties and their errors, `<quantity>_<name of the column>`.
+
+    `attrs["units"]` has the units of columns where they are known: variances have their squares.
+    """
     import pandas as pd
 
     data: dict[str, np.ndarray] = {}
-    for name in QUANTITIES:
-        pairs = ((getattr(said, name), ""), (said.standard_error(name), "_standard_error"))
+    units: dict[str, str] = {}
+    names = said.names or tuple(map(str, range(said.mean.shape[1])))
+    for quantity in QUANTITIES:
+        pairs = ((getattr(said, quantity), ""), (said.standard_error(quantity), "_standard_error"))
         for values, suffix in pairs:
             if values.ndim == 1:
-                data[name + suffix] = values
+                data[quantity + suffix] = values
                 continue
-            for column in range(values.shape[1]):
-                data[f"{name}_{column}{suffix}"] = values[:, column]
-    return pd.DataFrame(data)
+            for name, column in zip(names, values.T, strict=True):
+                data[f"{quantity}_{name}{suffix}"] = column
+                if unit := said.target_units.get(name):
+                    power = 1 if quantity == "mean" else 2
+                    units[f"{quantity}_{name}{suffix}"] = unit_power(unit, power)
+    frame = pd.DataFrame(data)
+    if units:
+        frame.attrs["units"] = units
+    return frame
 
 
 def as_arviz(said: Predictive, targets: Any, count: int, seed: Any) -> Any:

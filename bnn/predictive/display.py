@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnn.formatting import html_table
+from bnn.formatting import html_table, with_unit
 
 if TYPE_CHECKING:
     from bnn.predictive.predictive import Predictive
 
-_ROWS, _CLASSES = 5, 3
+_ROWS, _CLASSES, _NAMES = 5, 3, 8
 _PARTS = ("total", "aleatoric", "epistemic")
 
 
@@ -27,7 +27,8 @@ def as_text(predictive: Predictive, is_cap: bool = False) -> str:
     most = "at most " if is_cap else ""
     lines = [
         f"Predictive of {len(mean)} inputs, {most}{predictive.num_samples} weight samples, "
-        f"{type(predictive.likelihood).__name__}: mean ± Monte-Carlo error | {kind}: total"
+        f"{type(predictive.likelihood).__name__}: mean{_columns(predictive)} ± Monte-Carlo error | "
+        f"{kind}: total"
     ]
     for row in range(min(_ROWS, len(mean))):
         pairs = zip(mean[row], error[row], strict=True)
@@ -37,6 +38,13 @@ def as_text(predictive: Predictive, is_cap: bool = False) -> str:
     return "\n".join(lines + (["  …"] if len(mean) > _ROWS else []))
 
 
+def _columns(predictive: Predictive) -> str:
+    """What the columns of the mean are, where they have names: " of load (kWh), cost"."""
+    units = predictive.target_units
+    named = [with_unit(name, units.get(name, "")) for name in predictive.names or ()]
+    return f" of {', '.join(named[:_NAMES])}{', …' if len(named) > _NAMES else ''}" if named else ""
+
+
 def as_table(predictive: Predictive) -> str:
     """HTML of the first five inputs: mean and uncertainties, each ± its Monte-Carlo error.
 
@@ -44,11 +52,13 @@ def as_table(predictive: Predictive) -> str:
     """
     mean, errors = predictive.mean, predictive.standard_error("mean")
     classes = predictive.total.ndim == 1
-    rows = []
+    names, rows = predictive.names or range(mean.shape[1]), []
     for row in range(min(_ROWS, len(mean))):
         shown = np.argsort(-mean[row])[:_CLASSES] if classes else range(mean.shape[1])
         prefix = "{}: " if classes else ""
-        cells = [prefix.format(c) + f"{mean[row, c]:.4g} ± {errors[row, c]:.1g}" for c in shown]
+        cells = [
+            prefix.format(names[c]) + f"{mean[row, c]:.4g} ± {errors[row, c]:.1g}" for c in shown
+        ]
         line = [str(row), ", ".join(cells)]
         for name in _PARTS:
             values = np.ravel(getattr(predictive, name)[row])
@@ -57,7 +67,7 @@ def as_table(predictive: Predictive) -> str:
             line.append(", ".join(f"{v:.4g} ± {e:.1g}" for v, e in pairs))
         rows.append(line)
     unit = "entropy, nats" if classes else "variance"
-    headings = ["input", "class: probability" if classes else "mean"]
+    headings = ["input", "class: probability" if classes else f"mean{_columns(predictive)}"]
     headings += [f"{name} {unit}" for name in _PARTS]
     caption = (
         f"Predictive of {len(mean)} inputs, {predictive.num_samples} weight samples, "

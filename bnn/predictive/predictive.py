@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -12,7 +12,7 @@ import tensorflow as tf
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Functions, fixed_batch, predict_blocks
 from bnn.prediction.functions import check_num_samples
-from bnn.prediction.inputs import row_blocks
+from bnn.prediction.inputs import number_of_rows, row_blocks
 from bnn.predictive import standard_errors
 from bnn.predictive.blocks import ROWS, moment_rows, rows_a_block
 from bnn.predictive.calibration import Calibration
@@ -21,6 +21,7 @@ from bnn.predictive.checks import (
     one_number,
     require_as_many,
     require_no_draws,
+    require_numbers,
     rows_of,
 )
 from bnn.predictive.conversions import as_arviz, as_dataframe
@@ -30,6 +31,7 @@ from bnn.predictive.moments import require_served
 from bnn.predictive.quantities import QUANTITIES, in_order, moments
 from bnn.predictive.stamp import Stamp
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
+from bnn.progress import progress_bar
 
 _SETS = (tf.data.Dataset, keras.utils.PyDataset)  # which have batches of their own
 
@@ -50,6 +52,7 @@ def predictive(
     method: str = "samples",
     covariance: bool = True,
     antithetic: bool = False,
+    progress: bool = True,
     **units: Any,
 ) -> Predictive:
     """What the model says of the targets of some inputs; nothing is computed yet.
@@ -76,6 +79,7 @@ def predictive(
         `[B, K]` with K at most 100, of classes the three likeliest: nearer, a pass back for each.
       antithetic: draw weights in pairs μ ± σ ε: the mean has a smaller error where outputs are
         nearly linear in the weights. `num_samples` must be even.
+      progress: show a bar on a terminal's standard error where a pass takes over two seconds.
       **units: `loc` and `scale` of regression targets, for results in the target's own units.
 
     Raises:
@@ -98,7 +102,9 @@ def predictive(
     functions = chosen(functions, num_samples, most, seed, antithetic)
     if method == "moments" and not isinstance(inputs, _SETS):
         batch_size = batch_size or fixed_batch(model) or moment_rows(model, num_samples)
-    said = Predictive(model, likelihood, inputs, functions, batch_size, jit_compile, units, until)
+    said = Predictive(
+        model, likelihood, inputs, functions, batch_size, jit_compile, units, until, progress
+    )
     if method == "moments":
         points = normal_points(num_samples, tuple(model.outputs[0].shape[1:]), seed)
         most = CLASSES if likelihood.task == "classification" else None
@@ -120,6 +126,8 @@ class Predictive:
 
     Attributes:
       calibration: what was fitted after training to predictions like these, or None.
+      names: of the classes, or of the target's columns, for tables; None: numbers.
+      target_units: of columns by their name; empty where they are not known.
     """
 
     def __init__(
@@ -132,9 +140,12 @@ class Predictive:
         jit_compile: bool | None,
         units: dict[str, Any],
         tolerance: Tolerance | None = None,
+        progress: bool = True,
     ) -> None:
         self.likelihood = likelihood
         self.calibration: Calibration | None = None
+        self.names: tuple[str, ...] | None = None
+        self.target_units: Mapping[str, str] = {}
         self.num_samples = functions.num_samples
         self._model, self._inputs, self._functions, self._units = model, inputs, functions, units
         own = isinstance(inputs, _SETS)
@@ -143,7 +154,7 @@ class Predictive:
             size = ROWS if tolerance else rows_a_block(model, functions.num_samples)
         self._options: dict[str, Any] = {"batch_size": size, "jit_compile": jit_compile}
         self._known: dict[Any, np.ndarray] = {}
-        self._tolerance = tolerance
+        self._tolerance, self._progress = tolerance, progress
         self._predict: Callable[[Any], tf.Tensor] | None = None
         self._ask = Ask(likelihood, functions, units, self._options)
         self._stamp = Stamp([*model.variables, *likelihood.variables])
@@ -195,7 +206,7 @@ class Predictive:
     @property
     def stddev(self) -> np.ndarray:
         """The square root of the variance."""
-        self._require_numbers("stddev")
+        require_numbers(self.likelihood, "stddev")
         return np.sqrt(self.total)
 
     def quantile(self, q: float) -> np.ndarray:
@@ -267,7 +278,7 @@ class Predictive:
         return self.calibration
 
     def to_dataframe(self) -> Any:
-        """A row per input (and target column): mean, uncertainties, and their errors."""
+        """A row per input: mean, uncertainties and their errors; units in `attrs["units"]`."""
         return as_dataframe(self)
 
     def to_arviz(self, targets: Any = None, count: int = 1000, seed: Any = 0) -> Any:
@@ -306,9 +317,12 @@ class Predictive:
 
     def _collect(self, names: list[Any], say: Callable[[Any], list[Any]]) -> None:
         places, parts = [], []
-        for at, mixture in self._mixtures():
-            places.append(at)
-            parts.append([np.asarray(value) for value in say(mixture)])
+        num_rows = number_of_rows(self._model, self._inputs)
+        with progress_bar("predicting", num_rows, self._progress) as advance:
+            for at, mixture in self._mixtures():
+                places.append(at)
+                parts.append([np.asarray(value) for value in say(mixture)])
+                advance(len(at))
         for name, values in zip(names, zip(*parts, strict=True), strict=True):
             self._known[name] = in_order(list(zip(places, values, strict=True)))
 
@@ -319,7 +333,7 @@ class Predictive:
         return self._known[name, error]
 
     def _quantile(self, q: float) -> tuple[np.ndarray, np.ndarray]:
-        self._require_numbers("quantile")
+        require_numbers(self.likelihood, "quantile")
         q = one_number(q)
         names = [("quantile", q), ("quantile error", q)]
         if names[0] not in self._known:
@@ -330,11 +344,3 @@ class Predictive:
 
             self._collect(names, say)
         return self._known[names[0]], self._known[names[1]]
-
-    def _require_numbers(self, what: str) -> None:
-        if self.likelihood.task == "classification":
-            raise ValueError(
-                f"{what} is of targets that are numbers, got the classes of "
-                f"{type(self.likelihood).__name__}; use mean (their probabilities) and total (the "
-                "entropy)."
-            )

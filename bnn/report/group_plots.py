@@ -12,6 +12,7 @@ import numpy as np
 
 from bnn import figures, metrics
 from bnn.figures.canvas import write_alike
+from bnn.formatting import with_unit
 from bnn.report.derived import components
 from bnn.report.document import Figure
 from bnn.report.figure_files import figure_file
@@ -126,7 +127,7 @@ def _predictions(group: Group, target: str = "") -> _Drawn | None:
     tails = [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]
     lower, upper = metrics.quantile(loc, scale, tails)
     mean = loc.mean(axis=0)
-    label = f"{target} (its units)" if target else "Target (its units)"
+    label = with_unit(target or "Target", run.unit(target) or "its units")
     if predictions.inputs is not None:
         figure = figures.predictive_band(
             predictions.inputs, targets, mean, lower, upper, y_label=label

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bnn.formatting import with_unit
 from bnn.report.groups import Group, part
 from bnn.report.runs import Run, metric
 from bnn.report.statistics import Difference, paired_bootstrap, paired_t
@@ -35,14 +36,15 @@ def losses_of(run: Run) -> list[Loss]:
     found: list[Loss] = []
     for loss in run.shown.losses:
         if not run.targets or loss.metric in run.test:
-            found.append(loss)
+            heading = with_unit(loss.heading, run.unit(), loss.power)
+            found.append(loss._replace(heading=heading))
             continue
         for target in run.targets:
             found.append(
                 loss._replace(
                     metric=f"{loss.metric}/{target}",
                     loss=f"{loss.loss}/{target}",
-                    heading=f"{loss.heading}, {target}",
+                    heading=with_unit(f"{loss.heading}, {target}", run.unit(target), loss.power),
                 )
             )
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bnn import figures, metrics
+from bnn.formatting import with_unit
 from bnn.report.derived import components, log_likelihoods
 from bnn.report.document import Figure
 from bnn.report.figure_files import figure_file
@@ -134,7 +135,10 @@ def _risk_coverage(groups: Sequence[Group], path: Path, target: str = "") -> str
             curves[name] = (_COVERAGES, np.mean(risks, axis=0))
     if not curves:
         return ""
-    figures.risk_coverage_curves(curves, path, risk_label=risk.label)
+    in_words = f"{risk.label} ({risk.unit})"
+    unit = groups[0].first.unit(target) if risk.power else ""
+    label = with_unit(risk.label, unit, risk.power) if unit else in_words
+    figures.risk_coverage_curves(curves, path, risk_label=label)
     return (
         f"risk against coverage, mean over the runs ({_samples(groups)}). Examples are answered in "
         f"the order of their {risk.by}, surest first; a curve that rises to the right means that "

@@ -25,6 +25,7 @@ _OPTIONAL = {
     "kl_weight": "a number",
     "seconds": "numbers by name",
     "versions": "texts by name",
+    "target_units": "texts by name",
     "ledger": "a ledger with sites",
     "augmentation": _TEXTS,
 }

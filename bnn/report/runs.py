@@ -72,6 +72,13 @@ class Run:
         each = self.shown.each
         return [n.partition("/")[2] for n in self.test if each and n.startswith(f"{each}/")]
 
+    def unit(self, target: str = "") -> str:
+        """Of a target, or of a head; of the only one for "". "" where the source did not say."""
+        units = self.results.get("target_units", {})
+        if target or self.targets or len(units) != 1:
+            return units.get(target, "")
+        return next(iter(units.values()))
+
     @property
     def num_samples(self) -> int:
         """S, the weight samples of the test metrics."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnn import metrics
+from bnn.formatting import with_unit
 from bnn.report.document import Table
 from bnn.report.groups import Group
 from bnn.report.numbers import MISSING, show_estimate, show_number
@@ -69,19 +70,27 @@ def summary_table(
 
 
 def _of_each_target(groups: Sequence[Group], columns: Sequence[Column]) -> list[Column]:
-    """The columns, those of a metric with a unit once for each of several targets."""
+    """The columns with their units, those of a metric with one once for each of several targets."""
     targets = list(dict.fromkeys(t for g in groups for run in g.runs for t in run.targets))
-    if not targets:
-        return list(columns)
     found = []
     for column in columns:
-        if column.name in JOINT:
+        if not targets:  # one, or heads, whose names the metrics have before their own
+            found.append(_in_unit(groups, column, column.name.rpartition("/")[0]))
+        elif column.name in JOINT:
             found.append(column)
-            continue
-        for t in targets:
-            heading = f"{column.heading}, {t}"
-            found.append(column._replace(name=f"{column.name}/{t}", heading=heading))
+        else:
+            for t in targets:
+                heading = f"{column.heading}, {t}"
+                each = column._replace(name=f"{column.name}/{t}", heading=heading)
+                found.append(_in_unit(groups, each, t))
     return found
+
+
+def _in_unit(groups: Sequence[Group], column: Column, target: str) -> Column:
+    """With the target's unit in the heading, where a run knows it."""
+    units = (run.unit(target) for group in groups for run in group.runs)
+    unit = next(filter(None, units), "")
+    return column._replace(heading=with_unit(column.heading, unit, column.power))
 
 
 def _best(groups: Sequence[Group], columns: Sequence[Column], first: int) -> list[tuple[int, int]]:

@@ -18,12 +18,14 @@ class Column(NamedTuple):
       factor: of what is shown.
       distance: of a value from the best there can be, of which the smallest is marked; None where
         none is better by itself.
+      power: of the target's unit, in which the metric is.
     """
 
     name: str
     heading: str
     factor: float = 1.0
     distance: Callable[[float], float] | None = float
+    power: int = 0
 
 
 class Loss(NamedTuple):
@@ -35,6 +37,7 @@ class Loss(NamedTuple):
       heading: for tables.
       factor: of what is shown.
       transform: of the mean loss.
+      power: of the target's unit, in which the metric is.
     """
 
     metric: str
@@ -42,6 +45,7 @@ class Loss(NamedTuple):
     heading: str
     factor: float = 1.0
     transform: Transform = MEAN
+    power: int = 0
 
 
 class Risk(NamedTuple):
@@ -51,13 +55,17 @@ class Risk(NamedTuple):
       score: by which examples are answered, surest first.
       by: the score in words.
       loss: whose mean over the answered is the risk.
-      label: the risk in words, with its unit.
+      label: the risk in words.
+      unit: of the risk, in words that hold for every target.
+      power: of the target's unit, which takes the place of these where it is known.
     """
 
     score: str
     by: str
     loss: str
     label: str
+    unit: str = "fraction"
+    power: int = 0
 
 
 class Task(NamedTuple):
@@ -91,20 +99,22 @@ _SQUARED = Risk(
     "predictive_std",
     "predictive standard deviation",
     "squared_error",
-    "Squared error among the answered (target units²)",
+    "Squared error among the answered",
+    "target units²",
+    power=2,
 )
 _REGRESSION = Task(
     quality=(
         _LOG_LIKELIHOOD,
         Column("nll_limit", "log-likelihood at S → ∞", -1.0),
-        Column("rmse", "RMSE"),
-        Column("crps", "CRPS"),
+        Column("rmse", "RMSE", power=1),
+        Column("crps", "CRPS", power=1),
     ),
     calibration=(
         Column("coverage_95", "coverage of 95 %, %", 100.0, lambda share: abs(share - 0.95)),
-        Column("interval_score_95", "interval score 95 %"),
+        Column("interval_score_95", "interval score 95 %", power=1),
         _QUANTILES,
-        Column("sharpness", "sharpness", distance=None),
+        Column("sharpness", "sharpness", distance=None, power=1),
     ),
     note=(
         "The quantile calibration error is the mean gap between the level of a quantile and the "
@@ -113,8 +123,8 @@ _REGRESSION = Task(
     ),
     losses=(
         _NLL_LOSS,
-        Loss("rmse", "squared_error", "RMSE", 1.0, ROOT),
-        Loss("crps", "crps", "CRPS"),
+        Loss("rmse", "squared_error", "RMSE", 1.0, ROOT, 1),
+        Loss("crps", "crps", "CRPS", power=1),
     ),
     each="rmse",
     risk=_SQUARED,
@@ -150,7 +160,7 @@ TASKS: dict[str, Task] = {
             "max_probability",
             "maximum probability",
             "error",
-            "Error among the answered (fraction)",
+            "Error among the answered",
         ),
     ),
     "regression": _REGRESSION,
@@ -178,12 +188,12 @@ TASKS: dict[str, Task] = {
             Loss("brier", "brier", "Brier"),
         ),
         each="error",
-        risk=Risk("entropy", "entropy", "error", "Error among the answered (fraction)"),
+        risk=Risk("entropy", "entropy", "error", "Error among the answered"),
     ),
     "survival": Task(
         quality=(
             _LOG_LIKELIHOOD,
-            Column("crps", "CRPS"),
+            Column("crps", "CRPS", power=1),
             Column("concordance", "concordance", distance=operator.neg),
         ),
         calibration=(_QUANTILES, Column("events", "events, %", 100.0, None)),
@@ -191,12 +201,14 @@ TASKS: dict[str, Task] = {
             "The log-likelihood of a censored time is that of being later; the calibration error "
             "takes a uniform point of what remains for it. CRPS is in the unit of time."
         ),
-        losses=(_NLL_LOSS, Loss("crps", "crps", "CRPS")),
+        losses=(_NLL_LOSS, Loss("crps", "crps", "CRPS", power=1)),
         risk=Risk(
             "predictive_std",
             "predictive standard deviation",
             "crps",
-            "CRPS among the answered (unit of time)",
+            "CRPS among the answered",
+            "unit of time",
+            power=1,
         ),
     ),
 }

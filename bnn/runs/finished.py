@@ -149,11 +149,20 @@ class Run(Mapping[str, Any]):
         )
         if direct:
             said.predict_by(lambda rows: self.method.predict(rows, count, chosen))
+        said.names, said.target_units = self._names(), self.data.target_units or {}
         own = not moments and count == self.num_predict_samples and chosen == self.problem.seed
         others = options.get("antithetic") or options.get("tolerance") is not None
         if own and not others:
             said.calibration = self.calibration
         return said
+
+    def _names(self) -> tuple[str, ...] | None:
+        """Of what the columns of a mean are of; None where the source has none."""
+        if self.data.task == "classification":
+            return self.data.class_names
+        names = self.data.target_names
+        survival = self.problem.likelihood.task == "survival"  # the time; not whether it was seen
+        return names[:1] if names and survival else names
 
     def _prepared(self, inputs: Any, raw: bool | None) -> Any:
         """The model's inputs."""

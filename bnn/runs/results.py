@@ -106,6 +106,7 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
         "num_train": data.num_train,
         "num_test": data.num_test,
         **_augmentation(data),
+        **({"target_units": dict(data.target_units)} if data.target_units else {}),
         "num_parameters": problem.model.count_params(),
         "steps": problem.total_steps,
         "seed": problem.seed,

@@ -9,6 +9,21 @@ from bnn.data import Scaling, csv, parquet
 from tests.data.home_tables import homes, pandas, write
 
 
+def test_targets_that_are_numbers_have_units(tmp_path):
+    path = _write(tmp_path, _frame())
+    for targets in (["price", "rent"], ["price", "grade"]):
+        data = csv(path, targets, target_units={"price": "EUR"}, categorical=["floor"])
+        assert data.target_units == {"price": "EUR"}
+    for targets, units, seen in (
+        (["price", "rent"], {"prize": "EUR"}, "numbers, 'price', 'rent', got 'prize'; correct"),
+        (["price", "grade"], {"grade": "EUR"}, "numbers, 'price', got 'grade'; correct"),
+        (["grade"], {"grade": "EUR"}, "numbers, of which there are none, got 'grade'"),
+        (["price"], {"price": 3}, r"got \{'price': 3\}; correct"),
+    ):
+        with pytest.raises(ValueError, match=f"homes: target_units must be a dict .* {seen}"):
+            csv(path, targets, target_units=units)
+
+
 def test_numbers_categories_and_dates_become_features(tmp_path):
     frame = homes()
     data = csv(

@@ -6,7 +6,7 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 
-from bnn import metrics
+from bnn import figures, metrics
 from bnn.evaluation import evaluate, evaluation_of, headline, judged
 from bnn.evaluation.survival import concordance
 from bnn.likelihoods import (
@@ -233,3 +233,21 @@ def test_heads_draw_in_folders_of_their_own(rng, tmp_path):
     paths = evaluation_of(heads).figures(examples, data, tmp_path)
     assert set(paths) == {"price/predictive_band", "kind/reliability"}
     assert all(path.stat().st_size for path in paths.values())
+
+
+@pytest.mark.parametrize(
+    ("described", "label"),
+    [
+        ({}, "Target"),
+        ({"target_names": ("load", "heat")}, "load"),
+        ({"target_names": ("load", "heat"), "target_units": {"load": "kWh"}}, "load (kWh)"),
+    ],
+)
+def test_a_regressions_figure_names_target_and_unit(described, label, tmp_path, monkeypatch):
+    y = np.arange(6.0).reshape(3, 2)
+    data = with_targets(y, target_loc=np.zeros(2), target_scale=np.ones(2), **described)
+    given = {}
+    monkeypatch.setattr(figures, "predictive_intervals", lambda *args, **named: given.update(named))
+    examples = {"targets": y, "mean": y, "band": np.stack([y[:, 0] - 1, y[:, 0] + 1], axis=1)}
+    evaluation_of(Normal()).figures(examples, data, tmp_path)
+    assert given["label"] == label

@@ -156,6 +156,26 @@ def test_a_table(x, rng):
     assert {"mean_0", "mean_0_standard_error", "epistemic_1"} <= set(table.columns)
 
 
+def test_a_table_has_names_and_units_where_they_are_known(x, rng):
+    pytest.importorskip("pandas")
+    said = say(Normal(0.5), 2, x, rng)[0]
+    said.names, said.target_units = ("load", "cost"), {"load": "m/s"}
+    table = said.to_dataframe()
+    assert {"mean_load", "mean_cost_standard_error", "epistemic_load"} <= set(table.columns)
+    units = table.attrs["units"]
+    assert units["mean_load"] == units["mean_load_standard_error"] == "m/s"
+    assert units["epistemic_load"] == units["epistemic_load_standard_error"] == "(m/s)²"
+    assert all(name.split("_")[1] == "load" for name in units)
+    np.testing.assert_array_equal(table["mean_cost"], said.mean[:, 1])
+    assert "mean of load (m/s), cost ± Monte-Carlo error" in repr(said)
+    assert "<th>mean of load (m/s), cost</th>" in said._repr_html_()
+    classes = say(Categorical(), 3, x, rng)[0]
+    classes.names = ("cat", "dog", "owl")
+    assert "mean of cat, dog, owl ±" in repr(classes)
+    assert f"{classes.names[classes.mean[0].argmax()]}: 0." in classes._repr_html_()
+    assert "mean_owl" in classes.to_dataframe()
+
+
 def test_unusable_arguments(x, rng):
     with pytest.raises(ValueError, match=r"likelihood must be a likelihood object, got .*parenth"):
         bnn.predictive(model_of(1)[0], Normal, x)

@@ -63,6 +63,7 @@ BAD_VALUES = {
         "max_categories": ["0", "5000000000000"],
         "separator": ["7", "('a', 5)"],
         "name": ["7", "('a', 5)"],
+        "target_units": ["7", "('a', 5)"],
     },
     "diabetes": {
         "test_fraction": ["-0.5", "1e999"],

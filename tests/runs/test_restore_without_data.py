@@ -1,5 +1,6 @@
 """A run restored where its source's file is not: what was recorded of the data is enough."""
 
+import dataclasses
 import shutil
 
 import gin
@@ -90,10 +91,12 @@ def test_a_raw_table_is_known_as_such(tmp_path, clean_gin, cheap_runs):
     frame["price"] = 3e3 * frame["area"]
     frame.to_csv(tmp_path / "flats.csv", index=False)
     bindings = [f"csv.path = '{tmp_path}/flats.csv'", "csv.targets = ['price']"]
-    run = trained(tmp_path, "csv", *bindings)
+    run = trained(tmp_path, "csv", *bindings, "csv.target_units = {'price': 'EUR'}")
+    assert run["target_units"] == {"price": "EUR"}
     said = run.predictive(run.data.x_test)
     (tmp_path / "flats.csv").unlink()
     restored = bnn.restore(tmp_path / "run")
+    assert "mean of price (EUR) ±" in repr(restored.predictive(run.data.x_test))
     rows = frame.iloc[run.data.rows("test")]
     for table in (rows, rows.to_dict("list"), rows.to_dict("records")):
         same(restored.predictive(table), said)
@@ -209,6 +212,9 @@ def _pairs():
 
 CASES = {
     "values": of_values,
+    "values with units": lambda: dataclasses.replace(
+        of_values(), target_names=("load", "heat"), target_units={"heat": "kWh"}
+    ),
     "counts": counted,
     "several labels": lambda: counted("multi_label"),
     "label map": sequences,
@@ -227,6 +233,7 @@ def test_the_record_has_all_but_the_examples(case):
     for name in ("name", "num_train", "input_shape", "kinds", "task", "num_classes", "num_targets"):
         assert getattr(found, name) == getattr(data, name), name
     assert (found.target_names, found.class_names) == (data.target_names, data.class_names)
+    assert found.target_units == data.target_units
     assert found.scaling.to_json() == data.scaling.to_json()
     assert fingerprint(found) == described
     assert (found.num_valid, found.num_test) == (0, 0)
