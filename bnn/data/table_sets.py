@@ -78,8 +78,7 @@ def csv(
       weights: column of sample weights.
       missing: missing feature values are refused ("refuse"), or become the training mean, or no
         category, with a feature that says so ("impute"). In targets they are always refused.
-      unseen: a category that the training rows do not have is refused ("refuse"), or gives zeros
-        ("zeros").
+      unseen: a category that no training row has is refused ("refuse"), or gives zeros ("zeros").
       max_categories: most categories of a column; more are refused.
       separator: between the values of a line.
       name: of the set; default: the file's.
@@ -105,12 +104,9 @@ def csv(
     tables = {part: read_table(f, *options.form) for part, f in files.items() if f is not None}
     table, rows = _joined(name, tables)
     options.check(name, table)
-    if split_column is not None:
-        rows = _split_by_column(name, split_column, table, tables)
-    else:
-        rows = _held_out(rows, tables, test_fraction, validation_fraction, seed)
-    data = _dataset(name, table, rows, _with_typed(options, tables["train"]))
-    return data if target_units is None else dataclasses.replace(data, target_units=target_units)
+    fractions = test_fraction, validation_fraction
+    rows = _divided(name, split_column, table, tables, rows, fractions, seed)
+    return _dataset(name, table, rows, _with_typed(options, tables["train"]), target_units)
 
 
 @gin.register(module="bnn.data")
@@ -125,7 +121,18 @@ def _with_typed(options: TableOptions, table: Table) -> TableOptions:
     return dataclasses.replace(options, categorical=(*options.categorical, *typed))
 
 
-def _split_by_column(name: str, column: str, table: Table, tables: dict[str, Table]) -> Rows:
+def _divided(
+    name: str,
+    column: str | None,
+    table: Table,
+    tables: dict[str, Table],
+    rows: Rows,
+    fractions: tuple[float, float],
+    seed: int,
+) -> Rows:
+    """The rows of every part, as a column says, or files and shares."""
+    if column is None:
+        return _held_out(rows, tables, *fractions, seed)
     if len(tables) > 1:
         raise ValueError("give split_column, or test_path and valid_path, not both.")
     return split_by_column(name, column, table[column])
@@ -174,7 +181,13 @@ def _held_out(
     }
 
 
-def _dataset(name: str, table: Table, rows: Rows, options: TableOptions) -> Dataset:
+def _dataset(
+    name: str,
+    table: Table,
+    rows: Rows,
+    options: TableOptions,
+    target_units: Mapping[str, str] | None,
+) -> Dataset:
     for part in ("train", "test"):
         if not len(rows[part]):
             raise ValueError(
@@ -203,6 +216,7 @@ def _dataset(name: str, table: Table, rows: Rows, options: TableOptions) -> Data
         preparation=preparation,
         feature_names=preparation.feature_names,
         target_names=target_names,
+        target_units=target_units,
         class_names=class_names,
     )
 

@@ -12,6 +12,15 @@ from bnn.prediction import Draws, Functions
 from bnn.prediction.functions import check_num_samples
 
 
+def require_likelihood(likelihood: Any) -> None:
+    """ValueError for anything but a likelihood object, such as its class."""
+    if not isinstance(likelihood, Likelihood):
+        raise ValueError(
+            f"likelihood must be a likelihood object, got {likelihood!r}; pass for example "
+            "bnn.likelihoods.Categorical(), with the parentheses."
+        )
+
+
 def require_no_draws(functions: Any, tolerance: Any, antithetic: bool) -> None:
     """ValueError where moments are asked for with what draws weights."""
     if functions is not None or tolerance is not None or antithetic:

@@ -20,6 +20,7 @@ from bnn.predictive.checks import (
     chosen,
     one_number,
     require_as_many,
+    require_likelihood,
     require_no_draws,
     require_numbers,
     rows_of,
@@ -85,11 +86,7 @@ def predictive(
     Raises:
       ValueError: for unusable arguments, as of `bnn.predict`.
     """
-    if not isinstance(likelihood, Likelihood):
-        raise ValueError(
-            f"likelihood must be a likelihood object, got {likelihood!r}; pass for example "
-            "bnn.likelihoods.Categorical(), with the parentheses."
-        )
+    require_likelihood(likelihood)
     if method == "moments":
         require_no_draws(functions, tolerance, antithetic)
         require_served(model)
