@@ -106,8 +106,8 @@ for name, ask in strategies.items():
 # %% [markdown]
 # The test part has as many of each digit. Asked by chance, a hundred labels hold the pool's share
 # of the rare ones; asked by what functions disagree about, one and a half to twice as many, and the
-# accuracy follows. Of a pool with as many of each class less is to be won: `experiments/active` measures
-# that, over seeds, on digits and MNIST.
+# accuracy follows. What is to be won in a pool with as many of each class, `experiments/active`
+# measures over seeds, on digits and MNIST.
 
 # %%
 for name in ("BALD", "Thompson"):
