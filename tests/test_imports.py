@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "bnn"
 
 # A unit, that is a module or package directly under bnn, imports units of earlier rows only.
 ROWS = [
-    {"compat", "described", "distributions", "formatting", "progress"},
+    {"compat", "described", "distributions", "formatting"},
     {"noise", "operators", "schedules"},
     {"posteriors", "priors", "likelihoods"},
     {"divergences", "estimators"},
@@ -105,7 +105,7 @@ def unit_of(path):
 def allowed(importer):
     """The units that a unit may import."""
     if importer in LEAVES:
-        return {"formatting", "progress", *LEAVES_MAY_IMPORT.get(importer, set())}
+        return {"formatting", *LEAVES_MAY_IMPORT.get(importer, set())}
     [row] = [i for i, units in enumerate(ROWS) if importer in units]
     units = set().union(*ROWS[:row]) - {name for unit, name in NEVER if unit == importer}
     return units | LEAVES if importer in IMPORTERS_OF_LEAVES else units

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import bnn
-from bnn import progress
-from bnn.progress import progress_bar
+from bnn.formatting import progress, progress_bar
 from bnn.tracking import Console, RunInfo
 
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.formatting import progress_bar
 from bnn.prediction.compiled import compiled_prediction, fixed_batch, output_types, sampler
 from bnn.prediction.functions import Draws, Functions
 from bnn.prediction.inputs import (
@@ -20,7 +21,6 @@ from bnn.prediction.inputs import (
     number_of_rows,
     take,
 )
-from bnn.progress import progress_bar
 
 # XLA's gain is in small passes, whose operations take as long to start as to run. Where inputs no
 # longer stay in caches the products decide, and a graph, which computes everything else on all

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.formatting import progress_bar
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Functions, fixed_batch, predict_blocks
 from bnn.prediction.functions import check_num_samples
@@ -32,7 +33,6 @@ from bnn.predictive.moments import require_served
 from bnn.predictive.quantities import QUANTITIES, in_order, moments
 from bnn.predictive.stamp import Stamp
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
-from bnn.progress import progress_bar
 
 _SETS = (tf.data.Dataset, keras.utils.PyDataset)  # which have batches of their own
 

@@ -12,8 +12,7 @@ from typing import Any, TextIO
 import gin
 from rich import box, console, progress, table, text
 
-from bnn.formatting import show
-from bnn.progress import claim_terminal, is_terminal, release_terminal
+from bnn.formatting import claim_terminal, is_terminal, release_terminal, show
 from bnn.tracking.tracker import RunInfo, Tracker
 from bnn.tracking.values import flatten, scalars
 

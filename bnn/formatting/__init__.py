@@ -1,0 +1,24 @@
+"""What people read: numbers as text, tables, and a bar while something takes long."""
+
+from bnn.formatting.numbers import (
+    html_table,
+    places_of,
+    show,
+    show_to,
+    unit_power,
+    with_unit,
+)
+from bnn.formatting.progress import claim_terminal, is_terminal, progress_bar, release_terminal
+
+__all__ = [
+    "claim_terminal",
+    "html_table",
+    "is_terminal",
+    "places_of",
+    "progress_bar",
+    "release_terminal",
+    "show",
+    "show_to",
+    "unit_power",
+    "with_unit",
+]
