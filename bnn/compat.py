@@ -217,8 +217,8 @@ def innermost_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimize
 
 def repeats(dataset: tf.data.Dataset) -> bool:
     """Whether a dataset gives its examples more than once, by `repeat`, anywhere in its making."""
-    name, count = type(dataset).__name__, getattr(dataset, "_count", None)
-    if name == "_RepeatDataset" and not (tf.is_tensor(count) and int(count) == 1):
+    count: Any = getattr(dataset, "_count", None)
+    if type(dataset).__name__ == "_RepeatDataset" and not (tf.is_tensor(count) and int(count) == 1):
         return True
     return any(repeats(source) for source in dataset._inputs())
 

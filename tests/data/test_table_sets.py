@@ -10,7 +10,7 @@ from tests.data.home_tables import homes, pandas, write
 
 
 def test_targets_that_are_numbers_have_units(tmp_path):
-    path = _write(tmp_path, _frame())
+    path = write(tmp_path, homes())
     for targets in (["price", "rent"], ["price", "grade"]):
         data = csv(path, targets, target_units={"price": "EUR"}, categorical=["floor"])
         assert data.target_units == {"price": "EUR"}
