@@ -22,7 +22,7 @@ from experiments.uci.published import PUBLISHED
 FOREIGN = {"fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
 SETS = ("bostonHousing", "concrete", "yacht")
 SPLITS = range(5)
-_EPOCHS = 10  # of LeNet-5, or of one member of its ensemble
+_EPOCHS = 6  # of LeNet-5, or of one member of its ensemble
 # Of a row: its name in tables, the factor to the unit shown there, digits, and the better sign.
 _METRICS = {
     "accuracy": ("accuracy, %", 100, 2, 1),

@@ -147,4 +147,4 @@ def test_means_over_splits_are_reached_within_two_standard_errors():
 def test_published_rows_are_one_binding_apart():
     jobs = published.jobs()
     assert len({job.name for job in jobs.values()}) == len(published.IMAGES) + 15
-    assert "run.epochs = 50" in jobs["ensemble"].bindings
+    assert "run.epochs = 30" in jobs["ensemble"].bindings
