@@ -30,6 +30,17 @@ def test_tables_of_predictive():
         assert run.table(part, values) == between(folder / "README.md", part)
 
 
+def test_tables_of_methods():
+    """The digits': of the classroom's runs nothing but the table is committed."""
+    from experiments.methods import digits, kept
+
+    folder = STUDIES / "methods"
+    held = json.loads((folder / "results" / "digits.json").read_text())
+    assert digits.table(held["rows"]) == between(folder / "README.md", "digits")
+    text = kept.provenance("digits", held)
+    assert text == between(folder / "README.md", "digits provenance")
+
+
 def test_tables_of_speed():
     from experiments.speed import report
 
