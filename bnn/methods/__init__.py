@@ -1,5 +1,6 @@
 """Inference methods, one a file, and the probe that compares estimators while one trains."""
 
+from bnn.methods.anchored_map import AnchoredMAP
 from bnn.methods.conditional_last_layer import ConditionalLastLayer
 from bnn.methods.ddu import DDU
 from bnn.methods.deep_ensemble import DeepEnsemble
@@ -37,6 +38,7 @@ __all__ = [
     "SWA",
     "SWAG",
     "VBLL",
+    "AnchoredMAP",
     "Archive",
     "ConditionalLastLayer",
     "DeepEnsemble",

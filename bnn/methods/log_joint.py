@@ -17,13 +17,27 @@ from bnn.sites import sites
 from bnn.training import Info
 
 
-def negative_log_joint(problem: Problem, batch: Batch, noise: Noise, training: bool = True) -> Info:
+def negative_log_joint(
+    problem: Problem,
+    batch: Batch,
+    noise: Noise,
+    training: bool = True,
+    objective: NegativeELBO | None = None,
+) -> Info:
     """−log p(w, y) / N = −(1/B) Σ_b log p(y_b | x_b, w) − log p(w) / N + R(w), from a batch.
 
     w are the values of `Point` posteriors, whose ledger is −log p(w); R is the model's own Keras
     regularization. Metrics: nll (nats per example), kl and kl/<site> (−log p(w), nats).
+
+    Args:
+      problem: with a model of `Point` posteriors.
+      batch: of B examples.
+      noise: of the step, for layers that have a use for it.
+      training: passed to the model.
+      objective: another one, which counts something else than the ledger.
     """
-    terms = NegativeELBO().bind(problem.likelihood, problem.num_train)(
+    objective = NegativeELBO() if objective is None else objective
+    terms = objective.bind(problem.likelihood, problem.num_train)(
         problem.model,
         batch.inputs,
         batch.targets,

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.noise import Noise
 from bnn.priors.prior import Prior, require_positive
 
 
@@ -74,6 +75,11 @@ class CorrelatedConvolution(Prior):
         white = tf.constant(np.linalg.inv(self._factor()) / self.scale, tf.float32)
         squares = tf.square(tf.matmul(white, tf.reshape(weights, self.shape)))
         return -0.5 * tf.reduce_sum(squares) - self.half_log_det()
+
+    def deviation(self, noise: Noise, shape: tuple[int, ...]) -> tf.Tensor:
+        """Of every filter s L ε, ε ~ N(0, 1)."""
+        root = tf.constant(self.scale * self._factor(), tf.float32)
+        return tf.reshape(tf.matmul(root, noise.normal(self.shape)), shape)
 
     def _factor(self) -> np.ndarray:
         self.shape  # noqa: B018  (raises the clear error before build)

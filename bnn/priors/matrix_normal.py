@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.noise import Noise
 from bnn.priors.prior import Prior, require_positive
 
 
@@ -65,6 +66,12 @@ class MatrixNormal(Prior):
         white = _whiten(tf.transpose(white), self.column_correlation)
         return -0.5 * tf.reduce_sum(tf.square(white)) / self.scale**2 - self.half_log_det()
 
+    def deviation(self, noise: Noise, shape: tuple[int, ...]) -> tf.Tensor:
+        """The matrix s L_n ε L_mᵀ, ε ~ N(0, 1)."""
+        rows = _colour(noise.normal(self.shape), self.row_correlation)
+        columns = _colour(tf.transpose(rows), self.column_correlation)
+        return self.scale * tf.reshape(tf.transpose(columns), shape)
+
     def half_log_det(self) -> float:
         """½ ln det of the covariance, and D/2 ln 2π."""
         rows, columns = self.shape
@@ -93,6 +100,19 @@ def _whiten(matrix: tf.Tensor, correlation: float) -> tf.Tensor:
     """L⁻¹ of R(ρ) applied to the rows."""
     rest = (matrix[1:] - correlation * matrix[:-1]) / math.sqrt(1 - correlation**2)
     return tf.concat([matrix[:1], rest], axis=0)
+
+
+def _colour(white: tf.Tensor, correlation: float) -> tf.Tensor:
+    """L of R(ρ) applied to the rows: wᵢ = ρ wᵢ₋₁ + √(1 − ρ²) zᵢ.
+
+    As (1 + ρ S) (1 + ρ² S²) (1 + ρ⁴ S⁴) …, where S moves every row down by one.
+    """
+    rows = tf.concat([white[:1], math.sqrt(1 - correlation**2) * white[1:]], axis=0)
+    step = 1
+    while step < rows.shape[0]:
+        rows += correlation**step * tf.pad(rows[:-step], [[step, 0], [0, 0]])
+        step *= 2
+    return rows
 
 
 def _precision(size: int, correlation: float) -> np.ndarray:

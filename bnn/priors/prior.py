@@ -11,6 +11,7 @@ import tensorflow as tf
 from bnn import distributions as tfd
 from bnn.compat import add_float32_weight
 from bnn.described import constructor_call
+from bnn.noise import Noise
 
 
 class Prior(abc.ABC):
@@ -79,6 +80,18 @@ class Prior(abc.ABC):
     def log_prob(self, weights: tf.Tensor) -> tf.Tensor:
         """Log p(w) in nats: of the tensor's shape where elements are independent, else scalar."""
         return self.distribution().log_prob(weights)
+
+    def deviation(self, noise: Noise, shape: tuple[int, ...]) -> tf.Tensor:
+        """A draw's w − E[w], w ~ p(w), of the tensor's shape; for normal priors.
+
+        Args:
+          noise: of the draw, which gives it by its standard normal numbers.
+          shape: of the tensor.
+
+        Raises:
+          NotImplementedError: the prior is not normal.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is no normal prior.")
 
     @abc.abstractmethod
     def get_config(self) -> dict:

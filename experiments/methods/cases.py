@@ -24,6 +24,7 @@ def of(method: str, *others: str) -> tuple[str, ...]:
     return (f"run.method = @{method}()", *others)
 
 
+_ANCHORED = of("DeepEnsemble", "DeepEnsemble.method = @AnchoredMAP()")
 _POINTS = ("mlp.kernel_posterior = @Point()", "mlp.bias_posterior = @Point()")
 
 # By the name of the run's folder. Each has the gin file's model, data, epochs and optimizer.
@@ -33,6 +34,7 @@ DIGITS = {
     "ivon": Case("IVON", of("IVON")),
     "dropout": Case("MC dropout", of("methods.MCDropout")),
     "ensemble": Case("deep ensemble of 5", of("DeepEnsemble")),
+    "anchored": Case("anchored ensemble of 5", _ANCHORED),
     "stacked": Case("stacked ensemble of 5", of("StackedEnsemble")),
     "snapshots": Case("snapshot ensemble of 5", of("SnapshotEnsemble")),
     "swa": Case("SWA", of("SWA")),
@@ -77,6 +79,7 @@ CLASSROOM = {
         of("ConditionalLastLayer", *_STEPS, "run.jit_compile = False"),  # XLA's Cholesky is slow
     ),
     "ensemble": Case("deep ensemble of 5", of("DeepEnsemble", *_ENSEMBLE)),
+    "anchored": Case("anchored ensemble of 5", (*_ANCHORED, *_ENSEMBLE)),
     "stacked": Case(
         "stacked ensemble of 20",
         of("StackedEnsemble", "StackedEnsemble.num_members = 20", *_ENSEMBLE),

@@ -79,7 +79,7 @@ def draw(results: dict[str, dict], path: Path) -> None:
     x, (inputs, targets) = grid()[:, 0], points()
     columns = 3
     rows = -(-len(results) // columns)
-    with canvas(path, width=7.0, height=1.75 * rows) as figure:
+    with canvas(path, width=7.0, height=1.5 * rows) as figure:
         panels = figure.subplots(rows, columns, sharex=True, sharey=True)
         for axis, (name, found) in zip(panels.flat, results.items(), strict=False):
             mean, wide = np.array(found["mean"]), 2 * np.array(found["deviation"])
@@ -90,3 +90,5 @@ def draw(results: dict[str, dict], path: Path) -> None:
             axis.set(title=CLASSROOM[name].title, ylim=(-2.2, 2.2), xlim=(-END, END))
         for axis in panels.flat[len(results) :]:
             axis.axis("off")
+        for axis in panels.flat[max(len(results) - columns, 0) : len(results)]:
+            axis.tick_params(labelbottom=True)

@@ -29,6 +29,7 @@ OPERATORS = {
     o.Value: ((2, 3), (4, 2)),
 }
 METHODS = {
+    methods.AnchoredMAP: {},
     methods.ConditionalLastLayer: {"num_samples": 2},
     methods.DDU: {"jitter": 1e-3},
     methods.DeepEnsemble: {"num_members": 2},

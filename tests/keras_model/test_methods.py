@@ -21,6 +21,7 @@ from bnn.schedules import Cosine
 FITTING = {
     "VI": (lambda: methods.VariationalInference(Flipout()), False),
     "MAP": (methods.MAP, True),
+    "AnchoredMAP": (methods.AnchoredMAP, True),
     "MCDropout": (lambda: methods.MCDropout(0.2), True),
     "IVON": (lambda: methods.IVON(Cosine(0.05), LocalReparameterization(), momentum=0.8), False),
     "VBLL": (lambda: methods.VBLL(0.2), True),

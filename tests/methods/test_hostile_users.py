@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 Dense = bnn.layers.Dense
 METHODS = {
     "MAP": m.MAP,
+    "AnchoredMAP": m.AnchoredMAP,
     "VariationalInference": lambda: m.VariationalInference(bnn.estimators.Reparameterization()),
     "IVON": m.IVON,
     "MomentPropagation": m.MomentPropagation,

@@ -24,6 +24,7 @@ METHODS = {
     "SWAG": ["SWAG.rank = 3"],
     "DeepEnsemble": ["DeepEnsemble.num_members = 3"],
     "MultiSWAG": ["DeepEnsemble.num_members = 2", "DeepEnsemble.method = @SWAG()"],
+    "anchored": ["DeepEnsemble.num_members = 2", "DeepEnsemble.method = @AnchoredMAP()"],
     "VI": ["DeepEnsemble.num_members = 2", "DeepEnsemble.method = @VariationalInference()"],
     "methods.MCDropout": ["mlp.hidden = (8,)"],
     "StackedEnsemble": ["StackedEnsemble.num_members = 1"],
@@ -33,7 +34,7 @@ METHODS = {
     "SNGP": ["mlp.hidden = (8,)", "SNGP.num_features = 32"],
     "DDU": ["mlp.hidden = (8,)"],
 }
-ENSEMBLES = ("MultiSWAG", "VI")
+ENSEMBLES = ("MultiSWAG", "anchored", "VI")
 
 
 def options(name):
@@ -69,7 +70,7 @@ def test_kills_change_no_bit_and_the_folder_predicts(tmp_path, name):
     subprocess.run(replay, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("name", ["SWAG", "MultiSWAG", "methods.MCDropout"])
+@pytest.mark.parametrize("name", ["SWAG", "MultiSWAG", "anchored", "methods.MCDropout"])
 def test_two_replicas_that_share_noise_train_as_one_device(tmp_path, name):
     processes = []
     for folder, more in (("one", []), ("two", mirrored(2))):

@@ -81,6 +81,32 @@ def test_distribution_says_the_same(name, rng):
     np.testing.assert_allclose(log_prob, prior.log_prob(w), rtol=1e-4, atol=1e-5)
 
 
+NORMAL = {
+    "ARD", "ARD outputs", "Around", "ArrayNormal", "ArrayNormal row", "CorrelatedConvolution",
+    "FanInNormal", "FunctionSpaceNormal", "HierarchicalNormal", "MatrixNormal", "Normal",
+    "Normal learned",
+}  # fmt: skip
+
+
+@every
+def test_deviations_have_the_covariance_of_the_density(name):
+    """δ = A ε, and 2 log p(m) − 2 log p(m + δ) = ‖ε‖² for a generic ε where A Aᵀ is it alone."""
+    shape = (2, 3, 2, 2) if name in ("CorrelatedConvolution", "MatrixNormal") else SHAPE
+    prior = build(name, shape)
+    if name not in NORMAL:
+        with pytest.raises(NotImplementedError, match=f"{type(prior).__name__} is no normal prior"):
+            prior.deviation(Noise(0), shape)
+        return
+    noise = Noise(4, antithetic=True)
+    found, mirrored = (prior.deviation(noise.at(sample=i), shape) for i in (0, 1))
+    assert found.shape == shape
+    np.testing.assert_array_equal(mirrored, -found)
+    mean = tf.zeros(shape) + getattr(prior, "loc", 0.0)
+    drop = tf.reduce_sum(prior.log_prob(mean)) - tf.reduce_sum(prior.log_prob(mean + found))
+    squares = tf.reduce_sum(tf.square(noise.normal(shape)))
+    assert 2 * float(drop) == pytest.approx(float(squares), rel=1e-4)
+
+
 @independent
 def test_density_is_normalised(name):
     """∫ p over ±e²⁵, in u = ln |w|; below e⁻²⁵ lies less than 1e-8 of it."""
