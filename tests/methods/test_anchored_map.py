@@ -68,7 +68,8 @@ def minima(kind, seeds):
         weight.assign(unit[:, np.newaxis])
         columns.append(np.float64(slope(tf.constant(0, tf.int64))))
     hessian = np.stack(columns[:3], 1) - columns[3][:, np.newaxis]
-    slopes = tf.function(lambda: tf.map_fn(slope, seeds, fn_output_signature=tf.float32))()
+    few = len(seeds) < 10
+    slopes = tf.map_fn(slope if few else tf.function(slope), seeds, fn_output_signature=tf.float32)
     return -np.linalg.solve(hessian, np.float64(slopes).T).T
 
 
@@ -86,11 +87,16 @@ def member_seeds(count):
     return _seed(7, tf.range(count))
 
 
-def test_members_end_at_their_closed_form_and_have_its_law():
+def test_members_end_at_their_closed_form():
+    ends = [ending(_seed(7, member)) for member in range(2)]
+    np.testing.assert_allclose(minima(AnchoredMAP, member_seeds(2)), ends, atol=2e-5)
+    assert np.abs(ends[0] - ends[1]).max() > 0.05
+
+
+@pytest.mark.slow
+def test_members_have_their_documented_law():
     """Cov = Λ⁻¹ S⁻¹ Λ⁻¹, which is not the posterior's: this many members tell them apart."""
     members = minima(AnchoredMAP, member_seeds(2000))
-    ends = [ending(_seed(7, member)) for member in range(2)]
-    np.testing.assert_allclose(members[:2], ends, atol=2e-5)
     assert np.abs(z_scores(members, law_of_members())).max() < LIMIT
     assert np.abs(z_scores(members, REGRESSION.exact())).max() > 2 * LIMIT
 
