@@ -13,7 +13,7 @@ from bnn.described import Described
 
 
 class Schedule(Described, abc.ABC):
-    """A function of progress = step / total steps, from 0 to 1."""
+    """A function of progress = step / total steps, from 0 to 1; its values are at least 0."""
 
     @abc.abstractmethod
     def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
@@ -54,7 +54,7 @@ class Constant(Schedule):
     """One value throughout."""
 
     def __init__(self, value: float = 1.0) -> None:
-        self.value = _finite("value", value)
+        self.value = _value("value", value)
 
     def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
         """The value."""
@@ -71,9 +71,9 @@ class LinearWarmup(Schedule):
     """
 
     def __init__(self, value: float = 1.0, fraction: float = 0.1, start: float = 0.0) -> None:
-        self.value = _finite("value", value)
+        self.value = _value("value", value)
         self.fraction = _share("fraction", fraction)
-        self.start = _finite("start", start)
+        self.start = _value("start", start)
 
     def __call__(self, progress: tf.Tensor | float) -> tf.Tensor:
         """Start + (value − start) · min(1, progress / fraction)."""
@@ -90,7 +90,7 @@ class Cyclical(Schedule):
     """
 
     def __init__(self, value: float = 1.0, cycles: int = 4, fraction: float = 0.5) -> None:
-        self.value = _finite("value", value)
+        self.value = _value("value", value)
         if cycles < 1:
             raise ValueError(f"cycles must be at least 1, got {cycles}.")
         self.cycles = int(cycles)
@@ -114,8 +114,8 @@ class Cosine(Schedule):
     """
 
     def __init__(self, value: float, final: float = 0.0, warmup: float = 0.0) -> None:
-        self.value = _finite("value", value)
-        self.final = _finite("final", final)
+        self.value = _value("value", value)
+        self.final = _value("final", final)
         if not 0 <= warmup < 1:
             raise ValueError(f"warmup must be at least 0 and below 1, got {warmup}.")
         self.warmup = float(warmup)
@@ -141,7 +141,7 @@ class CosineCycles(Schedule):
     """
 
     def __init__(self, value: float, cycles: int = 4, exploration: float = 0.8) -> None:
-        self.value = _finite("value", value)
+        self.value = _value("value", value)
         if cycles < 1:
             raise ValueError(f"cycles must be at least 1, got {cycles}.")
         self.cycles = int(cycles)
@@ -164,10 +164,15 @@ class CosineCycles(Schedule):
         return tf.where(progress < 1.0, place - tf.floor(place), 1.0)
 
 
-def _finite(name: str, value: float) -> float:
+def _value(name: str, value: float) -> float:
     value = float(value)
     if not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number, got {value}.")
+    if value < 0:
+        raise ValueError(
+            f"{name} must be at least 0, got {value}: neither a KL weight nor a step size is "
+            "negative; 0 leaves the term out."
+        )
     return value
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bnn.schedules import Constant, Cosine, Cyclical, LinearWarmup
+from bnn.schedules import Constant, Cosine, CosineCycles, Cyclical, LinearWarmup
 
 GRID = np.linspace(0, 1, 41).astype(np.float32)
 SCHEDULES = {
@@ -147,3 +147,16 @@ def test_unusable_cycles():
 def test_other_end_that_is_not_finite(kind, name):
     with pytest.raises(ValueError, match=f"{name} must be a finite number, got nan"):
         kind(1.0, **{name: float("nan")})
+
+
+@pytest.mark.parametrize("kind", [Constant, LinearWarmup, Cyclical, Cosine, CosineCycles])
+def test_values_below_zero(kind):
+    with pytest.raises(ValueError, match=r"value must be at least 0, got -0\.5: neither a KL wei"):
+        kind(-0.5)
+    assert float(kind(0.0)(0.5)) == 0
+
+
+@pytest.mark.parametrize(("kind", "name"), [(LinearWarmup, "start"), (Cosine, "final")])
+def test_other_end_below_zero(kind, name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 0, got -1"):
+        kind(1.0, **{name: -1.0})

@@ -34,6 +34,7 @@ from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise
 from bnn.objectives import NegativeELBO, Sampled, Terms
+from bnn.objectives.checks import require_weights
 from bnn.prediction import Functions, predict
 from bnn.predictive import Predictive, predictive
 from bnn.schedules import Constant, Schedule
@@ -270,12 +271,12 @@ class BayesianModel(SavedWhole):
         outputs = self._samples(x)
         masks = self._masks(x)
         log_probs = tf.map_fn(
-            lambda one: self.likelihood.log_prob(with_masks(one, masks), y),
+            lambda one: self.likelihood.checked_log_prob(with_masks(one, masks), y),
             outputs,
             fn_output_signature=tf.float32,
         )
-        shares = 1.0 if weights is None else tf.cast(weights, tf.float32)
         mixture = tf.reduce_logsumexp(log_probs, 0) - math.log(log_probs.shape[0])
+        shares = 1.0 if weights is None else require_weights(weights, mixture)
         nll = -tf.reduce_mean(shares * mixture)
         if self._steps is not None:
             noise = Noise(self.seed, tf.convert_to_tensor(self.step_counter))

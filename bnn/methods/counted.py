@@ -13,7 +13,7 @@ from bnn.methods.cost import Cost
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
-from bnn.objectives.checks import require_weights
+from bnn.objectives.checks import require_examples, require_kl_weight, require_weights
 from bnn.training import Info, Reduce
 
 
@@ -73,12 +73,13 @@ def penalised(
     Returns:
       The loss, and nll (nats per example), Σ t and the terms (nats).
     """
+    require_examples(fits)
     fits, weights = tf.cast(fits, tf.float32), getattr(batch, "weights", None)
     if weights is not None:
         fits = fits * require_weights(weights, fits)
     nll = -tf.reduce_mean(fits)
     penalty = tf.add_n(list(terms.values())) if terms else tf.zeros([])
-    loss = nll + weight * penalty / problem.num_train
+    loss = nll + require_kl_weight(weight) * penalty / problem.num_train
     if problem.model.losses:
         loss += tf.add_n(problem.model.losses)
     return Info(loss, {"nll": nll, total: penalty, **terms})

@@ -12,6 +12,7 @@ from bnn.estimators import Estimator
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise
 from bnn.objectives.bound_gradients import BoundGradient, Plain
+from bnn.objectives.checks import require_kl_weight
 from bnn.objectives.densities import log_ratios
 from bnn.objectives.negative_elbo import NegativeELBO, Sampled, Terms
 
@@ -63,6 +64,7 @@ class ImportanceWeightedBound(NegativeELBO):
         no gradient.
         """
         del noise, training
+        kl_weight = require_kl_weight(kl_weight)
         ratios = [
             log_ratios(model, draw, path_only=self.gradient.path_only) for draw in sampled.draws
         ]

@@ -18,7 +18,13 @@ from bnn.estimators import Estimator
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
 from bnn.noise import Noise, Sobol, as_noise
-from bnn.objectives.checks import require_tracked, require_weights
+from bnn.objectives.checks import (
+    require_examples,
+    require_kl_weight,
+    require_num_train,
+    require_tracked,
+    require_weights,
+)
 from bnn.objectives.surrogate import surrogate
 
 _Self = TypeVar("_Self", bound="NegativeELBO")
@@ -128,13 +134,8 @@ class NegativeELBO(Described):
                 f"likelihood must be a bnn likelihood object, got {likelihood!r}; pass for example "
                 "bnn.likelihoods.Categorical()."
             )
-        if num_train is None or (not tf.is_tensor(num_train) and int(num_train) < 1):
-            raise ValueError(
-                f"num_train must be the number of training examples, at least 1, got {num_train}."
-            )
-        as_tensor = tf.is_tensor(num_train)
+        self._num_train = require_num_train(num_train)
         self._likelihood = likelihood
-        self._num_train = tf.cast(num_train, tf.float32) if as_tensor else int(num_train)
 
     @property
     def likelihood(self) -> Likelihood:
@@ -182,14 +183,15 @@ class NegativeELBO(Described):
           seed: int or integer tensor, and
           step: of the training, int or integer tensor. A loop in which it stands still trains one
             frozen weight sample.
-          kl_weight: λ.
+          kl_weight: λ, at least 0.
           training: passed to the model; baselines take note of the values only if True.
           weights: of the examples' log-likelihoods, `[B]`; ones where None. The KL is divided by N
             whatever they are: weights of mean 1 keep the balance.
 
         Raises:
           ValueError: neither noise nor seed and step; a likelihood that gives other than one number
-            per example; a layer that was drawn and that the model does not know of.
+            per example; no examples; a negative `kl_weight` (NaN in a compiled step); a layer that
+            was drawn and that the model does not know of.
         """
         noise = self.noise(noise, seed, step)
         estimator = self.prepare(estimator)
@@ -219,7 +221,8 @@ class NegativeELBO(Described):
             baseline.update(values)
         kl_by_site = self.kl_by_site(model, sampled.draws, noise)
         kl = tf.add_n([tf.constant(0.0), *kl_by_site.values()])
-        loss = expected + kl_weight * kl / self.num_train + sampled.regularization
+        weighted = require_kl_weight(kl_weight) * kl / self.num_train
+        loss = expected + weighted + sampled.regularization
         return Terms(loss, expected, kl, kl_by_site, sampled.regularization)
 
     def prepare(self, estimator: Estimator) -> Estimator:
@@ -269,6 +272,7 @@ class NegativeELBO(Described):
             draws.append(draw)
             structures.append(outputs)
             log_likelihood = self.likelihood.checked_log_prob(outputs, targets)
+            require_examples(log_likelihood)
             log_likelihood = tf.cast(log_likelihood, tf.float32)  # as the KL; of float64 layers too
             if weights is not None:
                 log_likelihood = log_likelihood * require_weights(weights, log_likelihood)

@@ -199,3 +199,11 @@ def test_the_predictive_says_what_predict_does(make, data):
     model = make()
     said = model.predictive(data[0], num_samples=4)
     np.testing.assert_allclose(said.mean, model.predict(data[0], verbose=0), atol=1e-6)
+
+
+def test_evaluate_refuses_weights_that_would_be_broadcast(make, data):
+    """`[B, 1]` against `[B]` is `[B, B]`: the loss was another one."""
+    model = make()
+    model.compile(optimizer="sgd")
+    with pytest.raises(ValueError, match=r"weights must be one number per example, .*got shape"):
+        model.evaluate(*data, sample_weight=np.ones((len(data[0]), 1)), verbose=0)

@@ -293,7 +293,7 @@ def test_likelihood_that_is_none(likelihood):
         NegativeELBO().bind(likelihood, NUM_TRAIN)
 
 
-@pytest.mark.parametrize("num_train", [0, -5, None])
+@pytest.mark.parametrize("num_train", [0, -5, None, True, 10.5, float("inf"), "10"])
 def test_unusable_num_train(num_train):
     message = f"num_train must be the number of training examples, .* got {num_train}"
     with pytest.raises(ValueError, match=message):

@@ -15,6 +15,7 @@ from bnn.objectives import (
     NegativeELBO,
     StickingTheLanding,
 )
+from bnn.objectives.checks import require_kl_weight
 from tests.objectives.calls import call
 
 KINDS = pytest.mark.parametrize("kind", [NegativeELBO, StickingTheLanding, ImportanceWeightedBound])
@@ -289,3 +290,34 @@ def test_a_negative_weight_is_refused_or_seen(kind, model, data):
     np.testing.assert_allclose(
         compiled(tf.abs(weights)), call(bound, model, data, weights=abs(weights)).loss, rtol=1e-5
     )
+
+
+@KINDS
+def test_a_negative_kl_weight_is_refused(kind, model, data):
+    """It would reward a posterior that is far from its prior: a loss without a minimum."""
+    message = r"kl_weight must be one finite number of at least 0, got -1\.0; 1\.0 is the whole"
+    with pytest.raises(ValueError, match=message):
+        call(kind(Categorical(), 6), model, data, kl_weight=-1.0)
+
+
+@pytest.mark.parametrize(
+    "weight", [np.nan, np.inf, np.float32(-0.5), tf.constant(-1.0), np.ones(2)]
+)
+def test_kl_weights_that_are_none(weight):
+    with pytest.raises(ValueError, match="kl_weight must be one finite number of at least 0, got"):
+        require_kl_weight(weight)
+
+
+def test_a_negative_kl_weight_that_only_a_compiled_step_sees_is_nan():
+    compiled = tf.function(require_kl_weight)
+    assert float(compiled(tf.constant(0.5))) == 0.5
+    assert np.isnan(compiled(tf.constant(-1.0)))
+    with pytest.raises(ValueError, match=r"kl_weight must be one number .*, got shape \(2,\)"):
+        compiled(tf.ones(2))
+
+
+@KINDS
+def test_an_empty_batch_is_refused(kind, model, data):
+    nothing = tuple(part[:0] for part in data)
+    with pytest.raises(ValueError, match=r"at least one example, got a batch of 0: its mean log"):
+        call(kind(Categorical(), 6), model, nothing)
