@@ -44,13 +44,15 @@ class Bernoulli(Columns):
         return tf.sigmoid(parameters[0]) * tf.sigmoid(-parameters[0])
 
     def cdf(self, y: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
-        """0 below 0, 1 − σ below 1, then 1."""
+        """0 below 0, 1 − σ below 1, then 1; NaN for a logit of NaN."""
         zero = tf.sigmoid(-parameters[0]) + tf.zeros_like(y)
-        return tf.where(y < 0, tf.zeros_like(zero), tf.where(y < 1, zero, tf.ones_like(zero)))
+        nothing = 0 * zero  # NaN where there is no logit
+        return tf.where(y < 0, nothing, tf.where(y < 1, zero, 1 + nothing))
 
     def quantile(self, q: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
-        """1 where q > 1 − σ, else 0."""
-        return tf.cast(q > tf.sigmoid(-parameters[0]), parameters[0].dtype)
+        """1 where q > 1 − σ, else 0; NaN for a logit of NaN."""
+        zero = tf.sigmoid(-parameters[0])
+        return tf.cast(q > zero, zero.dtype) + 0 * zero
 
     def valid(self, y: tf.Tensor) -> tf.Tensor:
         """0 and 1."""

@@ -52,8 +52,10 @@ class Categorical(Classification):
         return nan_outside(log_prob, inside)
 
     def log_probs(self, samples: tf.Tensor) -> tf.Tensor:
-        """Normalised log-probabilities of every sample, `[S, B, C]`."""
-        return tf.nn.log_softmax(as_float(samples))
+        """Normalised log-probabilities of every sample, `[S, B, C]`; ValueError for one class."""
+        samples = as_float(samples)
+        _require_classes(type(self).__name__, samples)
+        return tf.nn.log_softmax(samples)
 
     def predictive(self, samples: Any, **units: Any) -> ClassMixture:
         """The mixture of S categoricals, itself a categorical with the mean probabilities."""
@@ -69,13 +71,17 @@ class Categorical(Classification):
 def class_logits(name: str, outputs: Any) -> tf.Tensor:
     """Logits `[B, C]`; ValueError for fewer than two classes."""
     outputs = one_output(name, outputs)
+    _require_classes(name, outputs)
+    return outputs
+
+
+def _require_classes(name: str, outputs: tf.Tensor) -> None:
     if outputs.shape[-1] is None or outputs.shape[-1] < 2:
         raise ValueError(
             f"{name} needs one logit per class, at least 2, got outputs of shape {outputs.shape}; "
             "size the last layer with num_outputs(C), or use bnn.likelihoods.Bernoulli for one "
             "logit of a binary target."
         )
-    return outputs
 
 
 def check_smoothing(value: Any) -> float:

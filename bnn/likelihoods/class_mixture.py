@@ -58,8 +58,8 @@ class ClassMixture:
         return self.probs * (1 - self.probs)
 
     def mode(self) -> tf.Tensor:
-        """The most probable class, `[B]`, int32."""
-        return tf.argmax(self.log_probs, axis=-1, output_type=tf.int32)
+        """The most probable class, `[B]`, int32; −1 where the probabilities are NaN."""
+        return self._known(tf.argmax(self.log_probs, axis=-1, output_type=tf.int32))
 
     def total(self) -> tf.Tensor:
         """The entropy of the mean probabilities, `[B]`."""
@@ -90,14 +90,18 @@ class ClassMixture:
         return nan_outside(score, inside)
 
     def sample(self, num_samples: int, seed: Any = 0) -> tf.Tensor:
-        """Independent labels `[num_samples, B]`, int32."""
+        """Independent labels `[num_samples, B]`, int32; −1 where the probabilities are NaN."""
         if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 1:
             raise ValueError(f"num_samples must be an integer of at least 1, got {num_samples!r}.")
         size = tf.stack([num_samples, tf.shape(self.log_probs)[0]])
         below = tf.cumsum(self.probs, axis=-1)
         uniform = tf.cast(Noise(seed, purpose=Purpose.OUTCOMES).uniform(size), tf.float64)
         pick = uniform[..., tf.newaxis] * below[:, -1:]
-        return tf.reduce_sum(tf.cast(pick > below[:, :-1], tf.int32), axis=-1)
+        return self._known(tf.reduce_sum(tf.cast(pick > below[:, :-1], tf.int32), axis=-1))
+
+    def _known(self, labels: tf.Tensor) -> tf.Tensor:
+        """Labels `[…, B]`, −1 where there are no probabilities: no class is a guess."""
+        return tf.where(tf.math.is_nan(self.log_probs[:, 0]), -1, labels)
 
 
 def _entropy(log_probs: tf.Tensor) -> tf.Tensor:

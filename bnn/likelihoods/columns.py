@@ -121,9 +121,15 @@ class Columns(Likelihood):
           samples: outputs `[S, B, num_outputs]`.
           **units: `loc`, the mean that was subtracted from the targets, and the positive `scale`
             that they were divided by, numbers or `[D]`.
+
+        Raises:
+          ValueError: samples of another shape, units or learned numbers of another width than D,
+            before variables are built.
         """
         samples = as_samples(type(self).__name__, samples)
-        self.num_columns(samples.shape[-1])
+        width = self.num_columns(samples.shape[-1])
+        if self.variables:  # those of another width would be broadcast silently
+            self.require_built(width)
         return Mixture(self, self.parameters(samples), **units)
 
 

@@ -86,6 +86,12 @@ class Heads(Likelihood):
             self.weights[name] * likelihood.checked_log_prob(outputs[name], targets[name])
             for name, likelihood in self.likelihoods.items()
         ]
+        if any(not e.shape.is_compatible_with(each[0].shape) for e in each):
+            counts = {name: e.shape[0] for name, e in zip(self.likelihoods, each, strict=True)}
+            raise ValueError(
+                f"Heads: every head must have one row an example, got {counts} rows; give all of "
+                "them the outputs and targets of the same examples."
+            )
         dtype = tf.float64 if any(e.dtype == tf.float64 for e in each) else tf.float32
         return tf.add_n([tf.cast(e, dtype) for e in each])
 

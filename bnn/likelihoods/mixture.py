@@ -24,7 +24,7 @@ class Mixture:
     Args:
       likelihood: gives the density of one component in the units that the model is trained in.
       parameters: of S components, `[S, B, …]` each, or without the leading axes.
-      loc: mean that was subtracted from the targets, number or `[D]`.
+      loc: finite mean that was subtracted from the targets, number or `[D]`.
       scale: positive number or `[D]` that the targets were divided by.
       log_weights: ln πₛ, `[S, B]`; uniform where None.
       num_samples: number of posterior samples, whose components stand one after another; S where
@@ -44,7 +44,7 @@ class Mixture:
         parameters = tuple(tf.cast(p, tf.float64) for p in parameters)
         zeros = tf.zeros_like(parameters[0])
         self.parameters = tuple(p if p.shape.rank >= 3 else p + zeros for p in parameters)
-        self.loc, self.scale = _units(loc, scale)
+        self.loc, self.scale = _units(loc, scale, zeros.shape[-1])
         if log_weights is None:
             log_weights = tf.zeros_like(zeros[:, :, 0]) - tf.math.log(_as_float64(len_of(zeros)))
         self.log_weights = log_weights
@@ -89,8 +89,20 @@ class Mixture:
         return self._average((means - self._average(means)) ** 2) * self.scale**2
 
     def cdf(self, targets: Any) -> tf.Tensor:
-        """P(Y_d ≤ y_d | x), of the shape of the targets, `[…, B, D]`."""
-        return self._cdf((_as_float64(targets) - self.loc) / self.scale)
+        """P(Y_d ≤ y_d | x), of the shape of the targets, `[…, B, D]`; NaN for a target of NaN.
+
+        Raises:
+          ValueError: targets of another shape, `[B]` among them, as they would be broadcast.
+        """
+        targets = _as_float64(targets)
+        if targets.shape.rank == 1 or not targets.shape[-2:].is_compatible_with(self.shape):
+            raise ValueError(
+                f"{type(self.likelihood).__name__}: targets of cdf must be […, B, D] with [B, D] = "
+                f"{self.shape}, got shape {targets.shape}; give every target column, "
+                "targets[:, None] where there is one."
+            )
+        below = self._cdf((targets - self.loc) / self.scale)
+        return tf.where(tf.math.is_nan(targets), targets, below)
 
     def quantile(self, q: Any) -> tf.Tensor:
         """The smallest y_d with P(Y_d ≤ y_d | x) ≥ q, `q.shape + [B, D]`.
@@ -196,15 +208,29 @@ def len_of(values: tf.Tensor) -> Any:
 
 
 def _as_float64(values: Any) -> tf.Tensor:
-    return tf.cast(tf.convert_to_tensor(values), tf.float64)
+    if not tf.is_tensor(values):  # TensorFlow would read a list of numbers as float32
+        values = np.asarray(values, np.float64)
+    return tf.cast(values, tf.float64)
 
 
-def _units(loc: Any, scale: Any) -> tuple[tf.Tensor, tf.Tensor]:
+def _units(loc: Any, scale: Any, width: int | None) -> tuple[tf.Tensor, tf.Tensor]:
     # Given as NumPy doubles or numbers: float32 would be 0.06 off for targets near 10⁶.
     loc, scale = (
         tf.cast(a, tf.float64) if tf.is_tensor(a) else tf.constant(np.asarray(a, np.float64))
         for a in (loc, scale)
     )
+    for argument, value in (("loc", loc), ("scale", scale)):
+        if value.shape.rank != 0 and not value.shape.is_compatible_with([width]):
+            raise ValueError(
+                f"{argument} must be a number or [D] = [{width}], one for each target column, got "
+                f"shape {value.shape}: it would be broadcast; give those of these targets."
+            )
+    known = tf.get_static_value(loc)
+    if known is not None and not np.isfinite(known).all():
+        raise ValueError(
+            f"loc must be finite, got {known}; it is the mean that was subtracted from the "
+            "targets, 0 where there was none."
+        )
     known = tf.get_static_value(scale)
     if known is not None and not (np.isfinite(known) & (known > 0)).all():
         raise ValueError(

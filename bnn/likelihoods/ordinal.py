@@ -70,6 +70,11 @@ class Ordinal(Classification):
         As ln σ(c_k − η) + ln σ(η − c_k₋₁) + ln(1 − e^(c_k₋₁ − c_k)), which keeps far tails.
         """
         scores = as_float(samples)
+        if scores.shape[-1] != 1:  # as many as cutpoints would be broadcast silently
+            raise ValueError(
+                f"Ordinal takes one score an example, [B, 1], got outputs of shape {scores.shape}; "
+                "size the last layer with num_outputs(C)."
+            )
         [variable] = self.variables
         values = tf.cast(tf.convert_to_tensor(variable), scores.dtype)
         gaps = tf.exp(values[1:])
@@ -86,14 +91,10 @@ class Ordinal(Classification):
           ValueError: for labels of another kind or shape, or out of range; before `build`.
         """
         outputs = one_output("Ordinal", outputs)
-        if outputs.shape[-1] != 1:
-            raise ValueError(
-                f"Ordinal takes one score an example, [B, 1], got outputs of shape "
-                f"{outputs.shape}; size the last layer with num_outputs(C)."
-            )
         num_classes = self.variables[0].shape[0] + 1
+        log_probs = self.log_probs(outputs)
         labels, inside = class_labels("Ordinal", targets, num_classes, outputs.shape[0])
-        return nan_outside(tf.gather(self.log_probs(outputs), labels, batch_dims=1), inside)
+        return nan_outside(tf.gather(log_probs, labels, batch_dims=1), inside)
 
     def predictive(self, samples: Any, **units: Any) -> ClassMixture:
         """The mixture of S categoricals; `cdf` and `crps` use the order."""

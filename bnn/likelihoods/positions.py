@@ -7,6 +7,7 @@ from typing import Any
 
 import gin
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bnn.compat import keras_mask
@@ -65,14 +66,17 @@ class Positions(Likelihood):
         Args:
           outputs: `[B, …, K]`.
           targets: `[B, …]` or `[B, …, D]`.
-          mask: `[B, …]`, True where a position counts; all where None.
+          mask: `[B, …]`, True (or 1) where a position counts, False (or 0) where not; all count
+            where None.
 
         Raises:
-          ValueError: where the positions of outputs, targets and mask differ; and as the inner
-            likelihood does, for the positions that count.
+          ValueError: where the positions of outputs, targets and mask differ; for a mask of other
+            numbers than 0 and 1, as a position has no weight; and as the inner likelihood does, for
+            the positions that count.
         """
         mask = self._mask(outputs, targets, mask)
         flat_outputs, flat_targets = self._flat(outputs, targets)
+        outputs = tf.convert_to_tensor(outputs)
         if mask is not None:
             keep = tf.reshape(mask, [-1])
             neutral = tf.cast(self.likelihood.neutral_target, flat_targets.dtype)
@@ -94,6 +98,9 @@ class Positions(Likelihood):
         Args:
           samples: `[S, B, …, K]`.
           **units: of the inner likelihood.
+
+        Raises:
+          ValueError: samples without axes of positions; and as the inner likelihood does.
         """
         return self.likelihood.predictive(self._flat_samples(samples), **units)
 
@@ -121,6 +128,12 @@ class Positions(Likelihood):
 
     def _flat_samples(self, samples: Any) -> tf.Tensor:
         samples = tf.convert_to_tensor(samples)
+        if samples.shape.rank < 4:
+            raise ValueError(
+                f"Positions({type(self.likelihood).__name__}) takes samples [S, B, …, K] with axes "
+                f"of positions, got shape {samples.shape}; add the axis of samples to the outputs "
+                "of one function with samples[None]."
+            )
         shape = tf.concat([tf.shape(samples)[:1], [-1], tf.shape(samples)[-1:]], axis=0)
         return tf.ensure_shape(
             tf.reshape(samples, shape), [samples.shape[0], None, samples.shape[-1]]
@@ -155,7 +168,7 @@ class Positions(Likelihood):
         """The positions that count, `[B, …]`; None where all do."""
         masks = []
         if mask is not None:
-            masks.append(tf.cast(tf.convert_to_tensor(mask), tf.bool))
+            masks.append(_as_mask(mask))
         attached = keras_mask(outputs)
         if attached is not None:
             masks.append(tf.cast(tf.convert_to_tensor(attached), tf.bool))
@@ -189,6 +202,22 @@ class Positions(Likelihood):
         """The likelihood described by `get_config`, not built."""
         inner = keras.saving.deserialize_keras_object(config["likelihood"])
         return cls(inner, config["ignore"])
+
+
+def _as_mask(mask: Any) -> tf.Tensor:
+    """A mask as booleans; ValueError unless it is one, or known to be of 0 and 1."""
+    mask = tf.convert_to_tensor(mask)
+    if mask.dtype == tf.bool:
+        return mask
+    known = tf.get_static_value(mask)
+    wrong = None if known is None else known[~np.isin(known, (0, 1))]
+    if wrong is None or wrong.size:
+        got = f"unknown ones of {mask.dtype.name}" if wrong is None else wrong[0]
+        raise ValueError(
+            f"mask must be boolean, or of known numbers 0 and 1, got {got}; a position counts or "
+            "does not, and has no weight: give a comparison such as mask > 0."
+        )
+    return tf.cast(mask, tf.bool)
 
 
 def _differs(targets: tf.Tensor, value: float) -> tf.Tensor:

@@ -61,11 +61,7 @@ class Weibull(Positive, Dispersed):
           ValueError: for targets of another shape, times that are not positive, δ not 0 or 1.
         """
         outputs = one_output("Weibull", outputs)
-        if outputs.shape[-1] != 1:
-            raise ValueError(
-                f"Weibull takes one output an example, [B, 1], got {outputs.shape}; size the last "
-                "layer with num_outputs(1)."
-            )
+        _require_one(outputs)
         times, events, inside = _times_and_events(targets, outputs, outputs.dtype)
         self.require_built(1)
         return nan_outside(self.censored(times, events, *self.parameters(outputs))[:, 0], inside)
@@ -104,6 +100,7 @@ class Weibull(Positive, Dispersed):
     def predictive(self, samples: Any, **units: Any) -> SurvivalMixture:
         """The mixture of S samples, in the unit of time: `scale` is what times were divided by."""
         samples = as_samples("Weibull", samples)
+        _require_one(samples)
         return SurvivalMixture(self, self.parameters(samples), **units)
 
 
@@ -121,6 +118,14 @@ class SurvivalMixture(Mixture):
         log_prob = tf.reduce_logsumexp(each + self.log_weights, axis=0)
         log_prob -= events[:, 0] * tf.math.log(self.scale)
         return tf.where(inside, log_prob, tf.cast(np.nan, tf.float64))
+
+
+def _require_one(outputs: tf.Tensor) -> None:
+    if outputs.shape[-1] != 1:
+        raise ValueError(
+            f"Weibull takes one output an example, [B, 1], got {outputs.shape}; size the last "
+            "layer with num_outputs(1)."
+        )
 
 
 def _times_and_events(

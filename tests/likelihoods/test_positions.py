@@ -193,3 +193,25 @@ def test_no_integer_is_taken_for_a_value_that_it_is_not(rng, ignore):
     targets = np.array([[0, 255]], np.uint8)
     log_prob = Positions(Categorical(), ignore=ignore).log_prob(tf.constant(logits), targets)
     np.testing.assert_allclose(log_prob, log_probs(logits, targets).sum(axis=1), rtol=1e-5)
+
+
+def test_a_mask_is_no_weight(logits, labels, mask):
+    likelihood = Positions(Categorical())
+    expected = likelihood.log_prob(logits, labels, mask)
+    for kind in (np.float32, np.int64):
+        np.testing.assert_array_equal(
+            likelihood.log_prob(logits, labels, mask.astype(kind)), expected
+        )
+    for wrong in (0.3, np.nan, 2.0):
+        with pytest.raises(ValueError, match=rf"mask must be boolean, .* got {wrong}; a position"):
+            likelihood.log_prob(logits, labels, np.where(mask, wrong, 0.0))
+    compiled = tf.function(likelihood.log_prob)
+    with pytest.raises(ValueError, match=r"mask must be boolean, .* got unknown ones of float32"):
+        compiled(tf.constant(logits), tf.constant(labels), tf.constant(mask, tf.float32))
+
+
+def test_samples_without_positions(logits):
+    with pytest.raises(
+        ValueError, match=r"takes samples \[S, B, …, K\] with axes of positions, got"
+    ):
+        Positions(Categorical()).predictive(logits)
