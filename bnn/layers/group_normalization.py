@@ -16,6 +16,11 @@ from bnn.layers.scale_offset import ScaleOffset
 class GroupNormalization(ScaleOffset):
     """y = γ ∘ (x − mean) / √(var + ε) + β over groups of channels (Wu & He 2018).
 
+    Mean and variance are of all positions of an example, masked ones too, as in the Keras layer:
+    what comes out for a padded sequence depends on how far it is padded. `LayerNormalization` and
+    `RMSNormalization` normalise each position by itself, and `FilterResponseNormalization` leaves
+    masked positions out.
+
     Args:
       groups: number of groups, a divisor of the channels; −1 for one a channel.
       axis: of the channels.

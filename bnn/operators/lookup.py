@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from bnn.operators.operator import Operator
 
+_NO_ID = -(2**30)
+
 
 @dataclasses.dataclass(frozen=True)
 class Lookup(Operator):
@@ -30,8 +32,15 @@ class Lookup(Operator):
         return self.apply(inputs, tf.cast(weights, self.dtype))
 
     def apply(self, inputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """The rows; an id below 0 counts from the end, as in Keras."""
-        return keras.ops.take(weights, as_ids(inputs), axis=0)
+        """The rows; an id below 0 counts from the end, as in Keras.
+
+        An id that is none is refused by TensorFlow on CPUs; where it is not, as under XLA, which
+        takes the nearest id, or on GPUs, which take zeros, its row is NaN.
+        """
+        ids, size = as_ids(inputs), weights.shape[0]
+        rows = keras.ops.take(weights, ids, axis=0)
+        known = (ids >= -size) & (ids < size)
+        return tf.where(known[..., tf.newaxis], rows, tf.cast(float("nan"), rows.dtype))
 
     def output_dtype(self, inputs: tf.Tensor) -> tf.DType:
         """The dtype that was asked for."""
@@ -49,6 +58,14 @@ class Lookup(Operator):
 
 
 def as_ids(inputs: tf.Tensor) -> tf.Tensor:
-    """Ids as integers: `keras.Input` makes them float32 by default."""
+    """Ids as integers: `keras.Input` makes them float32 by default.
+
+    A number with a fraction, or NaN, which a cast would make an id, becomes one that no table has.
+    """
     inputs = tf.convert_to_tensor(inputs)
-    return inputs if inputs.dtype in (tf.int32, tf.int64) else tf.cast(inputs, tf.int32)
+    if inputs.dtype in (tf.int32, tf.int64):
+        return inputs
+    ids = tf.cast(inputs, tf.int32)
+    if not inputs.dtype.is_floating:
+        return ids
+    return tf.where(tf.equal(tf.cast(ids, inputs.dtype), inputs), ids, _NO_ID)

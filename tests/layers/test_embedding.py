@@ -98,3 +98,17 @@ def test_sizes(name):
     sizes = {"input_dim": 4, "output_dim": 3, name: 0}
     with pytest.raises(ValueError, match=f"{name} must be a positive integer, got 0"):
         Embedding(**sizes)
+
+
+@pytest.mark.parametrize("ids", [[[3, 4, 0, -5]], [[np.nan, 1.0, 1.7, np.inf]]])
+def test_what_is_no_id_has_no_vector(ids):
+    """XLA took the nearest id without a word; TensorFlow on CPUs refuses."""
+    layer = Embedding(4, 2)
+    layer.build()
+    ids = np.array(ids)
+    known = (ids >= -4) & (ids < 4) & (ids == np.floor(ids))
+    compiled = tf.function(layer, jit_compile=True)
+    vectors = compiled(tf.constant(ids)).numpy()
+    np.testing.assert_array_equal(np.isnan(vectors), np.repeat(~known[..., None], 2, axis=2))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"is not in \[0, 4\)"):
+        layer(ids)

@@ -99,6 +99,18 @@ def test_masks_pass_on(name):
     np.testing.assert_array_equal(layer(embedding(ids))._keras_mask, ids != 0)
 
 
+def test_padding_counts_in_groups_as_in_keras(x):
+    """And not in the normalisations that are named in its place."""
+    padded, mask = tf.pad(x, [[0, 0], [0, 3], [0, 0]]), np.arange(8) < 5
+    layer, plain = bnn.layers.GroupNormalization(2), keras.layers.GroupNormalization(2)
+    assert_same(layer(padded), plain(padded))
+    assert np.abs(layer(padded)[:, :5] - layer(x)).max() > 0.1
+    for other in (bnn.layers.LayerNormalization(), bnn.layers.RMSNormalization()):
+        assert_same(other(padded)[:, :5], other(x))
+    other = bnn.layers.FilterResponseNormalization()
+    assert_same(other(padded, mask=tf.constant(np.tile(mask, (6, 1))))[:, :5], other(x))
+
+
 def test_the_default_prior_of_a_scale_stands_at_one():
     for name, site in (("LayerNormalization", "gamma"), ("RMSNormalization", "scale")):
         layer = getattr(bnn.layers, name)()
