@@ -47,7 +47,22 @@ def read_table(
         frame = _read_csv(pandas, path, separator, decimal, thousands)
     if not len(frame):
         raise ValueError(f"{path}: must hold rows, got none under the column names; fill it.")
-    return table_columns(str(path), frame)
+    table = table_columns(str(path), frame)
+    if path.suffix.lower() in PARQUET:
+        typed = {*table.categorical, *_categories(path)}
+        table.categorical = tuple(column for column in table if column in typed)
+    return table
+
+
+def _categories(path: Path) -> set[str]:
+    """Columns that the file says to be categories: pandas reads those of numbers as numbers."""
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = parquet.read_schema(path)
+    found = {field.name for field in schema if pyarrow.types.is_dictionary(field.type)}
+    described = (schema.pandas_metadata or {}).get("columns", ())
+    return found | {c["field_name"] for c in described if c["pandas_type"] == "categorical"}
 
 
 def _read_parquet(pandas: Any, path: Path) -> Any:

@@ -1,6 +1,7 @@
 """Tables as people have them: taken rightly, or refused by name with the remedy."""
 
 import datetime
+import decimal
 import json
 
 import numpy as np
@@ -261,3 +262,28 @@ def test_typed_columns_of_other_kinds_are_refused(tmp_path, values, message):
     frame.to_parquet(tmp_path / "odd.parquet")
     with pytest.raises(ValueError, match=message):
         parquet(tmp_path / "odd.parquet", "y")
+
+
+def test_categories_of_numbers_in_a_typed_file(tmp_path, rng):
+    """Parquet keeps the type in its description; pandas reads the numbers, which were features."""
+    pytest.importorskip("pyarrow", reason="needs PyArrow: pip install 'bnn[tables]'")
+    kind = np.arange(20) % 3 + 1
+    frame = pandas.DataFrame({"kind": pandas.Categorical(kind), "a": rng.normal(size=20)})
+    frame["y"] = rng.normal(size=20)
+    frame.to_parquet(tmp_path / "typed.parquet")
+    data = parquet(tmp_path / "typed.parquet", "y")
+    assert data.feature_names == ("kind=1", "kind=2", "kind=3", "a")
+    np.testing.assert_array_equal(column(data, "kind=2"), kind == 2)
+    frame.assign(kind=kind).to_parquet(tmp_path / "plain.parquet")
+    assert parquet(tmp_path / "plain.parquet", "y").feature_names == ("kind", "a")
+    for value in (2, 2.0, np.int8(2), decimal.Decimal("2"), decimal.Decimal("2.00")):
+        row = data.prepare_inputs({"kind": [value], "a": [0.0]})
+        np.testing.assert_array_equal(row[0, :3], [0, 1, 0])
+    with pytest.raises(ValueError, match=r"column 'kind' must hold numbers, .* got '2', a text"):
+        data.prepare_inputs({"kind": ["2"], "a": [0.0]})
+
+
+def test_identifiers_beyond_the_precision_of_floats_stay_apart(tmp_path):
+    path = written(tmp_path, rows("id,y", lambda i: f"{2**53 + i % 2},{i}"))
+    names = csv(path, "y", categorical=["id"]).feature_names
+    assert names == (f"id={2**53}", f"id={2**53 + 1}")

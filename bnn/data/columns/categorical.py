@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import decimal
+import math
 import numbers
 from typing import ClassVar, Literal
 
@@ -84,19 +86,23 @@ class CategoricalColumn(Column):
 
 
 def as_category(value: object) -> str:
-    """Returns a value as the text of its category: 3.0 and 3 are the same."""
+    """Returns a value as the text of its category: 3, 3.0 and Decimal("3.00") are the same."""
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
-    if isinstance(value, numbers.Real) and float(value).is_integer():
-        return str(int(float(value)))
+    if isinstance(value, numbers.Integral):  # a float would make one of two ids near 2⁵³
+        return str(int(value))
+    if isinstance(value, (numbers.Real, decimal.Decimal)) and math.isfinite(value):
+        if value == int(value):
+            return str(int(value))
+        return str(float(value) if isinstance(value, decimal.Decimal) else value)
     return str(value)
 
 
 def sorted_categories(values: np.ndarray) -> tuple[str, ...]:
     """Returns the different categories, numbers in the order of their size, texts by alphabet."""
     found = {as_category(value): value for value in values}
-    if all(isinstance(value, numbers.Real) for value in found.values()):
-        return tuple(sorted(found, key=lambda category: float(found[category])))
+    if all(isinstance(value, (numbers.Real, decimal.Decimal)) for value in found.values()):
+        return tuple(sorted(found, key=lambda category: found[category]))
     return tuple(sorted(found))
 
 
