@@ -8,6 +8,8 @@ import numpy as np
 
 from bnn.predictive.predictive import Predictive
 
+_SUM_TOLERANCE = 1e-4  # far above the rounding of a float32 log-softmax
+
 
 def bald(said: Predictive) -> np.ndarray:
     """The mutual information of target and weights, nats `[N]` (Houlsby et al. 2011, equation 2).
@@ -45,7 +47,7 @@ def predictive_variance(said: Predictive, column: int | None = None) -> np.ndarr
       column: of several target columns, whose units have no sum; None for one, or for classes.
 
     Raises:
-      ValueError: several columns, and none chosen.
+      ValueError: several columns, and none chosen; or a column that is not there.
     """
     if said.likelihood.task == "classification":
         return 1 - np.sum(said.mean**2, axis=1)
@@ -55,7 +57,12 @@ def predictive_variance(said: Predictive, column: int | None = None) -> np.ndarr
             f"column must be given, one of 0 to {total.shape[1] - 1}: variances of several targets "
             "have units of their own; got None."
         )
-    return total[:, column or 0]
+    if column is None:
+        return total[:, 0]
+    integer = isinstance(column, (int, np.integer)) and not isinstance(column, bool)
+    if not integer or not 0 <= column < total.shape[1]:
+        raise ValueError(f"column must be from 0 to {total.shape[1] - 1}, got {column!r}.")
+    return total[:, column]
 
 
 def disagreement(log_probs: Any) -> np.ndarray:
@@ -67,7 +74,7 @@ def disagreement(log_probs: Any) -> np.ndarray:
       log_probs: `[S, N, C]`, such as `bnn.likelihoods.Categorical().log_probs(bnn.predict(…))`.
 
     Raises:
-      ValueError: another shape.
+      ValueError: another shape, or what is no logarithm of probabilities, such as logits.
     """
     log_probs = np.asarray(log_probs, np.float64)
     if log_probs.ndim != 3:
@@ -76,6 +83,14 @@ def disagreement(log_probs: Any) -> np.ndarray:
             "the likelihood's log_probs of bnn.predict's outputs."
         )
     probs = np.exp(log_probs)
+    wrong = ~(np.abs(probs.sum(axis=-1) - 1) <= _SUM_TOLERANCE)
+    if wrong.any():
+        sample, row = np.argwhere(wrong)[0]
+        raise ValueError(
+            "log_probs must be logarithms of probabilities that sum to 1, got a sum of "
+            f"{probs[sample, row].sum():.6g} of function {sample} in row {row}; take log_softmax "
+            "of logits."
+        )
     mixture = probs.mean(axis=0)
     # An impossible class counts for nothing, whatever its logarithms are.
     differences = np.where(probs > 0, log_probs, 0) - np.log(np.where(mixture > 0, mixture, 1))

@@ -22,11 +22,22 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bnn.noise import Noise, Purpose
-from bnn.predictive.fitted import Fitted, check_labels, check_level, check_probs
+from bnn.predictive.fitted import Fitted, check_flag, check_labels, check_level, check_probs
 
 
 def conformal_quantile(scores: np.ndarray, level: float) -> np.ndarray:
-    """The ⌈(n + 1) level⌉-th smallest of scores `[n, …]`; infinite where n is below that."""
+    """The ⌈(n + 1) level⌉-th smallest of scores `[n, …]`; infinite where n is below that.
+
+    Raises:
+      ValueError: a score that is NaN, which has no place among the others.
+    """
+    wrong = np.isnan(scores)
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        raise ValueError(
+            f"scores must be numbers, got NaN in row {row} ({int(wrong.sum())} scores); look at "
+            "the prediction: its mean must be finite and its deviation positive."
+        )
     # What rounding adds to (n + 1) level must not ask for the next score.
     rank = math.ceil((len(scores) + 1) * level - 1e-9)
     if rank > len(scores):
@@ -62,7 +73,7 @@ class ConformalSets(_Conformal):
 
     def __init__(self, level: float = 0.9, by_class: bool = False) -> None:
         super().__init__(level)
-        self.by_class = bool(by_class)
+        self.by_class = check_flag("by_class", by_class)
 
     @abc.abstractmethod
     def scores(self, probs: np.ndarray, fitting: bool = False) -> np.ndarray:
@@ -152,12 +163,16 @@ class RAPS(ConformalSets):
         seed: int = 0,
     ) -> None:
         super().__init__(level, by_class)
-        if not 0 <= penalty < math.inf or free < 0:
+        real = isinstance(penalty, (int, float)) and not isinstance(penalty, bool)
+        if not real or not 0 <= penalty < math.inf or not _is_count(free):
             raise ValueError(
-                f"penalty and free must be at least 0 and finite, got {penalty!r} and {free!r}."
+                "penalty and free must be at least 0 and finite, and free an integer, got "
+                f"{penalty!r} and {free!r}."
             )
+        if not _is_count(seed):
+            raise ValueError(f"seed must be an integer of at least 0, got {seed!r}.")
         self.penalty, self.free = float(penalty), int(free)
-        self.randomized, self.seed = bool(randomized), int(seed)
+        self.randomized, self.seed = check_flag("randomized", randomized), int(seed)
 
     def scores(self, probs: np.ndarray, fitting: bool = False) -> np.ndarray:
         """As the class says."""
@@ -208,8 +223,10 @@ class ConformalIntervals(_Conformal):
         """Takes the threshold from a `Predictive` and targets `[N, D]` in its units.
 
         Raises:
-          ValueError: too few examples for the level, or targets of another shape.
+          ValueError: a prediction of classes, too few examples for the level, targets of another
+            shape, or a score that is NaN.
         """
+        _require_numbers(self, said)
         targets = np.asarray(targets, np.float64)
         mean = np.asarray(said.mean)
         targets = targets[:, np.newaxis] if targets.ndim == 1 else targets
@@ -223,9 +240,20 @@ class ConformalIntervals(_Conformal):
         return self
 
     def interval(self, said: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends `[N, D]` of a `Predictive`; ValueError before `fit`."""
+        """Lower and upper ends `[N, D]` of a `Predictive`.
+
+        Raises:
+          ValueError: before `fit`, or for another number of target columns.
+        """
         self.require_fitted()
-        return self.ends(said, self.state["threshold"])
+        _require_numbers(self, said)
+        threshold, shape = self.state["threshold"], np.shape(said.mean)
+        if shape[1:] != threshold.shape:
+            raise ValueError(
+                f"the prediction must have the {len(threshold)} target columns that {self!r} was "
+                f"fitted to, got a mean of shape {shape}."
+            )
+        return self.ends(said, threshold)
 
 
 class AbsoluteResidual(ConformalIntervals):
@@ -267,3 +295,17 @@ class ConformalizedQuantiles(ConformalIntervals):
         """[l − threshold, u + threshold]."""
         lower, upper = said.interval(self.level)
         return lower - threshold, upper + threshold
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
+
+
+def _require_numbers(rule: ConformalIntervals, said: Any) -> None:
+    """ValueError for a prediction of classes: its mean are probabilities."""
+    likelihood = getattr(said, "likelihood", None)
+    if getattr(likelihood, "task", None) == "classification":
+        raise ValueError(
+            f"{type(rule).__name__} is of targets that are numbers, got the classes of "
+            f"{type(likelihood).__name__}; use sets such as LAC(0.9)."
+        )

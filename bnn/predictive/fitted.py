@@ -104,3 +104,10 @@ def check_level(level: Any) -> float:
     if not number or not 0 < level < 1:
         raise ValueError(f"level must lie strictly between 0 and 1, got {level!r}; 0.9 is usual.")
     return float(level)
+
+
+def check_flag(argument: str, value: Any) -> bool:
+    """True or False; ValueError for others, such as the text "no", which would count as True."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{argument} must be True or False, got {value!r}.")
+    return bool(value)

@@ -1,5 +1,7 @@
 """Scores of a pool: known mutual informations, and what tells them from one another."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -112,3 +114,17 @@ def test_thompson_takes_an_input_as_often_as_functions_find_it_best(rng):
     share = np.bincount(first, minlength=3) / 4000
     assert abs(share[0] - 0.5) / np.sqrt(0.25 / 4000) < Z_LIMIT
     assert share[2] == 0
+
+
+def test_logits_are_no_log_probabilities(rng):
+    with pytest.raises(
+        ValueError, match=r"log_probs must be logarithms of prob.* function 0 in row"
+    ):
+        disagreement(rng.normal(size=(4, 5, 3)))
+
+
+@pytest.mark.parametrize("column", [-1, 2, True, 0.0])
+def test_a_column_that_is_not_there(column):
+    said = types.SimpleNamespace(likelihood=Normal(), total=np.ones((4, 2)))
+    with pytest.raises(ValueError, match=f"column must be from 0 to 1, got {column!r}"):
+        predictive_variance(said, column)

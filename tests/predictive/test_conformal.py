@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri, softmax
 
+from bnn.likelihoods import Categorical
 from bnn.predictive import (
     APS,
     LAC,
@@ -242,3 +243,39 @@ def test_refusals_of_conformal(rng):
     both = Calibration(None, LAC(0.5)).fit(probs, labels)
     with pytest.raises(ValueError, match=r"intervals are of numbers, .* got LAC\(level=0.5"):
         both.interval(said)
+
+
+@pytest.mark.parametrize("kind", INTERVALS)
+def test_intervals_are_of_the_columns_that_were_calibrated(kind, rng):
+    rule = kind(0.5).fit(said_of(np.zeros((8, 1)), np.ones((8, 1))), rng.normal(size=(8, 1)))
+    with pytest.raises(ValueError, match=r"must have the 1 target columns that .* got .*\(4, 3\)"):
+        rule.interval(said_of(np.zeros((4, 3)), np.ones((4, 3))))
+
+
+@pytest.mark.parametrize("kind", INTERVALS)
+def test_scores_of_nan_are_refused(kind, rng):
+    """They were sorted to the end: half of the intervals had no ends, or all were empty."""
+    mean = np.where(np.arange(8)[:, None] == 5, np.nan, 0.0)
+    rule = kind(0.5).fit(said_of(np.zeros((8, 1)), np.ones((8, 1))), rng.normal(size=(8, 1)))
+    before = rule.state
+    with pytest.raises(ValueError, match=r"scores must be numbers, got NaN in row 5 \(1 scores\)"):
+        rule.fit(said_of(mean, np.ones((8, 1))), np.zeros(8))
+    assert rule.state is before
+
+
+def test_no_intervals_of_classes(rng):
+    said = types.SimpleNamespace(likelihood=Categorical(), mean=np.full((9, 3), 1 / 3))
+    with pytest.raises(ValueError, match=r"is of targets that are numbers, got the classes of Cat"):
+        AbsoluteResidual().fit(said, np.eye(3)[np.zeros(9, int)])
+
+
+def test_options_that_would_be_read_as_others():
+    for options in ({"free": 2.7}, {"penalty": "a"}, {"penalty": True}, {"free": True}):
+        with pytest.raises(
+            ValueError, match=r"penalty and free must be at least 0 and finite, and"
+        ):
+            RAPS(**options)
+    with pytest.raises(ValueError, match=r"seed must be an integer of at least 0, got 0\.5"):
+        APS(seed=0.5)
+    with pytest.raises(ValueError, match=r"by_class must be True or False, got 'no'"):
+        LAC(by_class="no")
