@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 _ROWS = 1000  # of a block, where the caller does not say
+_CHECKED = 4096  # rows that are looked at in one go
 _FORMS = (
     "an array or tensor [B, …], a list, tuple or dict of them, a batched tf.data.Dataset, or a "
     "keras.utils.PyDataset"
@@ -40,16 +41,18 @@ def batches_of(inputs: Any) -> Iterator[Any]:
 
 
 def row_blocks(
-    model: keras.Model, inputs: Any, size: int | None = None
+    model: keras.Model, inputs: Any, size: int | None = None, finite: bool = False
 ) -> Iterator[tuple[int, Any]]:
     """First place, and dense rows, of blocks of at most `size` inputs, 1,000 where None.
 
     Raises:
-      ValueError: as `as_rows`, and for an empty data set.
+      ValueError: as `as_rows`, for an empty data set, and with `finite` as `require_finite`.
     """
     start = 0
     for batch in batches_of(inputs) if is_batched_set(inputs) else [inputs]:
         rows = as_rows(model, batch)
+        if finite:
+            require_finite(rows, start)
         count = leaves(rows)[0].shape[0]
         for first in range(0, count, size or _ROWS):
             stop = min(first + (size or _ROWS), count)
@@ -85,6 +88,37 @@ def as_rows(model: keras.Model, inputs: Any) -> Any:
 def number_of_rows(model: keras.Model, inputs: Any) -> int | None:
     """How many inputs there are; None of a batched set, which does not say."""
     return None if is_batched_set(inputs) else leaves(as_rows(model, inputs))[0].shape[0]
+
+
+def require_finite(rows: Any, start: int = 0) -> None:
+    """Raises ValueError for NaN or infinity in inputs of floating numbers.
+
+    Not every network answers NaN with NaN: maximum pooling and `relu6` drop it where they run as
+    a graph, and a cast to ids makes a number of it.
+
+    Args:
+      rows: as `as_rows` gives them.
+      start: number of the first row.
+    """
+    for path, leaf in keras.tree.flatten_with_path(rows):
+        values = leaf.values if isinstance(leaf, tf.SparseTensor) else leaf
+        kind = values.dtype
+        if not (kind.is_floating if tf.is_tensor(values) else kind.kind == "f"):
+            continue
+        for first in range(0, len(values), _CHECKED):
+            finite = np.isfinite(np.asarray(values[first : first + _CHECKED]))
+            if finite.all():
+                continue
+            bad = ~finite.reshape(len(finite), -1).all(axis=1)
+            place = first + int(np.argmax(bad))
+            got = np.asarray(values[place])[~finite[place - first]].flat[0]
+            row = int(leaf.indices[place, 0]) if isinstance(leaf, tf.SparseTensor) else place
+            name = "".join(f"[{key!r}]" for key in path)
+            raise ValueError(
+                f"inputs{name} must be finite, got {got} in row {start + row}: what a network "
+                "makes of it is not defined. Fill missing values in as in training, leave the row "
+                "out, or give allow_nan=True where the model takes them."
+            )
 
 
 def leaves(rows: Any) -> list[Any]:

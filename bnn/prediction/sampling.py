@@ -19,6 +19,7 @@ from bnn.prediction.inputs import (
     is_batched_set,
     leaves,
     number_of_rows,
+    require_finite,
     take,
 )
 
@@ -60,7 +61,10 @@ def predict(
     Coherent: sample s is one function of x, with the same weights for every input, batch by batch
     and call by call with the same seed. State that a call changes, such as that of stateful
     recurrent layers, is the model's own for every sample and every pass, and is left as it is.
-    Rows must not depend on each other: they are passed in blocks, some repeated to fill one.
+    Rows must not depend on each other: they are passed in blocks, some repeated to fill one. NaN
+    and infinity in the inputs are passed on to the model: what it makes of them is its own, most
+    networks NaN in that row and in no other, but some operations drop them (maximum pooling and
+    `relu6` as a graph); `bnn.predictive` refuses them.
 
     Args:
       model: built Keras model.
@@ -136,11 +140,13 @@ def predict_blocks(
     batch_size: int | None = None,
     jit_compile: bool | None = None,
     samples: slice | None = None,
+    finite: bool = False,
 ) -> Iterator[Block]:
     """`predict` piece by piece: all samples of the first rows, then of the next.
 
     Arguments as of `predict`; the whole result is never in memory. With `samples`, such as
     `slice(32, 64)`, only these of the functions are asked; sample s is the same function then.
+    With `finite`, inputs of NaN or infinity are refused, naming the row.
     """
     functions = _functions(functions, num_samples, seed)
     _check_batch_size(batch_size, inputs)
@@ -152,11 +158,15 @@ def predict_blocks(
         )
     if not is_batched_set(inputs):
         rows = as_rows(model, inputs)
+        if finite:
+            require_finite(rows)
         yield from _blocks(model, rows, functions, batch_size, jit_compile, which)
         return
     start = 0
     for batch in batches_of(inputs):
         rows = as_rows(model, batch)
+        if finite:
+            require_finite(rows, start)
         for block in _blocks(model, rows, functions, None, jit_compile, which):
             place = slice(start + block.rows.start, start + block.rows.stop)
             yield block._replace(rows=place)

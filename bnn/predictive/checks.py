@@ -7,17 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from bnn.likelihoods import Likelihood
+from bnn.likelihoods import ClassMixture, Likelihood, Mixture, Positions
 from bnn.prediction import Draws, Functions
 from bnn.prediction.functions import check_num_samples
 
 
 def require_likelihood(likelihood: Any) -> None:
-    """ValueError for anything but a likelihood object, such as its class."""
+    """ValueError for anything but a likelihood object of one event an input."""
     if not isinstance(likelihood, Likelihood):
         raise ValueError(
             f"likelihood must be a likelihood object, got {likelihood!r}; pass for example "
             "bnn.likelihoods.Categorical(), with the parentheses."
+        )
+    if isinstance(likelihood, Positions):
+        raise ValueError(
+            "likelihood must be of one event an input, got Positions, of one at each position; "
+            "use bnn.predict and likelihood.predictive of its outputs."
         )
 
 
@@ -99,6 +104,30 @@ def require_numbers(likelihood: Likelihood, what: str) -> None:
         raise ValueError(
             f"{what} is of targets that are numbers, got the classes of "
             f"{type(likelihood).__name__}; use mean (their probabilities) and total (the entropy)."
+        )
+
+
+def require_calibration(calibration: Any) -> Any:
+    """The calibration; ValueError where there is none."""
+    if calibration is None:
+        raise ValueError(
+            "calibration must be there, got None: it is that of a run that was calibrated "
+            "(bnn.restore(folder).calibrate(...)), predicting with its own number of samples and "
+            "seed, or one that was set: said.calibration = Calibration(...).fit(...)."
+        )
+    return calibration
+
+
+def require_known(at: np.ndarray, mixture: Mixture | ClassMixture) -> None:
+    """ValueError where the model's outputs are NaN, naming the first of these inputs."""
+    known = mixture.components if isinstance(mixture, ClassMixture) else mixture.parameters[0]
+    wrong = np.isnan(np.asarray(known))
+    if wrong.any():
+        rows = wrong.any(axis=(0, *range(2, wrong.ndim)))
+        raise ValueError(
+            f"the model's outputs must be numbers, got NaN for {int(rows.sum())} of {len(rows)} "
+            f"inputs, the first in row {at[np.argmax(rows)]}; look at these inputs, and at the "
+            "model's weights."
         )
 
 

@@ -12,7 +12,6 @@ import tensorflow as tf
 from bnn.formatting import progress_bar
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Functions, fixed_batch, predict_blocks
-from bnn.prediction.functions import check_num_samples
 from bnn.prediction.inputs import number_of_rows, row_blocks
 from bnn.predictive import standard_errors
 from bnn.predictive.blocks import ROWS, moment_rows, rows_a_block
@@ -21,6 +20,8 @@ from bnn.predictive.checks import (
     chosen,
     one_number,
     require_as_many,
+    require_calibration,
+    require_known,
     require_likelihood,
     require_no_draws,
     require_numbers,
@@ -28,11 +29,12 @@ from bnn.predictive.checks import (
 )
 from bnn.predictive.conversions import as_arviz, as_dataframe
 from bnn.predictive.display import as_table, as_text
+from bnn.predictive.fitted import check_flag
 from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
 from bnn.predictive.moments import require_served
 from bnn.predictive.quantities import QUANTITIES, in_order, moments
 from bnn.predictive.stamp import Stamp
-from bnn.predictive.tolerance import Ask, Convergence, Tolerance, one_output
+from bnn.predictive.tolerance import Ask, Convergence, Tolerance, as_tolerance, one_output
 
 _SETS = (tf.data.Dataset, keras.utils.PyDataset)  # which have batches of their own
 
@@ -54,6 +56,7 @@ def predictive(
     covariance: bool = True,
     antithetic: bool = False,
     progress: bool = True,
+    allow_nan: bool = False,
     **units: Any,
 ) -> Predictive:
     """What the model says of the targets of some inputs; nothing is computed yet.
@@ -81,10 +84,12 @@ def predictive(
       antithetic: draw weights in pairs μ ± σ ε: the mean has a smaller error where outputs are
         nearly linear in the weights. `num_samples` must be even.
       progress: show a bar on a terminal's standard error where a pass takes over two seconds.
+      allow_nan: take NaN and infinity in the inputs, of a model that has a layer for them.
       **units: `loc` and `scale` of regression targets, for results in the target's own units.
 
     Raises:
-      ValueError: for unusable arguments, as of `bnn.predict`.
+      ValueError: for unusable arguments, as of `bnn.predict`; at the first use of a result, by the
+        row, for inputs that are not finite and outputs that are NaN.
     """
     require_likelihood(likelihood)
     if method == "moments":
@@ -92,16 +97,13 @@ def predictive(
         require_served(model)
     elif method != "samples":
         raise ValueError(f"method must be 'samples' or 'moments', got {method!r}.")
-    until = None
-    if tolerance is not None:
-        until = Tolerance(tolerance, tolerance_over, check_num_samples(num_samples))
+    until = as_tolerance(tolerance, tolerance_over, num_samples)
     most = None if until is None else max_samples
     functions = chosen(functions, num_samples, most, seed, antithetic)
     if method == "moments" and not isinstance(inputs, _SETS):
         batch_size = batch_size or fixed_batch(model) or moment_rows(model, num_samples)
-    said = Predictive(
-        model, likelihood, inputs, functions, batch_size, jit_compile, units, until, progress
-    )
+    options = functions, batch_size, jit_compile, units, until, progress
+    said = Predictive(model, likelihood, inputs, *options, check_flag("allow_nan", allow_nan))
     if method == "moments":
         points = normal_points(num_samples, tuple(model.outputs[0].shape[1:]), seed)
         most = CLASSES if likelihood.task == "classification" else None
@@ -138,6 +140,7 @@ class Predictive:
         units: dict[str, Any],
         tolerance: Tolerance | None = None,
         progress: bool = True,
+        allow_nan: bool = False,
     ) -> None:
         self.likelihood = likelihood
         self.calibration: Calibration | None = None
@@ -150,6 +153,7 @@ class Predictive:
         if size is None and not own:  # samples come a few at a time where there is a tolerance
             size = ROWS if tolerance else rows_a_block(model, functions.num_samples)
         self._options: dict[str, Any] = {"batch_size": size, "jit_compile": jit_compile}
+        self._options["finite"] = not allow_nan
         self._known: dict[Any, np.ndarray] = {}
         self._tolerance, self._progress = tolerance, progress
         self._predict: Callable[[Any], tf.Tensor] | None = None
@@ -266,13 +270,7 @@ class Predictive:
         return self._calibration().interval(self)
 
     def _calibration(self) -> Calibration:
-        if self.calibration is None:
-            raise ValueError(
-                "calibration must be there, got None: it is that of a run that was calibrated "
-                "(bnn.restore(folder).calibrate(...)), predicting with its own number of samples "
-                "and seed, or one that was set: said.calibration = Calibration(...).fit(...)."
-            )
-        return self.calibration
+        return require_calibration(self.calibration)
 
     def to_dataframe(self) -> Any:
         """A row per input: mean, uncertainties and their errors; units in `attrs["units"]`."""
@@ -291,13 +289,19 @@ class Predictive:
         return as_table(self)
 
     def _mixtures(self) -> Iterator[tuple[np.ndarray, Mixture | ClassMixture]]:
-        """The mixture of every block of inputs, and their numbers."""
+        """The mixture of every block of inputs, and their numbers; ValueError where it is NaN."""
         self._stamp.check()
+        for at, mixture in self._pieces():
+            require_known(at, mixture)
+            yield at, mixture
+
+    def _pieces(self) -> Iterator[tuple[np.ndarray, Mixture | ClassMixture]]:
         if self._tolerance is not None:
             yield from self._tolerance.pieces(self._model, self._inputs, self._ask)
             return
         if self._predict is not None:
-            for start, rows in row_blocks(self._model, self._inputs, self._options["batch_size"]):
+            size, finite = self._options["batch_size"], self._options["finite"]
+            for start, rows in row_blocks(self._model, self._inputs, size, finite):
                 outputs = one_output(self._predict(rows))
                 self.num_samples = len(outputs)  # a method may have fewer than asked for
                 yield np.arange(start, start + outputs.shape[1]), self._ask.mixture(outputs)

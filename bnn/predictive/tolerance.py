@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Functions, predict_blocks
+from bnn.prediction.functions import check_num_samples
 from bnn.prediction.inputs import leaves, row_blocks
 from bnn.predictive import standard_errors
 
@@ -210,10 +211,15 @@ class _Spread:
         return np.sqrt(self.squares / (self.count * (self.count - 1)))
 
 
+def as_tolerance(tolerance: float | None, over: str, num_samples: int) -> Tolerance | None:
+    """The tolerance that was asked for, looked at from `num_samples` on; None for none."""
+    return None if tolerance is None else Tolerance(tolerance, over, check_num_samples(num_samples))
+
+
 def _parts(model: keras.Model, inputs: Any, ask: Ask) -> Iterator[tuple[int, Any]]:
     """First place and inputs of as many rows as may wait in memory with all their samples."""
     most = max(1, _HELD // (ask.functions.num_samples * _width(model)))
-    return row_blocks(model, inputs, most)
+    return row_blocks(model, inputs, most, ask.options["finite"])
 
 
 def _width(model: keras.Model) -> int:
