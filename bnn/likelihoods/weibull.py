@@ -20,6 +20,8 @@ from bnn.likelihoods.targets import (
     target_columns,
 )
 
+_OF_EVENTS = {"loc": 0.0, "scale": 1.0}
+
 
 @keras.saving.register_keras_serializable(package="bnn.likelihoods")
 @gin.register(module="bnn.likelihoods")
@@ -98,10 +100,20 @@ class Weibull(Positive, Dispersed):
         return tf.exp(log_scale) * (-tf.math.log1p(-q)) ** (1 / k)
 
     def predictive(self, samples: Any, **units: Any) -> SurvivalMixture:
-        """The mixture of S samples, in the unit of time: `scale` is what times were divided by."""
+        """The mixture of S samples, in the unit of time: `scale` is what times were divided by.
+
+        Args:
+          samples: outputs `[S, B, 1]`.
+          **units: `loc` and `scale` of the time, numbers; or `[2]`, of time and event as the
+            targets have them, where the event's must be 0 and 1.
+
+        Raises:
+          ValueError: samples of another shape, or units of an event.
+        """
         samples = as_samples("Weibull", samples)
         _require_one(samples)
-        return SurvivalMixture(self, self.parameters(samples), **units)
+        of_time = {name: _of_time(name, value) for name, value in units.items()}
+        return SurvivalMixture(self, self.parameters(samples), **of_time)
 
 
 class SurvivalMixture(Mixture):
@@ -118,6 +130,19 @@ class SurvivalMixture(Mixture):
         log_prob = tf.reduce_logsumexp(each + self.log_weights, axis=0)
         log_prob -= events[:, 0] * tf.math.log(self.scale)
         return tf.where(inside, log_prob, tf.cast(np.nan, tf.float64))
+
+
+def _of_time(argument: str, value: Any) -> Any:
+    """The unit of the time, of units of time and event `[2]` or its own."""
+    known = tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value, np.float64)
+    if known is None or known.shape != (2,):
+        return value
+    if known[1] != _OF_EVENTS.get(argument, known[1]):
+        raise ValueError(
+            f"Weibull: {argument} of whether an event was seen must be {_OF_EVENTS[argument]:g}, "
+            f"got {known[1]:g}; standardise no more than the time."
+        )
+    return float(known[0])
 
 
 def _require_one(outputs: tf.Tensor) -> None:

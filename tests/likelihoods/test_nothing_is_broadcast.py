@@ -72,6 +72,23 @@ def test_targets_of_the_distribution_function(descriptor):
             said.cdf(np.full(shape, 0.5))
 
 
+def test_units_of_time_and_event_are_those_of_the_time():
+    """As a run has them, `[2]`: the prediction had a second column, of no unit."""
+    likelihood = L.Weibull()
+    likelihood.build()
+    samples = np.zeros((S, B, 1))
+    units = {"loc": np.zeros(2), "scale": np.array([3.0, 1.0])}
+    said, expected = (
+        likelihood.predictive(samples, **units),
+        likelihood.predictive(samples, scale=3),
+    )
+    np.testing.assert_array_equal(said.mean(), expected.mean())
+    targets = np.array([[2.0, 1.0]] * B)
+    np.testing.assert_array_equal(said.log_prob(targets), expected.log_prob(targets))
+    with pytest.raises(ValueError, match=r"scale of whether an event was seen must be 1, got 2"):
+        likelihood.predictive(samples, scale=[3.0, 2.0])
+
+
 def test_a_list_of_large_targets_is_not_rounded():
     """TensorFlow reads numbers of a list as float32, half a unit apart near 10⁷."""
     said = L.Normal(0.1).predictive(np.zeros((1, 1, 1)), loc=1e7)
