@@ -298,7 +298,8 @@ class ConformalizedQuantiles(ConformalIntervals):
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
+    integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return integer and bool(value >= 0)
 
 
 def _require_numbers(rule: ConformalIntervals, said: Any) -> None:

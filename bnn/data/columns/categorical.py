@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import decimal
-import math
 import numbers
 from typing import ClassVar, Literal
 
@@ -91,10 +90,10 @@ def as_category(value: object) -> str:
         return str(bool(value))
     if isinstance(value, numbers.Integral):  # a float would make one of two ids near 2⁵³
         return str(int(value))
-    if isinstance(value, (numbers.Real, decimal.Decimal)) and math.isfinite(value):
-        if value == int(value):
-            return str(int(value))
-        return str(float(value) if isinstance(value, decimal.Decimal) else value)
+    if isinstance(value, decimal.Decimal) and value.is_finite():
+        value = int(value) if value == value.to_integral_value() else float(value)
+    elif isinstance(value, numbers.Real) and float(value).is_integer():
+        value = int(float(value))
     return str(value)
 
 
