@@ -179,7 +179,7 @@ def _statistical_rows(
     exact = simulation.exact
     gathered: list[Any] = [OutputMoments(exact)] if "moments" in checks else []
     if "gradients" in checks:
-        gathered += [ObjectiveGradients(exact), KLMoments(exact)]
+        gathered += [ObjectiveGradients(exact), KLMoments(exact, simulation.jit_compile)]
     statistics = [s for g in gathered for s in g.statistics]
     level = false_alarm_rate / len(statistics)
     chunks = 0

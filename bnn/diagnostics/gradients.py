@@ -58,7 +58,9 @@ class ObjectiveGradients:
     def rows(self) -> list[Row]:
         """Whether the exact gradient is one: differentiable moments, right chain rule."""
         if self._loss is None:
-            return [skipped_row("gradient", "the KL of dependent weights has no closed form")]
+            return [
+                skipped_row("gradient", "the KL is known neither in closed form nor by quadrature")
+            ]
         size = abs(float(self._loss.exact[0]))
         pairs = zip(self._gradients, self._variables, strict=True)
         return [self._chain_rule(statistic, variable, size) for statistic, variable in pairs]

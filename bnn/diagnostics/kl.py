@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bnn.diagnostics.linear_gaussian import LinearGaussian
 from bnn.diagnostics.report import Row, exact_row, skipped_row
+from bnn.diagnostics.sampled_kl import SampledKL
 from bnn.diagnostics.simulation import Outcome
 from bnn.diagnostics.statistic import Statistic
 from bnn.diagnostics.subject import Subject
@@ -19,20 +20,29 @@ _TOLERANCE = 1e-4
 class KLMoments:
     """Mean KL of the objective and of every site; Monte-Carlo noise apart from the outputs'.
 
+    A site without an exact KL is compared with draws of its density, where it has one.
+
     Args:
       exact: closed forms at the current parameters.
+      jit_compile: whether draws of densities run under XLA.
     """
 
-    def __init__(self, exact: LinearGaussian) -> None:
+    def __init__(self, exact: LinearGaussian, jit_compile: bool = True) -> None:
         known = exact.kl()
-        self._skipped = [m.site.name for m, kl in zip(exact.maps, known, strict=True) if kl is None]
+        unknown = {i: m.site for i, m in enumerate(exact.maps) if known[i] is None}
+        self._sampled = {
+            number: SampledKL(site, number, jit_compile)
+            for number, site in unknown.items()
+            if site.posterior.has_density
+        }
+        self._skipped = [s.name for number, s in unknown.items() if number not in self._sampled]
         self._sites = [
             (number, Statistic(f"KL {m.site.name}", kl.numpy(), abs(float(kl)) + 1.0))
             for number, (m, kl) in enumerate(zip(exact.maps, known, strict=True))
             if kl is not None
         ]
         self._total: Statistic | None = None
-        if not self._skipped:
+        if not unknown:
             total = float(sum(float(kl) for kl in known if kl is not None))
             self._total = Statistic("KL of the objective", np.array(total), abs(total) + 1.0)
         self._mean = exact.mean().numpy()
@@ -42,12 +52,15 @@ class KLMoments:
     def statistics(self) -> list[Statistic]:
         """All rows that chance enters."""
         total = [self._total] if self._total else []
-        return [*total, *(statistic for _, statistic in self._sites), self._noise]
+        sites = [statistic for _, statistic in self._sites]
+        return [*total, *sites, *(s.statistic for s in self._sampled.values()), self._noise]
 
     def add(self, outcome: Outcome) -> None:
         """Takes in a chunk of draws."""
         for number, statistic in self._sites:
             statistic.add(outcome.terms.kl_by_site[:, number])
+        for number, sampled in self._sampled.items():
+            sampled.add(outcome.terms.kl_by_site[:, number])
         if self._total:
             self._total.add(outcome.terms.kl)
         kl = _standardized(outcome.terms.kl_by_site.sum(axis=1))
@@ -56,8 +69,9 @@ class KLMoments:
         self._noise.add(kl[:, np.newaxis] * features)
 
     def rows(self) -> list[Row]:
-        """The sites without an exact KL."""
-        return [skipped_row(f"KL {s}", "dependent weights: no closed form") for s in self._skipped]
+        """The sites whose KL is neither exact nor that of a density."""
+        reason = "no density: the ledger counts what the family says"
+        return [skipped_row(f"KL {name}", reason) for name in self._skipped]
 
 
 def _standardized(x: np.ndarray) -> np.ndarray:

@@ -84,6 +84,18 @@ class Report:
         """The rows that failed or stayed unresolved."""
         return tuple(r for r in self.rows if r.verdict not in (Verdict.PASS, Verdict.SKIP))
 
+    @property
+    def skipped(self) -> tuple[Row, ...]:
+        """The rows of checks that do not apply, or that nothing is known to compare with."""
+        return tuple(r for r in self.rows if r.verdict is Verdict.SKIP)
+
+    @property
+    def summary(self) -> str:
+        """Whether all is well, and what was not looked at: "ok; not checked: gradient"."""
+        said = "ok" if self.ok else f"{len(self.failures)} FAILED"
+        names = ", ".join(row.name for row in self.skipped)
+        return f"{said}; not checked: {names}" if names else said
+
     def __getitem__(self, name: str) -> Row:
         """The row of this name; KeyError with the names there are."""
         for row in self.rows:
@@ -104,15 +116,14 @@ class Report:
             )
             for row in self.rows
         ]
-        verdict = "ok" if self.ok else f"{len(self.failures)} FAILED"
         headings = ("check", "statistic", "z", "limit", "verdict", "note")
-        return html_table(f"{self.title}: {verdict}", headings, rows)
+        return html_table(f"{self.title}: {self.summary}", headings, rows)
 
     def __str__(self) -> str:
         """Title and table."""
         width = max((len(row.name) for row in self.rows), default=5)
         lines = [
-            f"{self.title}: {'ok' if self.ok else f'{len(self.failures)} FAILED'} "
+            f"{self.title}: {self.summary} "
             f"({self.num_draws} draws, false-alarm rate {self.false_alarm_rate:.0e})",
             f"  {'check':<{width}}  {'statistic':>10}  {'z':>7}  {'limit':>7}  verdict",
         ]

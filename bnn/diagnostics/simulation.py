@@ -56,11 +56,12 @@ class Simulation:
     Attributes:
       subject: under test.
       exact: its closed forms, at whatever its parameters are.
+      jit_compile: whether the bulk is compiled by XLA.
       bulk: the compiled function behind `chunk`.
 
     Args:
       subject: under test.
-      jit_compile: whether the bulk is compiled by XLA.
+      jit_compile: see above.
       with_objective: whether the objective is evaluated, too.
     """
 
@@ -68,7 +69,7 @@ class Simulation:
         self, subject: Subject, jit_compile: bool = True, with_objective: bool = True
     ) -> None:
         self.subject = subject
-        self.with_objective = with_objective
+        self.jit_compile, self.with_objective = jit_compile, with_objective
         self.exact = LinearGaussian(subject)
         self.bulk = tf.function(self._many, jit_compile=jit_compile, autograph=False)
         self._tables = NoiseTables()
