@@ -93,8 +93,8 @@ def number_of_rows(model: keras.Model, inputs: Any) -> int | None:
 def require_finite(rows: Any, start: int = 0) -> None:
     """Raises ValueError for NaN or infinity in inputs of floating numbers.
 
-    Not every network answers NaN with NaN: maximum pooling and `relu6` drop it where they run as
-    a graph, and a cast to ids makes a number of it.
+    Not every network answers NaN with NaN: a dense layer with a ReLU and maximum pooling drop it
+    where they run as a graph, and a cast to ids makes a number of it.
 
     Args:
       rows: as `as_rows` gives them.

@@ -62,9 +62,9 @@ def predict(
     and call by call with the same seed. State that a call changes, such as that of stateful
     recurrent layers, is the model's own for every sample and every pass, and is left as it is.
     Rows must not depend on each other: they are passed in blocks, some repeated to fill one. NaN
-    and infinity in the inputs are passed on to the model: what it makes of them is its own, most
-    networks NaN in that row and in no other, but some operations drop them (maximum pooling and
-    `relu6` as a graph); `bnn.predictive` refuses them.
+    and infinity in the inputs are passed on to the model, and touch no other row; that row is NaN
+    only where no operation drops them, as a dense layer's ReLU and maximum pooling do in a graph.
+    `bnn.predictive` refuses them.
 
     Args:
       model: built Keras model.
