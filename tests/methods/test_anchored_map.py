@@ -87,6 +87,7 @@ def member_seeds(count):
     return _seed(7, tf.range(count))
 
 
+@pytest.mark.slow
 def test_members_end_at_their_closed_form():
     ends = [ending(_seed(7, member)) for member in range(2)]
     np.testing.assert_allclose(minima(AnchoredMAP, member_seeds(2)), ends, atol=2e-5)
