@@ -35,6 +35,7 @@ __all__ = [
     "learning_rate_of",
     "masked",
     "optimized_variables",
+    "output_layers",
     "recording_is_stopped",
     "register_bitcast",
     "release_variables",
@@ -248,3 +249,29 @@ def register_bitcast() -> None:
 def _convert_bitcast(converted: pfor._PforInput) -> pfor.WrappedTensor:
     dtype = converted.get_attr("type")
     return pfor.wrap(tf.bitcast(converted.stacked_input(0), dtype), True)
+
+
+def output_layers(model: Any) -> Any:
+    """The layers that make a model's outputs, in their structure; None where it is not known.
+
+    Of nested models and of Keras's wrappers the innermost. Subclassed models do not say.
+    """
+    outputs = getattr(model, "outputs", None)
+    if not outputs:
+        return None
+    layers = [_made_by(output) for output in outputs]
+    structure = getattr(model, "output", None)
+    if structure is None or len(layers) == 1:
+        return layers[0] if len(layers) == 1 else layers
+    return keras.tree.pack_sequence_as(structure, layers)
+
+
+def _made_by(output: Any) -> Any:
+    history = output._keras_history
+    layer = history.operation
+    inner = getattr(layer, "outputs", None)
+    if isinstance(layer, keras.Model) and inner:
+        return _made_by(inner[history.tensor_index])
+    while isinstance(layer, keras.layers.Wrapper):
+        layer = layer.layer
+    return layer

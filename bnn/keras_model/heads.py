@@ -9,14 +9,17 @@ import tensorflow as tf
 
 from bnn.compat import keras_mask, masked
 from bnn.likelihoods import Heads, Likelihood, Positions
+from bnn.likelihoods.links import require_logits
 
 
 def build_likelihood(likelihood: Likelihood, network: keras.Model) -> None:
     """Creates the likelihood's variables for the network's outputs.
 
     Where the outputs' shapes are not known (subclassed models) the likelihood builds itself for
-    the targets that it sees, or asks to be built.
+    the targets that it sees, or asks to be built. Probabilities for a likelihood of logits are
+    refused.
     """
+    require_logits(likelihood, network)
     numbers = _num_targets(likelihood, _output_shapes(likelihood, network))
     if numbers is not None:
         likelihood.build(numbers)

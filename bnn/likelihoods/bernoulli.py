@@ -19,6 +19,7 @@ class Bernoulli(Columns):
     """
 
     task = "multilabel"
+    takes_logits = True
     discrete = True
     requirement = "0 or 1"
     remedy = "give whether each label applies; Categorical takes class numbers"

@@ -29,6 +29,8 @@ class Categorical(Classification):
         without.
     """
 
+    takes_logits = True
+
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = check_smoothing(label_smoothing)
 

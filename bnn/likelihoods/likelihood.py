@@ -16,9 +16,11 @@ class Likelihood(abc.ABC):
       task: what is predicted, which decides the metrics that apply: `"classification"`,
         `"regression"`, `"multilabel"`, `"counts"`, `"survival"` or `"heads"`.
       neutral_target: a number that every target may be: stands in for masked ones.
+      takes_logits: outputs are logits of probabilities, without a link of their own.
     """
 
     task: str
+    takes_logits = False
     neutral_target: float = 0.0
 
     def build(self, num_targets: int = 1) -> None:  # noqa: B027  (stateless unless overridden)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from bnn.likelihoods import Likelihood
+from bnn.likelihoods.links import require_logits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Problem:
     optimizer: keras.optimizers.Optimizer | None = None
     jit_compile: bool = True
     make_model: Callable[[], keras.Model] | None = None
+
+    def __post_init__(self) -> None:
+        require_logits(self.likelihood, self.model)
 
     @property
     def trained(self) -> list[keras.Variable]:

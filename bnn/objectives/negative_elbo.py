@@ -17,6 +17,7 @@ from bnn.draw import Draw
 from bnn.estimators import Estimator
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
+from bnn.likelihoods.links import require_logits
 from bnn.noise import Noise, Sobol, as_noise
 from bnn.objectives.checks import (
     require_examples,
@@ -259,6 +260,7 @@ class NegativeELBO(Described):
         layer. State that the model changes when it is called, such as moving averages, keeps the
         change of the first draw: with all of them a momentum m would act as m^S.
         """
+        require_logits(self.likelihood, model)
         draws, structures, log_likelihoods, penalties = [], [], [], []
         state = _call_state(model) if self.num_samples > 1 else []
         before = [tf.identity(v) for v in state]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture, Positions
+from bnn.likelihoods.links import require_logits
 from bnn.prediction import Draws, Functions
 from bnn.prediction.functions import check_num_samples
 
 
-def require_likelihood(likelihood: Any) -> None:
-    """ValueError for anything but a likelihood object of one event an input."""
+def require_likelihood(likelihood: Any, model: Any) -> None:
+    """ValueError for anything but a likelihood of one event an input, for outputs like these."""
     if not isinstance(likelihood, Likelihood):
         raise ValueError(
             f"likelihood must be a likelihood object, got {likelihood!r}; pass for example "
@@ -24,6 +25,7 @@ def require_likelihood(likelihood: Any) -> None:
             "likelihood must be of one event an input, got Positions, of one at each position; "
             "use bnn.predict and likelihood.predictive of its outputs."
         )
+    require_logits(likelihood, model)
 
 
 def require_no_draws(functions: Any, tolerance: Any, antithetic: bool) -> None:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from bnn.predictive.predictive import Predictive
 
 
-def as_dataframe(said: Predictive) -> Any:
+def as_dataframe(said: Predictive, level: float | None = None) -> Any:
     """A row per input: mean, uncertainties and their errors, `<quantity>_<name of the column>`.
 
+    With a level the central interval of that mass comes first, `lower_<name>` and `upper_<name>`.
     `attrs["units"]` has the units of columns where they are known: variances have their squares.
     """
     import pandas as pd
@@ -23,6 +24,12 @@ def as_dataframe(said: Predictive) -> Any:
     data: dict[str, np.ndarray] = {}
     units: dict[str, str] = {}
     names = said.names or tuple(map(str, range(said.mean.shape[1])))
+    if level is not None:
+        for end, values in zip(("lower", "upper"), said.interval(level), strict=True):
+            for name, column in zip(names, values.T, strict=True):
+                data[f"{end}_{name}"] = column
+                if unit := said.target_units.get(name):
+                    units[f"{end}_{name}"] = unit
     for quantity in QUANTITIES:
         pairs = ((getattr(said, quantity), ""), (said.standard_error(quantity), "_standard_error"))
         for values, suffix in pairs:

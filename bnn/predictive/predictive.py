@@ -91,7 +91,7 @@ def predictive(
       ValueError: for unusable arguments, as of `bnn.predict`; at the first use of a result, by the
         row, for inputs that are not finite and outputs that are NaN.
     """
-    require_likelihood(likelihood)
+    require_likelihood(likelihood, model)
     if method == "moments":
         require_no_draws(functions, tolerance, antithetic)
         require_served(model)
@@ -272,9 +272,9 @@ class Predictive:
     def _calibration(self) -> Calibration:
         return require_calibration(self.calibration)
 
-    def to_dataframe(self) -> Any:
-        """A row per input: mean, uncertainties and their errors; units in `attrs["units"]`."""
-        return as_dataframe(self)
+    def to_dataframe(self, level: float | None = None) -> Any:
+        """A row per input: mean, uncertainties and errors, and with a level the interval's ends."""
+        return as_dataframe(self, level)
 
     def to_arviz(self, targets: Any = None, count: int = 1000, seed: Any = 0) -> Any:
         """`count` draws of the targets, and the observed targets, for ArviZ's plots and checks."""

@@ -167,6 +167,10 @@ def test_a_table_has_names_and_units_where_they_are_known(x, rng):
     assert units["epistemic_load"] == units["epistemic_load_standard_error"] == "(m/s)²"
     assert all(name.split("_")[1] == "load" for name in units)
     np.testing.assert_array_equal(table["mean_cost"], said.mean[:, 1])
+    ends = said.to_dataframe(level=0.9)
+    np.testing.assert_array_equal(ends["lower_cost"], said.interval(0.9)[0][:, 1])
+    np.testing.assert_array_equal(ends["upper_load"], said.interval(0.9)[1][:, 0])
+    assert ends.attrs["units"] == units | {"lower_load": "m/s", "upper_load": "m/s"}
     assert "mean of load (m/s), cost ± Monte-Carlo error" in repr(said)
     assert "<th>mean of load (m/s), cost</th>" in said._repr_html_()
     classes = say(Categorical(), 3, x, rng)[0]
