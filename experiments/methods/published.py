@@ -129,7 +129,7 @@ def evaluate(folder: Path) -> dict[str, Any]:
 
     own, labels = said(run.data.name)
     return {
-        "functions": len(own),
+        "functions": 1 if (own == own[:1]).all() else len(own),
         **scores(own, labels, ("accuracy", "nll", "ece")),
         **{name: metrics.detection(unsure(own), unsure(said(name)[0])).auroc for name in FOREIGN},
     }
