@@ -170,7 +170,7 @@ def _warnings(rows: tuple[SiteReport, ...], nll: float | None, kl: float) -> lis
                 f"{row.median_snr:.3g}. It is all but deterministic; train longer, start with a "
                 "larger initial_scale, or raise the learning rate of the scales."
             )
-    if nll is not None and kl > nll:
+    if nll is not None and kl > nll > 0:  # of densities an NLL below 0 says nothing of its size
         found.append(
             f"the KL dominates: {kl:.3g} nats per example beside an NLL of {nll:.3g}. The bound is "
             "mostly the price of the weights; more data, a fitting prior or a smaller network "

@@ -38,6 +38,11 @@ class Calibration:
 
     def __init__(self, scaling: Scaling | None = None, conformal: Any = None) -> None:
         rules = (ConformalSets, ConformalIntervals)
+        if isinstance(scaling, rules):
+            raise ValueError(
+                f"{scaling!r} is a conformal rule, which is the second argument; pass conformal="
+                f"{scaling!r}, alone or beside a scaling."
+            )
         for name, given, kinds in (("scaling", scaling, Scaling), ("conformal", conformal, rules)):
             if given is not None and not isinstance(given, kinds):
                 raise ValueError(

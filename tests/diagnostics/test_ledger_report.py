@@ -60,7 +60,9 @@ def test_a_point_mass_is_no_collapse():
     assert report.sites[0].median_snr == np.inf
 
 
-@pytest.mark.parametrize(("nll", "dominates"), [(0.1, True), (1e6, False), (None, False)])
+@pytest.mark.parametrize(
+    ("nll", "dominates"), [(0.1, True), (1e6, False), (-0.1, False), (None, False)]
+)
 def test_balance_of_kl_and_fit(nll, dominates):
     warnings = ledger_report(built(), num_train=10, nll=nll).warnings
     assert any("the KL dominates" in w for w in warnings) == dominates

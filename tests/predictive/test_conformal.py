@@ -238,6 +238,8 @@ def test_refusals_of_conformal(rng):
         ValueError, match=r"scaling must be an object such as TemperatureScaling\(\)"
     ):
         Calibration(TemperatureScaling)
+    with pytest.raises(ValueError, match=r"AbsoluteResidual\(.*\) is a conformal rule, .* second"):
+        Calibration(AbsoluteResidual(0.95))
     with pytest.raises(ValueError, match=r"scaling is of classes and AbsoluteResidual of numbers"):
         Calibration(TemperatureScaling(), AbsoluteResidual())
     both = Calibration(None, LAC(0.5)).fit(probs, labels)
