@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bnn.compat import keras_mask, masked
 from bnn.likelihoods import Heads, Likelihood, Positions
-from bnn.likelihoods.links import require_logits
+from bnn.likelihoods.logits import require_logits
 
 
 def build_likelihood(likelihood: Likelihood, network: keras.Model) -> None:

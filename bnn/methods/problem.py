@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from bnn.likelihoods import Likelihood
-from bnn.likelihoods.links import require_logits
+from bnn.likelihoods.logits import require_logits
 
 
 @dataclasses.dataclass(frozen=True)

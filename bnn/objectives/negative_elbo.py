@@ -17,7 +17,7 @@ from bnn.draw import Draw
 from bnn.estimators import Estimator
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
-from bnn.likelihoods.links import require_logits
+from bnn.likelihoods.logits import require_logits
 from bnn.noise import Noise, Sobol, as_noise
 from bnn.objectives.checks import (
     require_examples,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture, Positions
-from bnn.likelihoods.links import require_logits
+from bnn.likelihoods.logits import require_logits
 from bnn.prediction import Draws, Functions
 from bnn.prediction.functions import check_num_samples
 

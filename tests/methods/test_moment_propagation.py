@@ -136,7 +136,7 @@ def test_what_it_cannot_serve_is_refused():
             optimizer="sgd",
             likelihood=likelihoods.HeteroscedasticNormal(),
         )
-    model = keras.Sequential([mean_field(), keras.layers.Softmax()])
+    model = keras.Sequential([mean_field(), keras.layers.UnitNormalization()])
     with pytest.raises(ValueError, match="moments cannot pass"):
         s.built(MomentPropagation(), model=model, optimizer="sgd")
     with pytest.raises(ValueError, match="kl_weight must be at least 0, got -1"):

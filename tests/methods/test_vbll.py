@@ -92,7 +92,10 @@ def sequential(*layers):
 
 ENDS = {
     "tanh": ((lambda: bnn.layers.Dense(2, "tanh"),), "that is linear, on features"),
-    "softmax": ((s.point_model, keras.layers.Softmax), "last layer is dense, got .* with Softmax"),
+    "other": (
+        (s.point_model, keras.layers.UnitNormalization),
+        "last layer is dense, got .* with UnitNormalization",
+    ),
     "plain": ((lambda: keras.layers.Dense(2),), "have no prior: they are a plain Keras layer's"),
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 import bnn
 from bnn.likelihoods import Bernoulli, Categorical, Heads, Normal, Positions, SoftCategorical
-from bnn.likelihoods.links import require_logits
+from bnn.likelihoods.logits import require_logits
 
 
 def of_layers(*layers, shape=(4,)):

@@ -33,7 +33,7 @@ def require_logits(likelihood: Likelihood, model: Any) -> None:
         _check(likelihood, layers)
 
 
-def _check(likelihood: Likelihood, layers: Any) -> None:
+def _check(likelihood: Any, layers: Any) -> None:
     if isinstance(likelihood, Heads):
         if isinstance(layers, (dict, list, tuple)):
             of_heads = likelihood.split("outputs", layers)
@@ -41,7 +41,7 @@ def _check(likelihood: Likelihood, layers: Any) -> None:
                 _check(one, of_heads[name])
     elif isinstance(likelihood, Positions):
         _check(likelihood.likelihood, layers)
-    elif likelihood.takes_logits and isinstance(layers, keras.layers.Layer):
+    elif getattr(likelihood, "takes_logits", False) and isinstance(layers, keras.layers.Layer):
         _refuse_probabilities(likelihood, layers)
 
 
