@@ -171,7 +171,7 @@ def _value(name: str, value: float) -> float:
     if value < 0:
         raise ValueError(
             f"{name} must be at least 0, got {value}: neither a KL weight nor a step size is "
-            "negative; 0 leaves the term out."
+            "negative; use 0 to leave the term out."
         )
     return value
 

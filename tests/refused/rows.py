@@ -78,13 +78,13 @@ BINDINGS = [
     ("run.model = @lenet5", "input_shape", "(64,)"),
     (
         "run.learning_rate = @bad/Constant()\nbad/Constant.value = -0.1",
-        "learning_rate",
+        "value",
         "-0.1",
     ),
     ("learning_rate/Cosine.final = -1.0", "learning_rate", "-"),
     (
         "VariationalInference.kl_weight = @bad/LinearWarmup()\nbad/LinearWarmup.start = -5.0",
-        "kl_weight",
+        "start",
         "-5",
     ),
     ("Adam.learning_rate = @bad/Constant()", "Adam.learning_rate", "@bad/Constant()"),
