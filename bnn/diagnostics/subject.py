@@ -129,7 +129,7 @@ def make_subject(
     layer = make_layer(None)
     inputs = tf.constant(rng.normal(size=input_shape), tf.float32)
     layer.build(inputs.shape)
-    inputs *= _unit_variance(layer, inputs)
+    inputs = _of_use(layer.sites[0], inputs)
     model = keras.Sequential([keras.Input(inputs.shape[1:]), layer, keras.layers.Flatten()])
     for variable in model.trainable_variables:
         variable.assign_add(_SPREAD * rng.normal(size=variable.shape))
@@ -158,8 +158,9 @@ def make_subject(
     )
 
 
-def _unit_variance(layer: BayesianLayer, inputs: tf.Tensor) -> float:
-    """Factor that makes op(x², 1) one on average, whatever the window."""
-    site = layer.sites[0]
-    spread = site.operator(tf.square(inputs), tf.ones(site.posterior.shape))
-    return float(1 / np.sqrt(np.mean(spread)))
+def _of_use(site: Site, inputs: tf.Tensor) -> tf.Tensor:
+    """Ids where the operator takes some; else such that op(x², 1) is one on average."""
+    if site.operator.takes_ids:
+        return tf.math.floormod(tf.round(3 * inputs), site.posterior.shape[0])
+    spread = site.operator.variance(inputs, tf.ones(site.posterior.shape))
+    return inputs * float(1 / np.sqrt(np.mean(spread)))

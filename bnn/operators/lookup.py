@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -24,6 +25,8 @@ class Lookup(Operator):
     Attributes:
       dtype: of the outputs, which ids do not say.
     """
+
+    takes_ids: ClassVar[bool] = True
 
     dtype: str = "float32"
 

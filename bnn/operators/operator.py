@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -20,10 +21,12 @@ class Operator(abc.ABC):
     Attributes:
       channel_axis: axis of the channels in inputs and outputs.
       needs_weights: whether it takes one weight tensor for the whole batch, and nothing less.
+      takes_ids: inputs are numbers of rows of the weights.
     """
 
     channel_axis: int = -1
     needs_weights: bool = False
+    takes_ids: ClassVar[bool] = False
 
     @abc.abstractmethod
     def apply(self, inputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

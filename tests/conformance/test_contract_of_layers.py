@@ -2,7 +2,7 @@
 
 import pytest
 
-from bnn import layers
+from bnn import layers, operators
 from bnn.diagnostics import check_estimator
 from bnn.estimators import Flipout, LocalReparameterization, Reparameterization
 from bnn.posteriors import MeanFieldNormal
@@ -14,7 +14,6 @@ CASES = {
     "einsum idle": (layers.EinsumDense("abc,cd->ad", 2, bias_axes="d"), (3, 2, 2)),
     "depthwise": (layers.DepthwiseConv1D(2, depth_multiplier=2), (3, 3, 2)),
     "transpose": (layers.Conv1DTranspose(2, 2, strides=2), (3, 2, 2)),
-    "positions": (layers.PositionEmbedding(), (3, 2, 2)),
     "depthwise 2d": (layers.DepthwiseConv2D(2, depth_multiplier=2), (3, 3, 2, 2)),
     "transpose 2d": (layers.Conv2DTranspose(2, 2), (3, 2, 2, 2)),
     "transpose 3d": (layers.Conv3DTranspose(1, 2), (2, 2, 1, 2, 2)),
@@ -42,4 +41,18 @@ def test_contract_without_statistics(name, number):
 def test_contract(name, estimator):
     layer, shape = CASES[name]
     report = check_estimator(estimator, layer, MeanFieldNormal(0.5), input_shape=shape)
+    assert report.ok, report
+
+
+@pytest.mark.exhaustive
+@EACH
+def test_contract_of_positions(estimator):
+    """`PositionEmbedding` adds its site to its inputs; the contract is of what a site gives."""
+    report = check_estimator(
+        estimator,
+        operators.Offset((2, 2)),
+        MeanFieldNormal(0.5),
+        input_shape=(3, 2, 2),
+        weight_shape=(2, 2),
+    )
     assert report.ok, report
