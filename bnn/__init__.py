@@ -10,6 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+# `python -m bnn` lists the commands, and ends before TensorFlow's seconds. While Python looks for
+# the module of -m, argv[0] is "-m", and the rest of argv what stands behind the module.
+if sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)] in ("bnn", "-mbnn"):
+    from bnn.__main__ import listing
+
+    print(listing())
+    sys.exit()
+
 # TensorFlow greets with a page of C++ log lines, of which only errors are kept, and none by the
 # command lines, whose output is for people; what the user has set wins. This has to happen before
 # TensorFlow is imported, and the package is imported before its commands.

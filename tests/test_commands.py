@@ -30,6 +30,23 @@ def test_the_commands_are_listed_with_what_they_do():
         assert line.endswith("."), line
 
 
+@pytest.mark.parametrize("words", [["-m", "bnn"], ["-m", "bnn", "--help"], ["-mbnn"]])
+def test_the_list_of_commands_imports_neither_tensorflow_nor_keras(words):
+    done = run("-X", "importtime", *words)
+    assert (done.returncode, done.stdout) == (0, f"{listing()}\n")
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "bnn.__main__" in imported
+    assert not {"tensorflow", "keras", "numpy"} & imported
+
+
+@pytest.mark.parametrize("words", [["-c", "import bnn", "-m", "bnn"], ["-m", "bnn.run", "bnn"]])
+def test_nothing_else_ends_with_the_list_of_commands(words):
+    """Such as `pytest -m bnn`; the refused backend stands for the rest of the import."""
+    done = run(*words, KERAS_BACKEND="jax")
+    assert done.returncode == 1
+    assert (done.stdout, "bnn needs the TensorFlow backend" in done.stderr) == ("", True)
+
+
 @pytest.mark.slow
 def test_nothing_of_tensorflow_is_written_before_our_own_lines(tmp_path):
     """Nor where the level is set already; an error of the import is shown whole."""
