@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "bnn"
 
 # A unit, that is a module or package directly under bnn, imports units of earlier rows only.
 ROWS = [
-    {"compat", "described", "distributions", "formatting"},
+    {"__main__", "compat", "described", "distributions", "formatting"},
     {"noise", "operators", "schedules"},
     {"posteriors", "priors", "likelihoods"},
     {"divergences", "estimators"},
@@ -28,7 +28,7 @@ ROWS = [
     {"evaluation"},
     {"runs"},
     {"experiment"},
-    {"run", "report", "replay", "__main__"},
+    {"run", "report", "replay"},
 ]
 # These import nothing of bnn, and only what runs an experiment imports them.
 LEAVES = {"command_line", "data", "figures", "metrics", "tracking"}
