@@ -252,9 +252,9 @@ def _convert_bitcast(converted: pfor._PforInput) -> pfor.WrappedTensor:
 
 
 def output_layers(model: Any) -> Any:
-    """The layers that make a model's outputs, in their structure; None where it is not known.
+    """The operations that make a model's outputs, in their structure; None where it is not known.
 
-    Of nested models and of Keras's wrappers the innermost. Subclassed models do not say.
+    Of nested models and of layers around one other the innermost. Subclassed models do not say.
     """
     outputs = getattr(model, "outputs", None)
     if not outputs:
@@ -272,6 +272,6 @@ def _made_by(output: Any) -> Any:
     inner = getattr(layer, "outputs", None)
     if isinstance(layer, keras.Model) and inner:
         return _made_by(inner[history.tensor_index])
-    while isinstance(layer, keras.layers.Wrapper):
+    while isinstance(getattr(layer, "layer", None), keras.layers.Layer):
         layer = layer.layer
     return layer

@@ -16,6 +16,9 @@ from bnn.ledger import ledger
 # Float32 sums in another order, as a share of KL + N.
 _TOLERANCE = 1e-4
 
+_NO_DENSITY = "no density: the ledger counts what the family says"
+_IMPRECISE = "nearly singular: float32 weights do not determine log q; take a larger initial scale"
+
 
 class KLMoments:
     """Mean KL of the objective and of every site; Monte-Carlo noise apart from the outputs'.
@@ -30,12 +33,17 @@ class KLMoments:
     def __init__(self, exact: LinearGaussian, jit_compile: bool = True) -> None:
         known = exact.kl()
         unknown = {i: m.site for i, m in enumerate(exact.maps) if known[i] is None}
-        self._sampled = {
+        sampled = {
             number: SampledKL(site, number, jit_compile)
             for number, site in unknown.items()
             if site.posterior.has_density
         }
-        self._skipped = [s.name for number, s in unknown.items() if number not in self._sampled]
+        self._sampled = {number: one for number, one in sampled.items() if one.precise}
+        self._skipped = [
+            skipped_row(f"KL {site.name}", _IMPRECISE if number in sampled else _NO_DENSITY)
+            for number, site in unknown.items()
+            if number not in self._sampled
+        ]
         self._sites = [
             (number, Statistic(f"KL {m.site.name}", kl.numpy(), abs(float(kl)) + 1.0))
             for number, (m, kl) in enumerate(zip(exact.maps, known, strict=True))
@@ -69,9 +77,8 @@ class KLMoments:
         self._noise.add(kl[:, np.newaxis] * features)
 
     def rows(self) -> list[Row]:
-        """The sites whose KL is neither exact nor that of a density."""
-        reason = "no density: the ledger counts what the family says"
-        return [skipped_row(f"KL {name}", reason) for name in self._skipped]
+        """The sites whose KL is neither exact nor held against a density."""
+        return self._skipped
 
 
 def _standardized(x: np.ndarray) -> np.ndarray:

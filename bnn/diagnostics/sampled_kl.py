@@ -10,6 +10,8 @@ from bnn.noise import Noise, Purpose
 from bnn.sites import Site
 
 _FIRST = 256  # draws that say how large the KL is
+_EPSILON = 2.0**-23  # float32's
+_PRECISE = 0.01  # of KL + 1: what a last digit of the weights may count
 
 
 class SampledKL:
@@ -23,6 +25,11 @@ class SampledKL:
       site: with a posterior that has a density.
       number: of the site.
       jit_compile: whether the draws run under XLA.
+
+    Attributes:
+      statistic: that mean, against 0.
+      precise: float32 weights determine log q(w). Where a covariance has tiny eigenvalues across
+        the axes they do not: the last digit of a weight moves it by more than a hundredth.
     """
 
     def __init__(self, site: Site, number: int, jit_compile: bool) -> None:
@@ -30,6 +37,8 @@ class SampledKL:
         self._many = tf.function(self._log_ratios, jit_compile=jit_compile, autograph=False)
         size = abs(float(np.mean(self._next(_FIRST)))) + 1.0
         self.statistic = Statistic(f"KL {site.name}", np.zeros(1), size)
+        changes = tf.function(self._changes, jit_compile=jit_compile, autograph=False)
+        self.precise = bool(np.mean(changes(tf.range(_FIRST))) < _PRECISE * size)
 
     def add(self, kl: np.ndarray) -> None:
         """Takes in KLs of the ledger, `[n]`."""
@@ -43,9 +52,22 @@ class SampledKL:
     def _log_ratios(self, steps: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(self._log_ratio, steps, fn_output_signature=tf.TensorSpec([]))
 
+    def _changes(self, steps: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(self._change, steps, fn_output_signature=tf.TensorSpec([]))
+
     def _log_ratio(self, step: tf.Tensor) -> tf.Tensor:
         posterior = self._site.posterior
-        noise = Noise(0, step, site=self._number, purpose=Purpose.PROBE)
-        weights = posterior.sample(noise)
+        weights = posterior.sample(self._noise(step))
         log_prior = tf.reduce_sum(self._site.prior.log_prob(weights))
         return tf.cast(posterior.log_prob(weights) - log_prior, tf.float32)
+
+    def _change(self, step: tf.Tensor) -> tf.Tensor:
+        """|Δ log q(w)| where every weight's last digit goes up or down by chance."""
+        posterior, noise = self._site.posterior, self._noise(step)
+        weights = posterior.sample(noise)
+        signs = tf.sign(noise.at(sample=1).normal(weights.shape))
+        change = posterior.log_prob(weights * (1 + _EPSILON * signs)) - posterior.log_prob(weights)
+        return tf.abs(tf.cast(change, tf.float32))
+
+    def _noise(self, step: tf.Tensor) -> Noise:
+        return Noise(0, step, site=self._number, purpose=Purpose.PROBE)

@@ -15,7 +15,6 @@ from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
 from bnn.objectives import NegativeELBO
-from bnn.priors import Prior
 from bnn.sites import Site, sites
 from bnn.training import Info
 
@@ -61,8 +60,8 @@ class AnchoredMAP(MAP):
                 f"{problem.model.name!r} has no Bayesian layer; use bnn.layers, "
                 "bnn.convert(model), or the method MAP."
             )
-        for label, site in found.items():
-            _check_prior(site.prior, label, name)
+        for number, (label, site) in enumerate(found.items()):
+            _check_prior(site, number, label, name)
         super().build(problem)
 
     def loss(self, batch: Batch, noise: Noise, training: bool = True) -> Info:
@@ -102,14 +101,16 @@ def _offset(site: Site, number: int, noise: Noise) -> tf.Tensor:
     return site.prior.deviation(fixed, site.posterior.shape)
 
 
-def _check_prior(prior: Prior, label: str, method: str) -> None:
-    if any(v.trainable for v in prior.variables):
+def _check_prior(site: Site, number: int, label: str, method: str) -> None:
+    if any(v.trainable for v in site.prior.variables):
         raise ValueError(
             f"method {method} draws its anchors from fixed priors, but that of site {label}, "
-            f"{prior!r}, is learned; use priors.Normal() or FanInNormal()."
+            f"{site.prior!r}, is learned; use priors.Normal() or FanInNormal()."
         )
-    if type(prior).deviation is Prior.deviation:
+    try:
+        _offset(site, number, Noise(0))
+    except NotImplementedError:
         raise ValueError(
             f"method {method} needs normal priors, about whose draws a weight can be held, but "
-            f"site {label} has {prior!r}; use priors.Normal() or FanInNormal()."
-        )
+            f"site {label} has {site.prior!r}; use priors.Normal() or FanInNormal()."
+        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+import numbers
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class ChainSampler(Sampler):
         if members is not None:
             warm_start = 0.0
         super().__init__(step_size, temperature, warm_start, burn_in, thinning)
-        if not isinstance(step_size, (int, float)):
+        if not isinstance(step_size, numbers.Real):
             raise ValueError(
                 f"step_size must be a number, got {step_size!r}: it is where the adaptation begins."
             )

@@ -26,7 +26,7 @@ def check_options(
         raise ValueError(f"choose_noise must be True or False, got {choose_noise!r}.")
     if prior_precision is None or prior_precision in _CHOSEN:
         return
-    number = isinstance(prior_precision, (int, float)) and not isinstance(prior_precision, bool)
+    number = isinstance(prior_precision, numbers.Real) and not isinstance(prior_precision, bool)
     if not number or not 0 < prior_precision < math.inf:
         raise ValueError(
             "prior_precision must be None for the model's own priors, a positive number, "

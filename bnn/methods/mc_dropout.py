@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import numbers
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -55,7 +56,7 @@ class MCDropout(Counted, MAP):
     masks_dropout = True
 
     def __init__(self, rate: float = 0.1) -> None:
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < 1:
+        if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0 < rate < 1:
             raise ValueError(f"rate must lie strictly between 0 and 1, got {rate!r}; try 0.1.")
         self.rate = float(rate)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -67,7 +68,7 @@ class SWA(Counted, MAP):
     def __init__(
         self, start: float = 0.75, num_snapshots: int = 40, learning_rate: float | None = None
     ) -> None:
-        if isinstance(start, bool) or not isinstance(start, (int, float)) or not 0 <= start < 1:
+        if isinstance(start, bool) or not isinstance(start, numbers.Real) or not 0 <= start < 1:
             raise ValueError(
                 f"start must be a share of the training from 0 to below 1, got {start!r}; 0.75 is "
                 "usual."

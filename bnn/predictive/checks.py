@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import numbers
 from typing import Any
 
@@ -122,10 +123,10 @@ def require_calibration(calibration: Any) -> Any:
 
 def require_known(at: np.ndarray, mixture: Mixture | ClassMixture) -> None:
     """ValueError where the model's outputs are NaN, naming the first of these inputs."""
-    known = mixture.components if isinstance(mixture, ClassMixture) else mixture.parameters[0]
-    wrong = np.isnan(np.asarray(known))
-    if wrong.any():
-        rows = wrong.any(axis=(0, *range(2, wrong.ndim)))
+    known = [mixture.components] if isinstance(mixture, ClassMixture) else mixture.parameters
+    wrong = [np.isnan(np.asarray(one)) for one in known]
+    rows = functools.reduce(np.logical_or, (w.any(axis=(0, *range(2, w.ndim))) for w in wrong))
+    if rows.any():
         raise ValueError(
             f"the model's outputs must be numbers, got NaN for {int(rows.sum())} of {len(rows)} "
             f"inputs, the first in row {at[np.argmax(rows)]}; look at these inputs, and at the "

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import abc
 import math
+import numbers
 from typing import Any, ClassVar
 
 import numpy as np
@@ -163,7 +164,7 @@ class RAPS(ConformalSets):
         seed: int = 0,
     ) -> None:
         super().__init__(level, by_class)
-        real = isinstance(penalty, (int, float)) and not isinstance(penalty, bool)
+        real = isinstance(penalty, numbers.Real) and not isinstance(penalty, bool)
         if not real or not 0 <= penalty < math.inf or not _is_count(free):
             raise ValueError(
                 "penalty and free must be at least 0 and finite, and free an integer, got "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import numbers
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -100,7 +101,7 @@ def check_labels(labels: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 def check_level(level: Any) -> float:
     """A probability strictly between 0 and 1."""
-    number = isinstance(level, (int, float)) and not isinstance(level, bool)
+    number = isinstance(level, numbers.Real) and not isinstance(level, bool)
     if not number or not 0 < level < 1:
         raise ValueError(f"level must lie strictly between 0 and 1, got {level!r}; 0.9 is usual.")
     return float(level)

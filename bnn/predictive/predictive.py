@@ -259,18 +259,15 @@ class Predictive:
     @property
     def calibrated_mean(self) -> np.ndarray:
         """The recalibrated probabilities `[N, C]`, by `calibration`."""
-        return self._calibration().probs(self.mean)
+        return require_calibration(self.calibration).probs(self.mean)
 
     def prediction_sets(self) -> np.ndarray:
         """Which classes are in each conformal set, booleans `[N, C]`, by `calibration`."""
-        return self._calibration().sets(self.mean)
+        return require_calibration(self.calibration).sets(self.mean)
 
     def conformal_interval(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends `[N, D]` of the conformal intervals, by `calibration`."""
-        return self._calibration().interval(self)
-
-    def _calibration(self) -> Calibration:
-        return require_calibration(self.calibration)
+        return require_calibration(self.calibration).interval(self)
 
     def to_dataframe(self, level: float | None = None) -> Any:
         """A row per input: mean, uncertainties and errors, and with a level the interval's ends."""

@@ -12,6 +12,7 @@ identity with the exact gradient (1/N) Σ (p' − onehot yₙ) ⊗ (ln p, 1).
 from __future__ import annotations
 
 import abc
+import numbers
 from typing import Any, ClassVar
 
 import numpy as np
@@ -233,7 +234,7 @@ class MatrixScaling(_Affine):
 
     def __init__(self, penalty: float = 0.01) -> None:
         super().__init__()
-        if not isinstance(penalty, (int, float)) or not 0 <= penalty < np.inf:
+        if not isinstance(penalty, numbers.Real) or not 0 <= penalty < np.inf:
             raise ValueError(f"penalty must be a finite number of at least 0, got {penalty!r}.")
         self.penalty = penalty
 

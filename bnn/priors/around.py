@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from bnn import distributions as tfd
-from bnn.noise import Noise
 from bnn.priors.prior import Prior, require_positive
 
 
@@ -56,10 +55,6 @@ class Around(Prior):
     def distribution(self) -> tfd.Normal:
         """Normal(m, scale), of the tensor's shape."""
         return tfd.Normal(self.loc, self.scale)
-
-    def deviation(self, noise: Noise, shape: tuple[int, ...]) -> tf.Tensor:
-        """Scale · ε, ε ~ N(0, 1)."""
-        return self.scale * noise.normal(shape)
 
     def get_config(self) -> dict:
         """Keras configuration."""

@@ -9,7 +9,6 @@ from typing import Any
 import tensorflow as tf
 
 from bnn import distributions as tfd
-from bnn.noise import Noise
 from bnn.priors.prior import Prior
 
 
@@ -35,7 +34,3 @@ class ElementwiseNormal(Prior):
         scale = self.current_scale()
         z = (weights - self.loc) / scale
         return -0.5 * tf.square(z) - tf.math.log(scale) - 0.5 * math.log(2 * math.pi)
-
-    def deviation(self, noise: Noise, shape: tuple[int, ...]) -> tf.Tensor:
-        """Scale · ε, ε ~ N(0, 1)."""
-        return self.current_scale() * noise.normal(shape)

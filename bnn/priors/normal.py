@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from bnn import distributions as tfd
-from bnn.noise import Noise
 from bnn.priors.prior import Prior, require_positive
 
 
@@ -57,10 +56,6 @@ class Normal(Prior):
         if self._log_scale is None:
             raise ValueError("Normal(trainable=True) has no variable yet: build its layer first.")
         return tf.exp(tf.convert_to_tensor(self._log_scale))
-
-    def deviation(self, noise: Noise, shape: tuple[int, ...]) -> tf.Tensor:
-        """Scale · ε, ε ~ N(0, 1)."""
-        return self.current_scale() * noise.normal(shape)
 
     def get_config(self) -> dict:
         """Keras configuration."""

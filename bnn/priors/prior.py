@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 from typing import Any
 
 import keras
@@ -84,6 +85,8 @@ class Prior(abc.ABC):
     def deviation(self, noise: Noise, shape: tuple[int, ...]) -> tf.Tensor:
         """A draw's w − E[w], w ~ p(w), of the tensor's shape; for normal priors.
 
+        Of independent elements s ε, ε ~ N(0, 1); others override it.
+
         Args:
           noise: of the draw, which gives it by its standard normal numbers.
           shape: of the tensor.
@@ -91,6 +94,10 @@ class Prior(abc.ABC):
         Raises:
           NotImplementedError: the prior is not normal.
         """
+        with contextlib.suppress(NotImplementedError):
+            distribution = self.distribution()
+            if isinstance(distribution, tfd.Normal):
+                return distribution.scale * noise.normal(shape)
         raise NotImplementedError(f"{type(self).__name__} is no normal prior.")
 
     @abc.abstractmethod

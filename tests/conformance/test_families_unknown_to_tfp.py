@@ -10,7 +10,8 @@ from bnn.diagnostics.kl import KLMoments
 from bnn.diagnostics.linear_gaussian import LinearGaussian
 from bnn.diagnostics.subject import make_subject
 from bnn.estimators import Reparameterization
-from bnn.posteriors import Posterior, RankOne
+from bnn.posteriors import FullCovarianceNormal, Posterior, RankOne
+from bnn.priors import Laplace
 
 
 class DoubleExponential(Posterior):
@@ -73,3 +74,20 @@ def test_a_family_without_a_density_says_that_its_kl_is_not_checked():
     rows = KLMoments(LinearGaussian(subject)).rows()
     assert [row.name for row in rows] == ["KL kernel", "KL bias"]
     assert all(row.verdict is Verdict.SKIP and "no density" in row.note for row in rows)
+
+
+@pytest.mark.parametrize(("scale", "skipped"), [(0.02, True), (0.3, False)])
+def test_a_density_that_float32_weights_do_not_determine_is_not_held_against(scale, skipped):
+    """The subject's L has off-diagonals of 0.3: beside 0.02 it has a condition of 3e7, else 50."""
+    dense = layers.Dense(2, use_bias=False)
+    subject = make_subject(
+        Reparameterization(),
+        dense,
+        FullCovarianceNormal(scale),
+        prior=Laplace(),
+        input_shape=(3, 3),
+    )
+    moments = KLMoments(LinearGaussian(subject), jit_compile=False)
+    assert [row.name for row in moments.rows()] == ["KL kernel"] * skipped
+    assert all("nearly singular" in row.note for row in moments.rows())
+    assert ("KL kernel" in [one.name for one in moments.statistics]) is not skipped

@@ -1,29 +1,14 @@
 """`python -m bnn.replay`: one step again, and errors."""
 
 import keras
-import numpy as np
 import pytest
 
 import bnn
-from bnn.data import Dataset
 from bnn.experiment import run
 from bnn.methods import VariationalInference
 from bnn.runs import step_replay
 from bnn.training import NonFiniteLossError
-
-
-def classes():
-    random = np.random.RandomState(0)
-    x = random.normal(size=(40, 3)).astype(np.float32)
-    y = (x @ [1.0, -2.0, 0.5] > 0).astype(np.int32)
-    parts = {"train": slice(0, 30), "valid": slice(30, 30), "test": slice(30, 40)}
-    arrays = {f"{n}_{p}": a[s] for p, s in parts.items() for n, a in (("x", x), ("y", y))}
-    return Dataset(name="toy", num_classes=2, **arrays)
-
-
-def linear(input_shape, num_outputs):
-    dense = bnn.layers.Dense(num_outputs, use_bias=False)
-    return keras.Sequential([keras.Input(input_shape), dense])
+from tests.runs.toy_runs import classes, linear
 
 
 def arguments(**changes):

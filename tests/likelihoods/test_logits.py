@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bnn
 from bnn.likelihoods import Bernoulli, Categorical, Heads, Normal, Positions, SoftCategorical
@@ -21,6 +22,13 @@ SOFT = {
         keras.layers.Dense(3), keras.layers.Activation("softmax", name="last")
     ),
     "bayesian": lambda: of_layers(bnn.layers.Dense(3, activation="softmax", name="last")),
+    "tensorflow": lambda: of_layers(keras.layers.Dense(3, tf.nn.softmax, name="last")),
+    "lambda": lambda: of_layers(
+        keras.layers.Dense(3), keras.layers.Lambda(tf.nn.sigmoid, name="last")
+    ),
+    "by substitution": lambda: of_layers(
+        bnn.layers.WeightSpace(keras.layers.Dense(3, "softmax", name="last"))
+    ),
     "nested": lambda: of_layers(of_layers(keras.layers.Dense(3, "softmax", name="last"))),
 }
 
@@ -36,6 +44,14 @@ def test_a_wrapped_last_layer_is_seen():
     wrapped = keras.layers.TimeDistributed(keras.layers.Dense(3, "softmax", name="last"))
     with pytest.raises(ValueError, match="layer 'last'"):
         require_logits(Positions(Categorical()), of_layers(wrapped, shape=(5, 4)))
+
+
+@pytest.mark.parametrize("function", [keras.ops.softmax, keras.activations.sigmoid])
+def test_operations_are_seen(function):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, function(keras.layers.Dense(3)(inputs)))
+    with pytest.raises(ValueError, match=r"operation '(softmax|sigmoid).*' gives .*; leave operat"):
+        require_logits(Categorical(), model)
 
 
 def test_the_head_that_is_meant():

@@ -7,6 +7,7 @@ import samplers as s
 
 import bnn
 from bnn.diagnostics import check_method
+from bnn.likelihoods import Normal
 from bnn.methods import MAP, StackedEnsemble
 from bnn.posteriors import Point
 
@@ -99,5 +100,5 @@ def test_frozen_weights_of_their_own_are_refused():
         ValueError, match=r"frozen/kernel is begun at random; .* or use DeepEnsemble"
     ):
         StackedEnsemble(2)._begin(
-            bnn.methods.Problem(make(), None, 8, 4, 0, make_model=make), make()
+            bnn.methods.Problem(make(), Normal(), 8, 4, 0, make_model=make), make()
         )

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import bnn
-from bnn.likelihoods import Categorical, Normal, Positions
+from bnn.likelihoods import Categorical, HeteroscedasticNormal, Normal, Positions
 
 
 @pytest.fixture
@@ -93,6 +93,15 @@ def test_weights_of_nan_are_refused(x):
     model.layers[-1].bias.posterior.variables[0].assign([np.nan])
     with pytest.raises(ValueError, match=r"got NaN for 9 of 9 inputs, the first in row 0"):
         said(model, x).mean  # noqa: B018
+
+
+def test_a_scale_of_nan_is_refused(x):
+    """Every parameter of the density counts, not the first alone."""
+    scale = keras.layers.Lambda(lambda v: tf.concat([v, tf.math.log(v - v - 1.0)], -1))
+    model = keras.Sequential([keras.Input((3,)), network(), scale])
+    answer = bnn.predictive(model, HeteroscedasticNormal(), x, 4, jit_compile=False)
+    with pytest.raises(ValueError, match=r"got NaN for 9 of 9 inputs, the first in row 0"):
+        answer.mean  # noqa: B018
 
 
 def test_positions_are_not_one_answer_an_input(x):

@@ -83,8 +83,7 @@ def test_distribution_says_the_same(name, rng):
 
 NORMAL = {
     "ARD", "ARD outputs", "Around", "ArrayNormal", "ArrayNormal row", "CorrelatedConvolution",
-    "FanInNormal", "FunctionSpaceNormal", "HierarchicalNormal", "MatrixNormal", "Normal",
-    "Normal learned",
+    "FanInNormal", "FunctionSpaceNormal", "MatrixNormal", "Normal", "Normal learned",
 }  # fmt: skip
 
 
