@@ -37,23 +37,17 @@ class Calibration:
     """
 
     def __init__(self, scaling: Scaling | None = None, conformal: Any = None) -> None:
-        rules = (ConformalSets, ConformalIntervals)
-        if isinstance(scaling, rules):
-            raise ValueError(
-                f"{scaling!r} is a conformal rule, which is the second argument; pass conformal="
-                f"{scaling!r}, alone or beside a scaling."
-            )
-        for name, given, kinds in (("scaling", scaling, Scaling), ("conformal", conformal, rules)):
-            if given is not None and not isinstance(given, kinds):
-                raise ValueError(
-                    f"{name} must be an object such as {_EXAMPLES[name]}, with the parentheses, or "
-                    f"None, got {given!r}."
-                )
+        _require_kind("scaling", scaling)
+        _require_kind("conformal", conformal)
         if scaling is None and conformal is None:
-            raise ValueError("scaling or conformal must be given, got neither; LAC(0.9) is one.")
+            raise ValueError(
+                "scaling or conformal must be given, got neither; conformal=LAC(0.9) is one of "
+                "classes, conformal=NormalizedResidual(0.9) one of numbers."
+            )
         if scaling is not None and isinstance(conformal, ConformalIntervals):
             raise ValueError(
-                f"scaling is of classes and {type(conformal).__name__} of numbers; give one."
+                f"scaling is of classes and {type(conformal).__name__} of numbers; give one: of a "
+                f"regression conformal={conformal!r} alone."
             )
         self.scaling, self.conformal = scaling, conformal
         self.made_with: dict[str, Any] = {}
@@ -73,7 +67,13 @@ class Calibration:
             keys = Noise(_SPLIT_SEED, purpose=Purpose.DATA).bits((len(labels),)).numpy()
             first, second = np.array_split(np.argsort(keys, kind="stable"), 2)
             before = self.scaling.state
-            self.scaling.fit(probs[first], labels[first])
+            try:
+                self.scaling.fit(probs[first], labels[first])
+            except ValueError as refused:
+                raise ValueError(
+                    f"{refused} Beside a conformal rule the scaling has half of the {len(labels)} "
+                    "examples."
+                ) from refused
             try:
                 self.conformal.fit(self.scaling(probs[second]), labels[second])
             except ValueError:  # the rule of before is right with the map of before alone
@@ -146,7 +146,34 @@ class Calibration:
         return calibration
 
 
-_EXAMPLES = {"scaling": "TemperatureScaling()", "conformal": "LAC(0.9)"}
+_RULES = (ConformalSets, ConformalIntervals)
+_PLACES: dict[str, Any] = {"scaling": Scaling, "conformal": _RULES}
+_EXAMPLES = {
+    "scaling": "TemperatureScaling()",
+    "conformal": "LAC(0.9) of classes or NormalizedResidual(0.9) of numbers",
+}
+
+
+def _require_kind(argument: str, given: Any) -> None:
+    """ValueError for what is no object of the argument's kind, naming the call that takes it."""
+    if given is None or isinstance(given, _PLACES[argument]):
+        return
+    kind = given if isinstance(given, type) else type(given)
+    shown = f"the class {kind.__name__}" if given is kind else repr(given)
+    if not issubclass(kind, (Scaling, *_RULES)):
+        raise ValueError(
+            f"{argument} must be an object such as {_EXAMPLES[argument]}, or None, got {shown}."
+        )
+    belongs = "scaling" if issubclass(kind, Scaling) else "conformal"
+    call = f"{belongs}={kind.__name__}()" if given is kind else f"{belongs}={given!r}"
+    if belongs == argument:
+        raise ValueError(f"{argument} must be an object, got {shown}; pass {call}.")
+    what = "a map of probabilities" if belongs == "scaling" else "a conformal rule"
+    beside = "alone" if issubclass(kind, ConformalIntervals) else f"alone or beside {argument}"
+    raise ValueError(
+        f"{shown} is {what}, which is the argument {belongs} and not {argument}; pass {call}, "
+        f"{beside}."
+    )
 
 
 def _under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

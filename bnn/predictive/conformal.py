@@ -16,14 +16,18 @@ field wrap an estimator that they call themselves, and have no quantile by class
 from __future__ import annotations
 
 import abc
+import logging
 import math
 import numbers
 from typing import Any, ClassVar
 
 import numpy as np
 
+from bnn.formatting import show
 from bnn.noise import Noise, Purpose
 from bnn.predictive.fitted import Fitted, check_flag, check_labels, check_level, check_probs
+
+_ROOMY = 1.5  # classes in a set, on average, where one would do
 
 
 def conformal_quantile(scores: np.ndarray, level: float) -> np.ndarray:
@@ -175,6 +179,29 @@ class RAPS(ConformalSets):
         self.penalty, self.free = float(penalty), int(free)
         self.randomized, self.seed = check_flag("randomized", randomized), int(seed)
 
+    def fit(self, probs: Any, labels: Any) -> Any:
+        """As of `LAC`, with a warning where sets are larger than sure and right predictions need.
+
+        Not randomized, the classes behind a sure one have its score: a prediction of probability 1
+        has all of them in its set, or the free ones.
+        """
+        super().fit(probs, labels)
+        probs = check_probs(probs)
+        if self.randomized or (probs.argmax(axis=1) != labels).any():
+            return self
+        size = self.sets(probs).sum(axis=1).mean()
+        if size > _ROOMY:
+            logging.getLogger("absl").warning(
+                "%r has %s classes in a set, though the likeliest alone is right for each of these "
+                "%d examples: not randomized, it counts the classes behind a sure one. Use "
+                "randomized=True, or LAC(%g).",
+                self,
+                show(size, 3),
+                len(probs),
+                self.level,
+            )
+        return self
+
     def scores(self, probs: np.ndarray, fitting: bool = False) -> np.ndarray:
         """As the class says."""
         order = np.argsort(-probs, axis=1, kind="stable")
@@ -309,5 +336,5 @@ def _require_numbers(rule: ConformalIntervals, said: Any) -> None:
     if getattr(likelihood, "task", None) == "classification":
         raise ValueError(
             f"{type(rule).__name__} is of targets that are numbers, got the classes of "
-            f"{type(likelihood).__name__}; use sets such as LAC(0.9)."
+            f"{type(likelihood).__name__}; use sets, such as conformal=LAC(0.9)."
         )

@@ -66,8 +66,15 @@ def check_probs(probs: Any) -> np.ndarray:
     """Probabilities `[N, C]` in float64; those of a `Predictive` are its mean.
 
     Raises:
-      ValueError: another shape, or rows that are no probabilities.
+      ValueError: a prediction of numbers, another shape, or rows that are no probabilities.
     """
+    likelihood = getattr(probs, "likelihood", None)
+    if getattr(likelihood, "task", "classification") != "classification":
+        raise ValueError(
+            "maps of probabilities and sets are of classes, got the targets of "
+            f"{type(likelihood).__name__}; of numbers use intervals, such as "
+            "conformal=NormalizedResidual(0.9), alone."
+        )
     probs = np.asarray(probs.mean if hasattr(probs, "likelihood") else probs, np.float64)
     if probs.ndim != 2 or probs.shape[1] < 2 or not len(probs):
         raise ValueError(

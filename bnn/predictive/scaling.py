@@ -78,11 +78,15 @@ class _Affine(Scaling):
         """What is added to the objective, and its gradients of W and b."""
         return 0.0, 0.0, 0.0
 
+    def require_sound(self, kernel: np.ndarray) -> None:
+        """ValueError for an optimum that is no recalibration."""
+
     def fit(self, probs: Any, labels: Any) -> Any:
         """Maximum likelihood.
 
         Raises:
-          ValueError: a class without an example, or a likelihood without a maximum.
+          ValueError: a class without an example, or a likelihood without a maximum: examples of
+            which none is wrong would have probabilities of 1, which no number of them shows.
         """
         from scipy.optimize import minimize  # which `import bnn` need not wait for
 
@@ -108,12 +112,11 @@ class _Affine(Scaling):
         found = minimize(
             objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_OPTIONS
         )
-        if np.abs(found.x).max() >= _LARGEST or found.fun < _SEPARATED:
-            raise ValueError(
-                f"{self!r} has no maximum of the likelihood on these {len(labels)} examples, which "
-                "it can separate without an error; give more validation examples."
-            )
         kernel, offset = self.expand(found.x, size)
+        self.require_sound(kernel)
+        if np.abs(found.x).max() >= _LARGEST or found.fun < _SEPARATED:
+            predicted = (features @ kernel + offset).argmax(axis=1)
+            raise ValueError(_without_maximum(self, labels, predicted))
         self.state = {
             "num_classes": np.array(size), "kernel": kernel, "offset": offset,
         }  # fmt: skip
@@ -151,18 +154,14 @@ class TemperatureScaling(_Affine):
         """By 1/T: the trace."""
         return np.array([np.trace(kernel)])
 
-    def fit(self, probs: Any, labels: Any) -> Any:
-        """Maximum likelihood, see `VectorScaling.fit`; ValueError for predictions that mislead."""
-        before = self.state
-        super().fit(probs, labels)
-        if self.state["kernel"][0, 0] <= 0:
-            self.state = before
+    def require_sound(self, kernel: np.ndarray) -> None:
+        """ValueError for predictions that mislead."""
+        if kernel[0, 0] <= 0:
             raise ValueError(
                 "TemperatureScaling has its optimum at no positive temperature: on these "
                 "validation examples the probabilities say less than equal ones; look at the model "
                 "and at the order of examples and labels first."
             )
-        return self
 
     def fit_samples(self, log_probs: Any, labels: Any, groups: int = 8) -> Any:
         """The temperature of ever more samples, from S: members of an ensemble, or weights.
@@ -267,17 +266,25 @@ class IsotonicScaling(Scaling):
     """
 
     def fit(self, probs: Any, labels: Any) -> Any:
-        """Pool adjacent violators; ValueError for a class without an example."""
+        """Pool adjacent violators.
+
+        Raises:
+          ValueError: a class without an example, or steps that give every label probability 1.
+        """
         from sklearn.isotonic import IsotonicRegression  # which `import bnn` need not wait for
 
         probs = check_probs(probs)
         labels = check_labels(labels, probs.shape)
         _require_every_class(self, labels, probs.shape[1])
-        state = {"num_classes": np.array(probs.shape[1])}
+        before, state = self.state, {"num_classes": np.array(probs.shape[1])}
         for c in range(probs.shape[1]):
             steps = IsotonicRegression(y_min=0, y_max=1).fit(probs[:, c], labels == c)
             state |= {f"x{c}": steps.X_thresholds_, f"y{c}": steps.y_thresholds_}
         self.state = state
+        mapped = self.map(probs)
+        if mapped[np.arange(len(labels)), labels].min() > 1 - _SEPARATED:
+            self.state = before
+            raise ValueError(_without_maximum(self, labels, mapped.argmax(axis=1)))
         return self
 
     def map(self, probs: np.ndarray) -> np.ndarray:
@@ -293,6 +300,28 @@ class IsotonicScaling(Scaling):
 
 def _logs(probs: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probs, _SMALLEST))
+
+
+def _without_maximum(scaling: Scaling, labels: np.ndarray, predicted: np.ndarray) -> str:
+    """Why nothing was fitted, and what to do; by the classes that the steepest map predicts."""
+    wrong, count = int((predicted != labels).sum()), len(labels)
+    if wrong:
+        remedy = (
+            "the probabilities are nearly equal; look at the model first"
+            if isinstance(scaling, TemperatureScaling)
+            else "use TemperatureScaling, which has fewer, or give more examples"
+        )
+        return (
+            f"{scaling!r} has no maximum of the likelihood on these {count} examples: it grows "
+            f"with the map's numbers up to {_LARGEST:g}, though {wrong} are predicted wrong; "
+            f"{remedy}."
+        )
+    return (
+        f"{scaling!r} has nothing to fit on these {count} examples: the map predicts none of them "
+        "wrong, and would say that it never errs, which they do not show. Give more examples, hard "
+        "ones among them, or leave the scaling out: the probabilities stay as they are, and sets "
+        "need none (conformal=LAC(0.9) alone)."
+    )
 
 
 def _require_every_class(scaling: Scaling, labels: np.ndarray, size: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri, softmax
 
-from bnn.likelihoods import Categorical
+from bnn.likelihoods import Categorical, Normal
 from bnn.predictive import (
     APS,
     LAC,
@@ -234,13 +234,7 @@ def test_refusals_of_conformal(rng):
         AbsoluteResidual(0.5).fit(said, np.zeros((8, 2)))
     with pytest.raises(ValueError, match=r"scaling or conformal must be given, got neither"):
         Calibration()
-    with pytest.raises(
-        ValueError, match=r"scaling must be an object such as TemperatureScaling\(\)"
-    ):
-        Calibration(TemperatureScaling)
-    with pytest.raises(ValueError, match=r"AbsoluteResidual\(.*\) is a conformal rule, .* second"):
-        Calibration(AbsoluteResidual(0.95))
-    with pytest.raises(ValueError, match=r"scaling is of classes and AbsoluteResidual of numbers"):
+    with pytest.raises(ValueError, match=r"of numbers; give one: of a regression conformal=Abs"):
         Calibration(TemperatureScaling(), AbsoluteResidual())
     both = Calibration(None, LAC(0.5)).fit(probs, labels)
     with pytest.raises(ValueError, match=r"intervals are of numbers, .* got LAC\(level=0.5"):
@@ -263,6 +257,66 @@ def test_scores_of_nan_are_refused(kind, rng):
     with pytest.raises(ValueError, match=r"scores must be numbers, got NaN in row 5 \(1 scores\)"):
         rule.fit(said_of(mean, np.ones((8, 1))), np.zeros(8))
     assert rule.state is before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([NormalizedResidual(0.95)], r"pass conformal=NormalizedResidual\(level=0.95\), alone\."),
+        (
+            [NormalizedResidual],
+            r"the class Norm.* is a conf.* pass conformal=NormalizedResidual\(\)",
+        ),
+        ([LAC(0.8)], r"pass conformal=LAC\(level=0.8, .*\), alone or beside scaling\."),
+        ([TemperatureScaling], r"got the class Temp.*; pass scaling=TemperatureScaling\(\)\."),
+        (
+            [None, TemperatureScaling()],
+            r"pass scaling=TemperatureScaling\(\), alone or beside conf",
+        ),
+        ([None, LAC], r"conformal must be an object, got the class LAC; pass conformal=LAC\(\)\."),
+        ([0.9], r"scaling must be an object such as TemperatureScaling\(\), or None, got 0.9"),
+        (
+            [None, "LAC"],
+            r"such as LAC\(0.9\) of classes or NormalizedResidual\(0.9\) of numbers, or",
+        ),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_told_its_own(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        Calibration(*arguments)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("fitted", [TemperatureScaling(), LAC(0.5)])
+def test_no_maps_and_sets_of_numbers(columns, fitted):
+    """They were told to take the softmax of logits."""
+    said = types.SimpleNamespace(likelihood=Normal(0.5), mean=np.zeros((9, columns)))
+    with pytest.raises(
+        ValueError, match=r"got the targets of Normal; of numbers use intervals, .*Nor"
+    ):
+        fitted.fit(said, np.zeros(9, int))
+
+
+def sure(size):
+    """Of ten classes, none of them wrong: probabilities of 1 in float32."""
+    labels = np.arange(size) % 10
+    return softmax(60 * np.eye(10)[labels], axis=1).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("rule", [APS(0.9), RAPS(0.9)])
+def test_sets_that_are_larger_than_sure_predictions_need_are_told(rule, caplog):
+    """Ten classes in every set, and five; the remedies give one."""
+    probs, labels = sure(40)
+    sizes = rule.fit(probs, labels).sets(probs).sum(axis=1)
+    assert (sizes == (10 if isinstance(rule, RAPS) and not rule.penalty else 5)).all()
+    assert f"has {sizes[0]:.2f} classes in a set" in caplog.text.replace("10.0 ", "10.00 ")
+    assert "Use randomized=True, or LAC(0.9)" in caplog.text
+    caplog.clear()
+    for remedy in (type(rule)(0.9, randomized=True), LAC(0.9)):
+        assert remedy.fit(probs, labels).sets(probs).sum(axis=1).max() == 1
+    rule.fit(probs, np.where(np.arange(40) == 3, 0, labels))  # one is wrong
+    rule.fit(*classes(np.random.default_rng(0), 200))
+    assert not caplog.text
 
 
 def test_no_intervals_of_classes(rng):

@@ -126,12 +126,49 @@ def test_refusals_of_scaling(overconfident, kind):
 
 
 def test_refusals_of_an_optimum():
-    with pytest.raises(ValueError, match=r"no maximum of the likelihood on these 4 examples"):
-        TemperatureScaling().fit(np.tile([0.9, 0.1], (4, 1)), np.zeros(4, int))
     with pytest.raises(ValueError, match=r"optimum at no positive temperature: on these"):
         TemperatureScaling().fit(np.tile([0.9, 0.1], (4, 1)), np.array([1, 1, 0, 1]))
     with pytest.raises(ValueError, match=r"penalty must be a finite number of at least 0, got -1"):
         MatrixScaling(-1)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_examples_without_an_error_are_refused_with_what_to_do(kind, overconfident):
+    """The isotonic steps gave every label probability 1; a map of before stays."""
+    probs, labels = (part[:60] for part in overconfident[:2])
+    scaling = kind()
+    if kind is IsotonicScaling:  # the one that has its steps before it refuses
+        scaling.fit(probs, labels)
+    before = scaling.state
+    sure = softmax(20 * np.eye(C)[labels] + np.log(probs), axis=1)
+    assert (sure.argmax(axis=1) == labels).all()
+    words = (
+        r"predicts none of them wrong, .* or leave the scaling out: .*\(conformal=LAC\(0.9\) alone"
+    )
+    with pytest.raises(ValueError, match=words):
+        scaling.fit(sure, labels)
+    assert scaling.state is before
+    with pytest.raises(ValueError, match=rf"{words}.* half of the 60 examples"):
+        Calibration(kind(), LAC(0.9)).fit(sure, labels)
+    wrong = np.where(np.arange(60) % 20 == 0, (labels + 1) % C, labels)
+    TemperatureScaling().fit(sure, wrong)  # with some wrong there is something to fit
+
+
+def test_an_optimum_out_of_reach_is_no_separation():
+    """Probabilities that are nearly equal, and such as are wrong every time."""
+    rng = np.random.default_rng(3)
+    truth = softmax(rng.normal(size=(300, 2)), axis=1)
+    labels, nearly = labels_of(truth, rng), softmax(1e-3 * np.log(truth), axis=1)
+    for kind, remedy in (
+        (TemperatureScaling, "the probabilities are nearly equal; look at the model first"),
+        (VectorScaling, "use TemperatureScaling, which has fewer, or give more examples"),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"up to 100, though \d+ are predicted wrong; {remedy}"
+        ):
+            kind().fit(nearly, labels)
+    with pytest.raises(ValueError, match=r"optimum at no positive temperature"):
+        TemperatureScaling().fit(np.tile([0.1, 0.9], (4, 1)), np.zeros(4, int))
 
 
 def test_the_temperature_of_ever_more_samples(rng):
