@@ -53,6 +53,7 @@ class LedgerReport:
     Attributes:
       sites: in the model's order.
       nll: nats per training example, or None.
+      standardized: whether the NLL is a density of standardised targets, not of their own units.
       kl_per_example: total KL / number of training examples, nats.
       warnings: in plain words.
     """
@@ -61,6 +62,7 @@ class LedgerReport:
     nll: float | None
     kl_per_example: float
     warnings: tuple[str, ...]
+    standardized: bool = False
 
     def _repr_html_(self) -> str:
         """The table for notebooks, the warnings below it."""
@@ -75,7 +77,7 @@ class LedgerReport:
             )
             for s in self.sites
         ]
-        nll = "" if self.nll is None else f"NLL {self.nll:.4f}, "
+        nll = "" if self.nll is None else f"NLL {self.nll:.4f}{_of(self.standardized)}, "
         caption = f"Ledger: {nll}KL {self.kl_per_example:.4f} nats per training example"
         headings = ("site", "weights", "KL, nats", "bits per weight", "at the prior", "median SNR")
         warned = "".join(f"<p>Warning: {html.escape(text)}</p>" for text in self.warnings)
@@ -92,15 +94,20 @@ class LedgerReport:
             f"{100 * s.share_at_prior:.1f} % | {s.median_snr:.3g} |"
             for s in self.sites
         ]
-        nll = "unknown" if self.nll is None else f"{self.nll:.4f}"
+        nll = "unknown" if self.nll is None else f"{self.nll:.4f} nats{_of(self.standardized)}"
         lines.append("")
-        lines.append(f"Per training example: NLL {nll} nats, KL {self.kl_per_example:.4f} nats.")
+        lines.append(f"Per training example: NLL {nll}, KL {self.kl_per_example:.4f} nats.")
         lines += [f"Warning: {warning}" for warning in self.warnings]
         return "\n".join(lines) + "\n"
 
 
 def ledger_report(
-    model: keras.Model, num_train: int, nll: float | None = None, seed: int = 0
+    model: keras.Model,
+    num_train: int,
+    nll: float | None = None,
+    seed: int = 0,
+    *,
+    standardized: bool = False,
 ) -> LedgerReport:
     """Reports KL, information and collapse of every site of a trained model.
 
@@ -109,6 +116,7 @@ def ledger_report(
       num_train: number of training examples.
       nll: negative log-likelihood per training example in nats, for the balance with the KL.
       seed: of the Monte-Carlo KL, where there is no closed form.
+      standardized: say with the NLL that it is one of standardised targets.
 
     Raises:
       ValueError: for num_train below 1.
@@ -120,7 +128,12 @@ def ledger_report(
         for number, (name, site) in enumerate(sites(model).items())
     )
     per_example = sum(row.kl for row in rows) / num_train
-    return LedgerReport(rows, nll, per_example, tuple(_warnings(rows, nll, per_example)))
+    warnings = _warnings(rows, nll, per_example, _of(standardized))
+    return LedgerReport(rows, nll, per_example, tuple(warnings), standardized)
+
+
+def _of(standardized: bool) -> str:
+    return " (standardised targets)" if standardized else ""
 
 
 def _site_report(name: str, site: Site, noise: Noise) -> SiteReport:
@@ -155,7 +168,9 @@ def _share_at_prior(site: Site, noise: Noise, kl_per_weight: float) -> float:
     return float(np.mean(elementwise_kl(site, noise, _MONTE_CARLO).numpy() < _AT_PRIOR))
 
 
-def _warnings(rows: tuple[SiteReport, ...], nll: float | None, kl: float) -> list[str]:
+def _warnings(
+    rows: tuple[SiteReport, ...], nll: float | None, kl: float, of_what: str
+) -> list[str]:
     found = []
     for row in rows:
         if row.share_at_prior >= _COLLAPSED_SHARE:
@@ -172,8 +187,8 @@ def _warnings(rows: tuple[SiteReport, ...], nll: float | None, kl: float) -> lis
             )
     if nll is not None and kl > nll > 0:  # of densities an NLL below 0 says nothing of its size
         found.append(
-            f"the KL dominates: {kl:.3g} nats per example beside an NLL of {nll:.3g}. The bound is "
-            "mostly the price of the weights; more data, a fitting prior or a smaller network "
-            "would help more than longer training."
+            f"the KL dominates: {kl:.3g} nats per example beside an NLL of {nll:.3g}{of_what}. "
+            "The bound is mostly the price of the weights; more data, a fitting prior or a smaller "
+            "network would help more than longer training."
         )
     return found

@@ -21,7 +21,7 @@ _NLL = (
     ("NLL (nats per example)", (("nll", "training", _TRAIN), ("valid_nll", "validation", _VALID))),
 )
 # The objective of a regression sees standardised targets: the two have no axis in common.
-_REGRESSION_NLL = (
+_STANDARDISED_NLL = (
     ("Training NLL (nats, standardised targets)", (("nll", "training", _TRAIN),)),
     ("Validation NLL (nats, target units)", (("valid_nll", "validation", _VALID),)),
 )
@@ -39,6 +39,7 @@ def learning_curve(
     records: Sequence[Mapping[str, Any]],
     path: str | os.PathLike[str] | None = None,
     *,
+    standardized: bool | None = None,
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Draws NLL, KL and, where recorded, accuracy or RMSE against training time.
@@ -51,6 +52,9 @@ def learning_curve(
             "valid_nll" (nats per example), "kl" (nats), "accuracy", "valid_accuracy" (fractions),
             "rmse", "valid_rmse" (target units).
         path: The PNG file to write; none where None.
+        standardized: Whether "nll" is of standardised targets, and so has no axis in common with
+            "valid_nll", which is of targets in their own units; where None, as in a regression
+            whose data bnn has loaded: where there is an RMSE.
         ax: As many axes as there are panels to draw into, in place of a new figure.
 
     Returns:
@@ -60,7 +64,8 @@ def learning_curve(
         ValueError: If no record has a finite value for any of these keys.
     """
     time_key = "epoch" if records and all("epoch" in record for record in records) else "step"
-    nll = _REGRESSION_NLL if is_regression(records) else _NLL
+    apart = is_regression(records) if standardized is None else standardized
+    nll = _STANDARDISED_NLL if apart else _NLL
     found = [
         (label, drawn)
         for label, series in (*nll, *_PANELS, *_of_targets(records))

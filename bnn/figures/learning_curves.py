@@ -17,13 +17,14 @@ from bnn.figures.canvas import canvas, panels, shared_legend
 from bnn.figures.series import check_series, legend_columns, legend_height, sparse_markers, style
 
 Records = Sequence[Mapping[str, Any]]
-_TRAINING_NLL = ("nll", "Training NLL (nats per example)")
 # The objective of a regression sees standardised targets: another zero than the validation's.
-_STANDARDISED_NLL = ("nll", "Training NLL (nats, standardised targets)")
+_OF_THE_OBJECTIVE, _OF_OWN_UNITS = "nats, standardised targets", "nats, target units"
+_NATS = "nats per example"
 _PANELS = (  # key, y label
-    ("valid_nll", "Validation NLL (nats per example)"),
-    ("loss", "Loss minimised (nats per example)"),
-    ("elbo", "ELBO (nats per example)"),
+    ("nll", "Training NLL ({objective})"),
+    ("valid_nll", "Validation NLL ({validation})"),
+    ("loss", "Loss minimised ({objective})"),
+    ("elbo", "ELBO ({objective})"),
     ("kl", "KL to the prior (nats)"),
     ("kl_weight", "KL weight (fraction)"),
     ("neg_log_prior", "−ln p(w) (nats)"),
@@ -39,6 +40,7 @@ def learning_curves(
     groups: Mapping[str, Sequence[Records]],
     path: str | os.PathLike[str] | None = None,
     *,
+    standardized: bool | None = None,
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Draws NLL, KL and accuracy or RMSE against training time, the mean of each group's runs.
@@ -51,6 +53,7 @@ def learning_curves(
         groups: by name, the lines of the metrics file of each run, as in `learning_curve`, and
             where there are "loss", "elbo" (nats per example), "kl_weight" and "neg_log_prior".
         path: The PNG file to write; none where None.
+        standardized: As in `learning_curve`; the loss and the ELBO have the units of "nll".
         ax: As many axes as there are panels to draw into, in place of a new figure.
 
     Returns:
@@ -63,8 +66,8 @@ def learning_curves(
     everything = [record for runs in groups.values() for records in runs for record in records]
     time = "epoch" if everything and all("epoch" in record for record in everything) else "step"
     found = []
-    first = _STANDARDISED_NLL if is_regression(everything) else _TRAINING_NLL
-    for key, label in (first, *_PANELS, *_of_targets(everything)):
+    apart = is_regression(everything) if standardized is None else standardized
+    for key, label in (*_named(apart), *_of_targets(everything)):
         lines = {name: _together(runs, time, key) for name, runs in groups.items()}
         if any(len(line[0]) for line in lines.values()):
             found.append((label, lines))
@@ -83,6 +86,15 @@ def learning_curves(
             axis.set_xlabel("Epoch" if time == "epoch" else "Step (updates)")
         shared_legend(figure, legend_columns(groups, width), ax)
     return figure
+
+
+def _named(apart: bool) -> list[tuple[str, str]]:
+    """Key and label of every panel, with the units that the numbers have."""
+    objective = _OF_THE_OBJECTIVE if apart else _NATS
+    validation = _OF_OWN_UNITS if apart else _NATS
+    return [
+        (key, label.format(objective=objective, validation=validation)) for key, label in _PANELS
+    ]
 
 
 def _rows(count: int) -> list[int]:

@@ -18,6 +18,10 @@ from bnn.report.runs import Run
 
 # Characters of a legend's entry that fit beside its line.
 _LONGEST = 60
+_APART = (
+    "Training NLL, loss and ELBO are of standardised targets, the validation NLL and the test "
+    "metrics of targets in their own units: the two are not to be compared."
+)
 _COVERAGES = np.linspace(0.005, 1.0, 200)
 
 
@@ -88,13 +92,15 @@ def _learning(groups: Sequence[Group], path: Path) -> str:
             shown[name] = records
     if not shown:
         return ""
-    figures.learning_curves(shown, path)
-    return (
+    apart = any(run.standardized for group in groups for run in group.runs)
+    figures.learning_curves(shown, path, standardized=apart)
+    said = (
         "learning curves, mean of the runs and range from the smallest to the largest. Accuracy, "
         "RMSE and validation NLL are those of the few weight samples that a run takes for a "
         "report; the training NLL and the loss are the objective's own. The ELBO has the whole KL, "
         "whatever its weight."
     )
+    return f"{said} {_APART}" if apart else said
 
 
 def _terms(run: Run) -> list[dict[str, float | None]]:

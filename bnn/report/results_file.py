@@ -11,6 +11,7 @@ from typing import Any
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _REMEDY = "run the experiment again"
 _TEXT, _COUNT, _TEXTS = "text", "a number of at least 0", "a list of texts"
+_TRUTH = "true or false"
 # What a report cannot do without, and what it leaves out where it is something else.
 _NEEDED = {"data": _TEXT, "test": "numbers by name", "num_predict_samples": _COUNT, "seed": _COUNT}
 _OPTIONAL = {
@@ -26,6 +27,7 @@ _OPTIONAL = {
     "seconds": "numbers by name",
     "versions": "texts by name",
     "target_units": "texts by name",
+    "standardized_targets": _TRUTH,
     "ledger": "a ledger with sites",
     "augmentation": _TEXTS,
 }
@@ -84,6 +86,8 @@ def _fits(form: str, value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if form == _TEXTS:
         return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if form == _TRUTH:
+        return isinstance(value, bool)
     if form == "a number":
         return is_number(value)
     if not isinstance(value, Mapping):

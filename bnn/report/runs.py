@@ -80,6 +80,11 @@ class Run:
         return next(iter(units.values()))
 
     @property
+    def standardized(self) -> bool:
+        """Whether the objective saw standardised targets; every regression of older runs did."""
+        return self.results.get("standardized_targets", self.task == "regression")
+
+    @property
     def num_samples(self) -> int:
         """S, the weight samples of the test metrics."""
         return self.results["num_predict_samples"]

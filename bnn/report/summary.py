@@ -32,11 +32,14 @@ def summary(
     ]
     means = {g.name: mean_and_error(g.repeated("nll")) for g in groups}
     finite = {name: each for name, each in means.items() if math.isfinite(each.mean)}
+    unit = " of targets in their own units" if groups[0].first.task == "regression" else ""
     if finite:
         best = min(finite, key=lambda name: finite[name].mean)
-        shown = f"{code(best)} has the lowest mean test NLL, {show_estimate(finite[best])} nats"
+        shown = (
+            f"{code(best)} has the lowest mean test NLL, {show_estimate(finite[best])} nats{unit}"
+        )
         if count == 1:
-            sentences.append(f"Test NLL {show_estimate(finite[best])} nats.")
+            sentences.append(f"Test NLL {show_estimate(finite[best])} nats{unit}.")
         elif best == baseline.name:
             sentences.append(f"{shown}. The others are compared with it: {_all(verdicts)}.")
         else:

@@ -119,7 +119,8 @@ _REGRESSION = Task(
     note=(
         "The quantile calibration error is the mean gap between the level of a quantile and the "
         "share of targets below it; sharpness the root mean predictive variance. Interval score, "
-        "CRPS, RMSE and sharpness are in the unit of the target."
+        "CRPS, RMSE and sharpness are in the unit of the target, of which the log-likelihood is a "
+        "density."
     ),
     losses=(
         _NLL_LOSS,

@@ -10,6 +10,7 @@ from bnn import figures
 from bnn.data import Dataset
 from bnn.evaluation import Examples, evaluation_of
 from bnn.likelihoods import Likelihood
+from bnn.runs.units import standardizes
 
 
 def draw_figures(
@@ -35,7 +36,8 @@ def draw_figures(
     paths = {}
     if records:
         paths["learning_curve"] = folder / "learning_curve.png"
-        figures.learning_curve(records, paths["learning_curve"])
+        standardized = standardizes(data)
+        figures.learning_curve(records, paths["learning_curve"], standardized=standardized)
     if figures.has_gradient_noise(records):
         paths["gradient_noise"] = folder / "gradient_noise.png"
         figures.gradient_noise(records, paths["gradient_noise"])

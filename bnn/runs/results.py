@@ -25,6 +25,7 @@ from bnn.runs.prediction_parts import PredictionParts
 from bnn.runs.provenance import git_revision, versions
 from bnn.runs.recorded_predictions import write_predictions
 from bnn.runs.session import Session
+from bnn.runs.units import standardizes, units_of_test
 from bnn.sites import sites
 from bnn.tracking import Console, RunInfo, Tracker, read_jsonl
 from bnn.training import write_json, write_text
@@ -71,7 +72,9 @@ def write_results(
     records = read_jsonl(folder.metrics)
     figures = draw_figures(folder.figures, records, problem.likelihood, test.examples, data)
     flat = _constant_in_words(session, test, results.get("kl_weight", 1.0))
-    results["ledger"] = write_ledger(folder.path, problem, records, [flat] if flat else [])
+    warnings = [flat] if flat else []
+    standardized = results["standardized_targets"]
+    results["ledger"] = write_ledger(folder.path, problem, records, warnings, standardized)
     results["seconds"]["total"] = round(time.monotonic() - started, 3)
     write_json(folder.results, results)
     for name, path in figures.items():
@@ -107,6 +110,7 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
         "num_test": data.num_test,
         **_augmentation(data),
         **({"target_units": dict(data.target_units)} if data.target_units else {}),
+        "standardized_targets": standardizes(data),
         "num_parameters": problem.model.count_params(),
         "steps": problem.total_steps,
         "seed": problem.seed,
@@ -141,6 +145,7 @@ def write_ledger(
     problem: Problem,
     records: Sequence[Mapping[str, Any]],
     warnings: Sequence[str] = (),
+    standardized: bool = False,
 ) -> dict[str, Any]:
     """Writes `ledger.md`, logs its warnings, and returns the report as JSON values.
 
@@ -149,12 +154,15 @@ def write_ledger(
       problem: trained.
       records: lines of `metrics.jsonl`; the last one's NLL is what the KL is compared with.
       warnings: of other things that a person should know of the trained model.
+      standardized: whether that NLL is one of standardised targets.
     """
     if not sites(problem.model):  # a plain Keras model
         _log(warnings)
         return {"sites": [], "warnings": list(warnings)}
     nll = records[-1].get("nll") if records else None
-    report = ledger_report(problem.model, problem.num_train, nll, problem.seed)
+    report = ledger_report(
+        problem.model, problem.num_train, nll, problem.seed, standardized=standardized
+    )
     report = dataclasses.replace(report, warnings=(*report.warnings, *warnings))
     write_text(folder / "ledger.md", str(report))
     _log(report.warnings)
@@ -195,6 +203,8 @@ def summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
         summary["augmentation"] = ", ".join(results["augmentation"])
         summary["N, of the KL"] = results["num_train"]
     summary |= {f"test {name}": value for name, value in results["test"].items()}
+    if units := units_of_test(results):
+        summary["units of the test"] = units
     summary["KL, nats"] = results["kl"]["total"]
     summary["seconds of training"] = results["seconds"]["train"]
     summary["files"] = str(path)

@@ -16,6 +16,7 @@ from bnn.runs.rehearsal import rehearse
 from bnn.runs.results import show_finished, summary, write_results
 from bnn.runs.session import Session
 from bnn.runs.tracked import flat_config
+from bnn.runs.units import units_while_training
 from bnn.tracking import RunInfo, Tracker, read_jsonl
 from bnn.training import Averages, Checkpoints, StopRequest, Workers, fit
 
@@ -175,6 +176,7 @@ def _run_info(session: Session, identity: Identity, resumed: int | None) -> RunI
         config=identity.config,
         config_values=flat_config(identity),
         resumed_step=resumed,
+        units=units_while_training(session.data),
     )
 
 

@@ -42,13 +42,15 @@ class Console(Tracker):
         self._display: _Bar | _Lines | None = None
 
     def start(self, run: RunInfo) -> None:
-        """Says which run starts, and from which step if it is resumed."""
+        """Says which run starts, from which step if it is resumed, and what its numbers are in."""
         stream = sys.stdout if self._stream is None else self._stream
         first = run.resumed_step or 0
         kind = _Bar if is_terminal(stream) else _Lines
         self._display = kind(stream, self._total, first)
         resumed = f", resumed from step {first}" if run.resumed_step is not None else ""
         self._display.say(f"run {run.name} in {run.workdir}{resumed}")
+        if run.units:
+            self._display.say(f"units: {run.units}")
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Shows one line, or moves the bar."""

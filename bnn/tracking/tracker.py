@@ -19,6 +19,7 @@ class RunInfo:
         config: The operative gin configuration, as text.
         config_values: The same configuration as a flat mapping of JSON values.
         resumed_step: The step of the checkpoint the run goes on from, or None for a new run.
+        units: What the reported numbers are in, in words; "" where that goes without saying.
     """
 
     workdir: Path
@@ -26,6 +27,7 @@ class RunInfo:
     config: str = ""
     config_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resumed_step: int | None = None
+    units: str = ""
 
 
 class Tracker(abc.ABC):

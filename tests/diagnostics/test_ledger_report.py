@@ -68,6 +68,15 @@ def test_balance_of_kl_and_fit(nll, dominates):
     assert any("the KL dominates" in w for w in warnings) == dominates
 
 
+def test_an_nll_of_standardised_targets_is_called_one():
+    report = ledger_report(built(), num_train=10, nll=0.1, standardized=True)
+    words = "(standardised targets)"
+    assert f"NLL 0.1000 nats {words}, KL" in str(report)
+    assert f"NLL 0.1000 {words}, KL" in report._repr_html_()
+    assert f"beside an NLL of 0.1 {words}." in report.warnings[-1]
+    assert words not in str(ledger_report(built(), num_train=10, nll=0.1))
+
+
 def test_a_notebook_shows_the_table_and_the_warnings():
     html = ledger_report(built(), num_train=10, nll=0.1)._repr_html_()
     assert "<td>0_dense/kernel</td>" in html

@@ -291,41 +291,6 @@ def test_unfit_input_is_named(draw, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-REGRESSION = [
-    {"step": s, "nll": 1 / s, "valid_nll": 5 + 1 / s, "rmse/a": 2.0, "valid_rmse/b": 300.0}
-    for s in (10, 20, 30)
-]
-
-
-def test_standardised_and_target_units_share_no_axis(drawn, monkeypatch, tmp_path):
-    """The training NLL of a regression is that of scaled targets, the validation's is not."""
-
-    def labels():
-        return [a.get_ylabel().replace("\n", " ") for a in drawn[-1].axes]
-
-    monkeypatch.setattr(
-        sys.modules["bnn.figures.learning_curve"],
-        "canvas",
-        sys.modules["bnn.figures.learning_curves"].canvas,
-    )
-    figures.learning_curves({"a": [REGRESSION]}, tmp_path / "a.png")
-    assert labels() == [
-        "Training NLL (nats, standardised targets)",
-        "Validation NLL (nats per example)",
-        "Validation RMSE of b (its units)",
-        "Training RMSE of a (its units)",
-    ]
-    figures.learning_curve(REGRESSION, tmp_path / "b.png")
-    assert labels() == [
-        "Training NLL (nats, standardised targets)",
-        "Validation NLL (nats, target units)",
-        "RMSE of a (its units)",
-        "RMSE of b (its units)",
-    ]
-    figures.learning_curves({"a": RUNS}, tmp_path / "c.png")
-    assert labels()[0] == "Training NLL (nats per example)"
-
-
 def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(tmp_path):
     foreign = tmp_path / "foreign"
     foreign.write_text("mine")

@@ -15,7 +15,7 @@ from bnn.methods import MAP, VariationalInference
 from bnn.runs import session, train
 from bnn.runs.prediction_file import load_predictions
 from bnn.schedules import Constant, LinearWarmup
-from bnn.tracking import read_jsonl
+from bnn.tracking import Console, read_jsonl
 from tests.runs.toy_runs import (
     arguments,
     checkpoint_bits,
@@ -159,9 +159,9 @@ def test_a_tempered_posterior_is_named(tmp_path, cheap_runs, weight, final, name
     assert results["kl_weight"] == pytest.approx(final)
 
 
-def test_regression_reports_in_its_own_units(tmp_path, cheap_runs):
+def test_regression_reports_in_its_own_units(tmp_path, cheap_runs, capsys):
     likelihood = bnn.likelihoods.Normal(0.5, trainable=True)
-    results = run(tmp_path, **arguments(data=values(), likelihood=likelihood))
+    results = run(tmp_path, **arguments(data=values(), likelihood=likelihood, tracker=Console()))
     assert 5 < results["test"]["rmse"] < 200
     assert results["test"]["nll"] == -results["test"]["log_likelihood"]
     assert 0 <= results["test"]["coverage_50"] <= results["test"]["coverage_95"] <= 1
@@ -169,6 +169,11 @@ def test_regression_reports_in_its_own_units(tmp_path, cheap_runs):
     assert 5 < record["rmse"] < 200
     assert float(likelihood.scale[0]) != pytest.approx(0.5, abs=1e-4)  # learned
     assert results["num_parameters"] == 4
+    assert results["standardized_targets"]
+    assert "nats (standardised targets), KL" in (tmp_path / "ledger.md").read_text()
+    said = capsys.readouterr().out
+    assert "units: loss and nll in nats per example of standardised targets; " in said
+    assert "units of the test " in said
 
 
 def test_a_schedule_sets_the_learning_rate(tmp_path, cheap_runs):

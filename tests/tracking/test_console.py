@@ -88,6 +88,12 @@ def test_a_resumed_run_counts_from_its_step(run_info, monkeypatch):
     assert "20/30" in show(run_info(resumed_step=20), Terminal(), [])
 
 
+def test_units_are_said_before_the_numbers(run_info):
+    output = show(run_info(units="nll in nats"), io.StringIO(), [(10, {"loss": 1.0})])
+    assert output.splitlines()[1] == "units: nll in nats"
+    assert "units: " not in show(run_info(), io.StringIO(), [(10, {"loss": 1.0})])
+
+
 def test_failure_is_said(run_info):
     assert show(run_info(), io.StringIO(), failed=True).endswith("run failed\n")
     assert "run failed" in show(run_info(), Terminal(), failed=True)
