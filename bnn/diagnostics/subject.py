@@ -162,5 +162,5 @@ def _of_use(site: Site, inputs: tf.Tensor) -> tf.Tensor:
     """Ids where the operator takes some; else such that op(x², 1) is one on average."""
     if site.operator.takes_ids:
         return tf.math.floormod(tf.round(3 * inputs), site.posterior.shape[0])
-    spread = site.operator.variance(inputs, tf.ones(site.posterior.shape))
+    spread = site.operator(tf.square(inputs), tf.ones(site.posterior.shape))
     return inputs * float(1 / np.sqrt(np.mean(spread)))
