@@ -21,7 +21,7 @@ if sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)] in ("bnn", "-mbnn"):
 # TensorFlow greets with a page of C++ log lines, of which only errors are kept, and none by the
 # command lines, whose output is for people; what the user has set wins. This has to happen before
 # TensorFlow is imported, and the package is imported before its commands.
-_COMMANDS = {"bnn.run", "bnn.report", "bnn.replay"}
+_COMMANDS = {"bnn.run", "bnn.apply", "bnn.report", "bnn.replay"}
 _CHOSEN = "TF_CPP_MIN_LOG_LEVEL" in os.environ
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if _COMMANDS & set(sys.orig_argv) else "2")
 

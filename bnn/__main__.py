@@ -12,6 +12,7 @@ from pathlib import Path
 
 COMMANDS = (
     "bnn.run",
+    "bnn.apply",
     "bnn.report",
     "bnn.replay",
     "launch.local",

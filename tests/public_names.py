@@ -3,6 +3,7 @@
 Gin files bind parameters by name, so that one that vanishes breaks them as much as a name does.
 """
 
+import contextlib
 import importlib
 import inspect
 import pathlib
@@ -13,17 +14,17 @@ HEAD = "# Public names and their parameters. `python -m tests.public_names` writ
 
 
 def parameters(value):
-    """Names of a callable's parameters; none where Python knows of none."""
-    try:
-        found = inspect.signature(value).parameters
-    except (TypeError, ValueError):
-        return set()
+    """Names of a callable's parameters; none where Python knows of none.
+
+    Of a class those of `__init__`, too: early patches of Python 3.11 ask Keras's `__new__` alone.
+    """
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return {
-        name
-        for name, each in found.items()
-        if each.kind not in variable and not name.startswith("_")
-    }
+    names = set()
+    for each in (value, value.__init__) if inspect.isclass(value) else (value,):
+        with contextlib.suppress(TypeError, ValueError):
+            found = inspect.signature(each).parameters.values()
+            names |= {one.name for one in found if one.kind not in variable}
+    return {name for name in names - {"self"} if not name.startswith("_")}
 
 
 def public_names():

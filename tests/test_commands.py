@@ -54,6 +54,8 @@ def test_nothing_of_tensorflow_is_written_before_our_own_lines(tmp_path):
     assert (done.stdout, done.stderr) == ("Dense\n", "")
     done = run("-m", "bnn.replay", "--workdir=nowhere", "--step=1", folder=tmp_path)
     assert done.stderr.startswith("error: "), done.stderr
+    done = run("-m", "bnn.apply", "--workdir=nowhere", "--inputs=x", "--output=y", folder=tmp_path)
+    assert done.stderr.startswith("error: "), done.stderr
     done = run("-m", "bnn.report", "nowhere", "--output=out", folder=tmp_path)
     assert done.stderr.startswith("error: "), done.stderr
     done = run("-m", "bnn.run", "--gin_file=digits.gin", "--workdir=x", "--gin_bindings=run.e=1")

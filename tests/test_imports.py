@@ -28,7 +28,7 @@ ROWS = [
     {"evaluation"},
     {"runs"},
     {"experiment"},
-    {"run", "report", "replay"},
+    {"run", "apply", "report", "replay"},
 ]
 # These import nothing of bnn, and only what runs an experiment imports them.
 LEAVES = {"command_line", "data", "figures", "metrics", "tracking"}
@@ -43,6 +43,7 @@ IMPORTERS_OF_LEAVES = {
     "runs",
     "experiment",
     "run",
+    "apply",
     "report",
     "replay",
 }

@@ -89,6 +89,25 @@ def test_a_table_with_holes_and_two_targets_predicts_in_another_process(tmp_path
     assert (error < 1.3 * np.array([60, 3e4])).all(), error
     inside = ((lower <= expected) & (expected <= upper)).mean(axis=0)
     assert ((inside > 0.85) & (inside < 0.97)).all(), inside
+    by_command(pandas, tmp_path, rows, mean, lower)
+
+
+def by_command(pandas, folder, rows, mean, lower):
+    """The same answers beside the table's own columns, and nothing that is there is overwritten."""
+    pandas.DataFrame(rows).assign(id=range(len(rows))).to_csv(folder / "new.csv", index=False)
+    command = [sys.executable, "-m", "bnn.apply", f"--workdir={folder / 'elsewhere'}"]
+    command += [f"--inputs={folder / 'new.csv'}", f"--output={folder / 'answers.csv'}"]
+    before = sorted(path.name for path in folder.iterdir())
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*before, "answers.csv"])
+    frame = pandas.read_csv(folder / "answers.csv")
+    assert frame["id"].tolist() == list(range(len(rows)))
+    assert frame["town"].isna().sum() == sum(row["town"] is None for row in rows)
+    np.testing.assert_allclose(frame[["mean_rent", "mean_price"]], mean, rtol=1e-5)
+    np.testing.assert_allclose(frame[["lower_rent", "lower_price"]], lower, rtol=1e-4)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, "must not exist yet" in done.stderr) == (1, True)
 
 
 @pytest.mark.slow

@@ -1,0 +1,112 @@
+"""`python -m bnn.apply`: what it reads, refuses and writes."""
+
+import numpy as np
+import pytest
+
+from bnn import apply
+from bnn.data.preparation import TablePreparation
+
+
+class Said:
+    """An answer of one column to every row."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def to_dataframe(self, level):
+        pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+        ends = {} if level is None else {"lower_y": np.full(self.count, level)}
+        return pandas.DataFrame({**ends, "mean_y": np.arange(self.count)})
+
+
+class Run:
+    """As much of a run as `answers` asks for."""
+
+    def __init__(self, task="regression", source=None):
+        self.task, self.source, self.asked = task, source, None
+        self.data = self.scaling = self
+        self.inputs = source
+
+    def predictive(self, inputs, **options):
+        self.asked = options
+        return Said(len(inputs) if isinstance(inputs, list) else 2)
+
+
+def test_a_folder_is_its_files_by_name(tmp_path):
+    for name in ("b.png", "a.png", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / "inner").mkdir()
+    kept, inputs = apply.read_inputs(str(tmp_path))
+    assert kept == {"file": ["a.png", "b.png"]}
+    assert inputs == [str(tmp_path / name) for name in ("a.png", "b.png")]
+    with pytest.raises(ValueError, match=r"must be a folder of files, got .*inner"):
+        apply.read_inputs(str(tmp_path / "inner"))
+
+
+def test_texts_arrays_and_tables(tmp_path):
+    (tmp_path / "texts.txt").write_text("one two\nthree\n")
+    assert apply.read_inputs(str(tmp_path / "texts.txt"))[1] == ["one two", "three"]
+    np.save(tmp_path / "x.npy", np.ones((2, 3)))
+    assert apply.read_inputs(str(tmp_path / "x.npy"))[1].shape == (2, 3)
+    (tmp_path / "new.csv").write_text("a\n1\n")
+    assert apply.read_inputs(str(tmp_path / "new.csv")) == ({}, str(tmp_path / "new.csv"))
+    with pytest.raises(FileNotFoundError, match=r"--inputs .*none\.csv: no such file"):
+        apply.read_inputs(str(tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize("content", [b"", b"words", b"\x93NUMPY\x01\x00"])
+def test_what_is_no_array_of_numbers_is_refused(tmp_path, content):
+    (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=r"array of numbers, got .*x.npy.* by numpy.save"):
+        apply.read_inputs(str(tmp_path / "x.npy"))
+
+
+def test_objects_are_not_unpickled(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{"a": 1}], object), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"which numpy\.load refuses"):
+        apply.read_inputs(str(tmp_path / "x.npy"))
+
+
+def test_answers_stand_beside_what_is_kept(tmp_path):
+    pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    run = Run()
+    frame = apply.answers(run, {"file": ["a", "b"]}, ["a", "b"], num_samples=7)
+    assert list(frame.columns) == ["file", "lower_y", "mean_y"]
+    assert frame["lower_y"].tolist() == [0.9, 0.9]
+    assert run.asked == {"raw": True, "num_samples": 7}
+    assert "lower_y" not in apply.answers(Run("classification"), {}, ["a"]).columns
+    (tmp_path / "new.csv").write_text("id;mean_y\nx;1,5\ny;2,5\n")
+    table = Run(source=TablePreparation((), (";", ",", None)))
+    with pytest.raises(ValueError, match="not be named as the answers are, got mean_y; rename"):
+        apply.answers(table, {}, str(tmp_path / "new.csv"))
+    (tmp_path / "new.csv").write_text("id;a\nx;1,5\ny;2,5\n")
+    frame = apply.answers(table, {}, str(tmp_path / "new.csv"), 0.5)
+    assert list(frame.columns) == ["id", "a", "lower_y", "mean_y"]
+    assert frame["a"].tolist() == [1.5, 2.5]
+    assert frame["lower_y"].tolist() == [0.5, 0.5]
+
+
+def test_a_file_that_appeared_meanwhile_stays(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    frame, path = pandas.DataFrame({"a": [1]}), tmp_path / "out.csv"
+    apply.write(frame, path)
+    assert path.read_text() == "a\n1\n"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError):
+        apply.write(frame, path)
+    assert path.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("out.xlsx", r"--output must end in \.csv or \.parquet"),
+        ("there.csv", "--output must not exist yet"),
+        ("none/out.csv", "create the folder first"),
+    ],
+)
+def test_outputs_that_cannot_be_written_are_refused(tmp_path, name, message):
+    (tmp_path / "there.csv").touch()
+    with pytest.raises(ValueError, match=message):
+        apply._checked_output(str(tmp_path / name))
