@@ -103,5 +103,7 @@ def test_a_predictive_is_a_table():
     model = keras.Sequential([keras.Input((2,)), bnn.layers.Dense(2)])
     said = bnn.predictive(model, bnn.likelihoods.Normal(0.5), x, 4, jit_compile=False)
     html = said._repr_html_()
-    assert f"<td>{said.mean[0, 0]:.4g} ± " in html
-    assert "total variance" in html
+    lower, upper = (end[0, 0] for end in said.interval(0.9))
+    assert f"<td>{said.mean[0, 0]:.1f} [{lower:.1f}, {upper:.1f}]</td>" in html
+    assert "epistemic standard deviation" in html
+    assert "variance" not in html

@@ -29,10 +29,11 @@ from bnn.predictive.checks import (
 )
 from bnn.predictive.conversions import as_arviz, as_dataframe
 from bnn.predictive.display import as_table, as_text
+from bnn.predictive.first_rows import FirstRows
 from bnn.predictive.fitted import check_flag
 from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
 from bnn.predictive.moments import require_served
-from bnn.predictive.quantities import QUANTITIES, in_order, moments
+from bnn.predictive.quantities import QUANTITIES, in_order
 from bnn.predictive.stamp import Stamp
 from bnn.predictive.tolerance import Ask, Convergence, Tolerance, as_tolerance, one_output
 
@@ -278,12 +279,14 @@ class Predictive:
         return as_arviz(self, targets, count, seed)
 
     def __repr__(self) -> str:
-        """The first inputs, with the standard errors of their means."""
-        return as_text(self, is_cap=self._tolerance is not None)
+        """The first inputs: mean and interval in the target's units, or classes and entropy."""
+        self.mean  # noqa: B018  (draws)
+        return as_text(self, self._first, is_cap=self._tolerance is not None)
 
     def _repr_html_(self) -> str:
-        """The first inputs as a table: mean and uncertainties, each ± its Monte-Carlo error."""
-        return as_table(self)
+        """The first inputs as a table: the same, and the parts of the uncertainty."""
+        self.mean  # noqa: B018  (draws)
+        return as_table(self, self._first)
 
     def _mixtures(self) -> Iterator[tuple[np.ndarray, Mixture | ClassMixture]]:
         """The mixture of every block of inputs, and their numbers; ValueError where it is NaN."""
@@ -313,13 +316,13 @@ class Predictive:
                 parts = []
                 yield np.arange(block.rows.start, block.rows.stop), mixture
 
-    def _collect(self, names: list[Any], say: Callable[[Any], list[Any]]) -> None:
+    def _collect(self, names: list[Any], say: Callable[[Any, Any], list[Any]]) -> None:
         places, parts = [], []
         num_rows = number_of_rows(self._model, self._inputs)
         with progress_bar("predicting", num_rows, self._progress) as advance:
             for at, mixture in self._mixtures():
                 places.append(at)
-                parts.append([np.asarray(value) for value in say(mixture)])
+                parts.append([np.asarray(value) for value in say(at, mixture)])
                 advance(len(at))
         for name, values in zip(names, zip(*parts, strict=True), strict=True):
             self._known[name] = in_order(list(zip(places, values, strict=True)))
@@ -327,7 +330,8 @@ class Predictive:
     def _moment(self, name: str, *, error: bool = False) -> np.ndarray:
         if (name, error) not in self._known:
             names = [(one, wrong) for wrong in (False, True) for one in QUANTITIES]
-            self._collect(names, lambda mixture: moments(mixture, self._functions.coupled))
+            self._first = FirstRows(self._functions.coupled)
+            self._collect(names, self._first.moments)
         return self._known[name, error]
 
     def _quantile(self, q: float) -> tuple[np.ndarray, np.ndarray]:
@@ -336,7 +340,7 @@ class Predictive:
         names = [("quantile", q), ("quantile error", q)]
         if names[0] not in self._known:
 
-            def say(mixture: Mixture) -> list[Any]:
+            def say(_: np.ndarray, mixture: Mixture) -> list[Any]:
                 at = mixture.quantile(q).numpy()
                 return [at, standard_errors.of_quantile(mixture, at, self._functions.coupled)]
 

@@ -1,4 +1,5 @@
 import importlib
+import re
 import sys
 
 import keras
@@ -7,9 +8,19 @@ import pytest
 import tensorflow as tf
 
 import bnn
-from bnn.likelihoods import Categorical, MixtureDensity, Normal, Poisson
+from bnn.likelihoods import Bernoulli, Categorical, MixtureDensity, Normal, Poisson
 from bnn.prediction import Functions
-from bnn.predictive import quantities, standard_errors
+from bnn.predictive import (
+    LAC,
+    AbsoluteResidual,
+    Calibration,
+    ConformalizedQuantiles,
+    NormalizedResidual,
+    TemperatureScaling,
+    display,
+    quantities,
+    standard_errors,
+)
 
 S, N = 40, 12
 
@@ -143,10 +154,87 @@ def test_data_sets(x, rng):
 
 
 def test_it_prints_itself(x, rng):
-    text = repr(say(Categorical(), 3, x, rng)[0])
-    assert text.startswith("Predictive of 12 inputs, 40 weight samples, Categorical: mean ±")
-    assert "| entropy: total" in text
-    assert text.endswith("…")
+    said = say(Categorical(), 3, x, rng)[0]
+    first, headings, row, *_, last = repr(said).splitlines()
+    assert first == "Predictive of 12 inputs, 40 weight samples, Categorical: ± Monte-Carlo error"
+    assert headings == "  input | class: probability | total entropy, nats"
+    likeliest = said.mean[0].argmax()
+    error = said.standard_error("mean")[0, likeliest]
+    assert row.startswith(f"  0 | {likeliest}: {said.mean[0, likeliest]:.4g} ± {error:.1g}, ")
+    assert row.endswith(f" | {said.total[0]:.4g} ± {said.standard_error('total')[0]:.1g}")
+    assert last == "  …"
+
+
+def numbers_of(row):
+    return [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", row.partition("|")[2])]
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "width"), [(Normal(0.5), 2), (MixtureDensity(2), 6), (Poisson(), 1)]
+)
+def test_numbers_are_shown_with_their_interval(x, rng, likelihood, width):
+    """Of variances and Monte-Carlo errors nobody reads how far the target may be off."""
+    said, _ = say(likelihood, width, x, rng, batch_size=3)  # the first rows are of two blocks
+    text = repr(said)
+    lower, upper = said.interval(0.9)
+    assert "mean [central 90 % interval]; Monte-Carlo error of the means at most" in text
+    for row, line in enumerate(text.splitlines()[2:7]):
+        known = np.stack([said.mean[row], lower[row], upper[row]], axis=1).ravel()
+        width = np.repeat(upper[row] - lower[row], 3)
+        np.testing.assert_array_less(np.abs(numbers_of(line) - known), 0.06 * width)
+
+
+def test_a_calibrated_interval_is_the_one_that_is_shown(x, rng):
+    for rule in (NormalizedResidual(0.5), AbsoluteResidual(0.8), ConformalizedQuantiles(0.6)):
+        said, _ = say(Normal(0.5), 1, x, rng, loc=300.0, scale=20.0)
+        said.calibration = Calibration(conformal=rule).fit(said, 300 + 20 * rng.normal(size=(N, 1)))
+        lower, upper = said.conformal_interval()
+        name = f"mean [conformal {100 * rule.level:g} % interval, {type(rule).__name__}]"
+        for text in (repr(said), said._repr_html_()):
+            assert name in text
+            shown = f"{said.mean[0, 0]:.0f} [{lower[0, 0]:.0f}, {upper[0, 0]:.0f}]"
+            assert shown in text
+
+
+def test_calibrated_classes_are_those_that_are_shown(x, rng):
+    said, _ = say(Categorical(), 3, x, rng)
+    said.names = ("cat", "dog", "owl")
+    maps, both = TemperatureScaling(), LAC(0.6)
+    said.calibration = Calibration(maps, both)
+    labels = np.arange(N) % 3
+    maps.fit(said.mean, labels)
+    both.fit(maps(said.mean), labels)
+    members = "{" + ", ".join(np.array(said.names)[said.prediction_sets()[0]]) + "}"
+    row = repr(said).splitlines()[2]
+    assert "class: recalibrated probability | conformal 60 % set, LAC | total" in repr(said)
+    assert f": {said.calibrated_mean[0].max():.4g}, " in row
+    assert f" | {members} | " in row
+
+
+def test_labels_are_shown_by_their_probability(x, rng):
+    said, _ = say(Bernoulli(), 2, x, rng)
+    said.names = ("rain", "wind")
+    assert f"  0 | rain: {said.mean[0, 0]:.4g} ± " in repr(said)
+    assert "interval" not in repr(said)
+
+
+def test_showing_needs_no_further_pass(x, rng):
+    """Weights may change after a prediction, and a notebook still shows it."""
+    said, _ = say(Normal(0.5), 2, x, rng)
+    before = repr(said)
+    said._model.layers[-1].kernel.assign_add(np.ones((3, 2)))
+    assert repr(said) == before
+    with pytest.raises(ValueError, match="a prediction must be of one network"):
+        said.interval(0.9)
+
+
+def test_no_width_and_counts():
+    """An interval of one point, an empty one, and ends of counts, which are whole."""
+    assert display._number(0.0, 0.0, 0.0, False) == "0 [0, 0]"
+    assert display._number(3.21, 1.0, 6.0, True) == "3.2 [1, 6]"
+    assert display._number(-0.01, -2.0, 2.0, False) == "0.0 [-2.0, 2.0]"
+    assert display._number(1234.5678, 1234.51, 1234.62, False) == "1234.57 [1234.51, 1234.62]"
+    assert display._number(0.5, 0.7, 0.3, False) == "0.5000 [empty]"
 
 
 def test_a_table(x, rng):
@@ -171,11 +259,11 @@ def test_a_table_has_names_and_units_where_they_are_known(x, rng):
     np.testing.assert_array_equal(ends["lower_cost"], said.interval(0.9)[0][:, 1])
     np.testing.assert_array_equal(ends["upper_load"], said.interval(0.9)[1][:, 0])
     assert ends.attrs["units"] == units | {"lower_load": "m/s", "upper_load": "m/s"}
-    assert "mean of load (m/s), cost ± Monte-Carlo error" in repr(said)
-    assert "<th>mean of load (m/s), cost</th>" in said._repr_html_()
+    assert "input | load (m/s) | cost\n" in repr(said)
+    assert "<th>load (m/s)</th><th>cost</th>" in said._repr_html_()
     classes = say(Categorical(), 3, x, rng)[0]
     classes.names = ("cat", "dog", "owl")
-    assert "mean of cat, dog, owl ±" in repr(classes)
+    assert f"0 | {classes.names[classes.mean[0].argmax()]}: 0." in repr(classes)
     assert f"{classes.names[classes.mean[0].argmax()]}: 0." in classes._repr_html_()
     assert "mean_owl" in classes.to_dataframe()
 
