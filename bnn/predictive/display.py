@@ -112,12 +112,10 @@ def _probability(names: object, probs: np.ndarray, errors: object, row: int, col
 def _numbers(said: Predictive, first: FirstRows) -> tuple[str, list[str], list[list[str]]]:
     """Mean and interval of every target column."""
     name, (lower, upper) = _interval(said, first)
-    whole = getattr(said.likelihood, "discrete", False) and said.calibration is None
+    is_whole = getattr(said.likelihood, "discrete", False) and said.calibration is None
     columns = range(min(_COLUMNS, said.mean.shape[1]))
-    rows = [
-        [_number(*(float(v[row, d]) for v in (said.mean, lower, upper)), whole) for d in columns]
-        for row in range(len(lower))
-    ]
+    values = np.stack([said.mean[: len(lower)], lower, upper], axis=-1).tolist()
+    rows = [[_number(*row[d], is_whole) for d in columns] for row in values]
     names = said.names or (("target",) if said.mean.shape[1] == 1 else None)
     names = names or tuple(f"target {d}" for d in columns)
     headings = [with_unit(names[d], said.target_units.get(names[d], "")) for d in columns]
@@ -144,7 +142,7 @@ def _name_of(rule: ConformalIntervals | ConformalSets, what: str) -> str:
     return f"conformal {100 * rule.level:g} % {what}, {type(rule).__name__}"
 
 
-def _number(mean: float, lower: float, upper: float, whole: bool) -> str:
+def _number(mean: float, lower: float, upper: float, is_whole: bool) -> str:
     """Mean and ends to the place that shows two digits of the width; ends of counts whole."""
     if lower > upper:
         return f"{show(mean)} [empty]"
@@ -153,5 +151,5 @@ def _number(mean: float, lower: float, upper: float, whole: bool) -> str:
     if 0 < width < np.inf:
         places = places_of(width)
         write = lambda value: f"{round(value, places) + 0.0:.{places}f}"  # noqa: E731
-    ends = [f"{end:.0f}" if whole else write(end) for end in (lower, upper)]
+    ends = [f"{end:.0f}" if is_whole else write(end) for end in (lower, upper)]
     return f"{write(mean)} [{', '.join(ends)}]"
