@@ -46,11 +46,11 @@ def test_a_strangers_parts_train_and_are_restored(name, tmp_path):
     np.testing.assert_allclose(restored.predict(inputs, 2), done.predict(inputs, 2), atol=1e-5)
 
 
-def command(name, workdir):
+def command(name, workdir, *bindings):
     return [
         *(sys.executable, "-m", "bnn.run", f"--gin_file={FOLDER / name}.gin"),
         *(f"--workdir={workdir}", "--gin_bindings=run.tracker = None"),
-        "--gin_bindings=run.save_seconds = 0.0",
+        *(f"--gin_bindings={each}" for each in bindings),
     ]
 
 
@@ -65,7 +65,8 @@ def lines(workdir):
 def test_a_strangers_run_is_killed_resumed_restored_and_reported(name, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(command(name, whole), check=True, capture_output=True)
-    process = subprocess.Popen(command(name, killed), stdout=subprocess.DEVNULL)
+    saving = command(name, killed, "run.save_seconds = 0.0")  # after every call
+    process = subprocess.Popen(saving, stdout=subprocess.DEVNULL)
     while not list(killed.glob("checkpoints/ckpt-*.index")):
         time.sleep(0.02)
         assert process.poll() is None, "the run ended before it could be killed"

@@ -48,7 +48,7 @@ class Ensemble(Method):
         for variable, starts in zip(
             self.problem.model.trainable_variables, self._starts, strict=True
         ):
-            variable.assign(tf.where(begins, starts[member], variable))
+            variable.assign(tf.where(begins, tf.gather(starts, member), variable))
         for slot in self.problem.optimizer.variables[2:]:  # past iterations and learning rate
             slot.assign(tf.where(begins, tf.zeros_like(slot), slot))
         return super().step(batch, noise, reduce)
