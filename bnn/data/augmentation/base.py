@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+import copy
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from bnn.data import nests
 from bnn.data.examples import Example
 from bnn.noise import threefry
 
@@ -80,33 +82,90 @@ class Map(abc.ABC):
         del data
         return self
 
+    def observed(self, batch: Example) -> Example:
+        """Returns a batch as it is, in the form that the map gives: what a method reads at its end.
+
+        A map that changes what targets look like says here how those of observed examples do.
+        """
+        return batch
+
 
 class ImageMap(Map):
-    """A map of images `[B, height, width, channels]` that leaves the targets alone.
+    """A map of images `[B, height, width, channels]`; targets of whole images stay as they are.
 
     Args:
       input: which of several inputs holds the images; None: the only one.
+
+    Attributes:
+      pixel_labels: of a class number a pixel, `[B, height, width]`: "moved" as the pixels are,
+        "kept", or "refused", because pixels come in that have none.
     """
+
+    pixel_labels: ClassVar[Literal["moved", "kept", "refused"]] = "refused"
+    # Targets to move, by name; True or False for the only one.
+    _moved: Any = False
 
     def __init__(self, input: str | None = None) -> None:
         self.input = input
 
-    def __call__(self, batch: Example, draws: Draws) -> Example:
-        """Returns the batch with changed images."""
-        inputs = batch.inputs
-        if not isinstance(inputs, dict):
-            return batch._replace(inputs=self._changed(inputs, draws))
-        name = self.input if self.input is not None or len(inputs) > 1 else next(iter(inputs))
-        if name not in inputs:
+    def bind(self, data: Any) -> ImageMap:
+        """Returns the map for a Dataset; ValueError where its label maps cannot be moved."""
+        maps = nests.mapped(lambda kind: kind == "label_map", data.kinds)
+        labels = [label for label, is_map in nests.leaves("targets", maps) if is_map]
+        if not labels or self.pixel_labels == "kept":
+            return self
+        if self.pixel_labels == "refused":
             raise ValueError(
-                f"{type(self).__name__}: input must name one of the inputs "
-                f"{', '.join(map(repr, inputs))}, got {self.input!r}."
+                f"{type(self).__name__} takes targets of whole images, got a label for every pixel "
+                f"in {labels[0]}, of which pixels that come in have none; use Flip or Crop, which "
+                f"move the labels, too."
             )
-        return batch._replace(inputs={**inputs, name: self._changed(inputs[name], draws)})
+        image = self._image(data.x_train)
+        nests.mapped(lambda y, is_map: self._check_pixels(image, y, is_map), data.y_train, maps)
+        bound = copy.copy(self)
+        bound._moved = maps
+        return bound
+
+    def __call__(self, batch: Example, draws: Draws) -> Example:
+        """Returns the batch with changed images, and label maps that were moved with them."""
+        inputs, targets = batch.inputs, batch.targets
+        if self._moved is not False:
+            targets = nests.mapped(
+                lambda y, moved: self._moved_labels(y, draws) if moved else y, targets, self._moved
+            )
+        if not isinstance(inputs, dict):
+            return Example(self._changed(inputs, draws), targets, batch.weights)
+        name = self._name(inputs)
+        return Example({**inputs, name: self._changed(inputs[name], draws)}, targets, batch.weights)
 
     @abc.abstractmethod
     def images(self, images: np.ndarray, draws: Draws) -> np.ndarray:
         """Returns changed images, of the same shape, in a new array."""
+
+    def _name(self, inputs: dict[str, Any]) -> str:
+        name = self.input if self.input is not None or len(inputs) > 1 else next(iter(inputs))
+        if name is None or name not in inputs:
+            raise ValueError(
+                f"{type(self).__name__}: input must name one of the inputs "
+                f"{', '.join(map(repr, inputs))}, got {self.input!r}."
+            )
+        return name
+
+    def _image(self, inputs: Any) -> Any:
+        return inputs[self._name(inputs)] if isinstance(inputs, dict) else inputs
+
+    def _check_pixels(self, image: np.ndarray, labels: np.ndarray, is_map: bool) -> None:
+        if is_map and labels.shape[1:] != image.shape[1:3]:
+            raise ValueError(
+                f"{type(self).__name__} moves label maps of the images' height and width, "
+                f"{image.shape[1:3]}, got labels of shape {labels.shape[1:]}; bring them to one "
+                f"size."
+            )
+
+    def _moved_labels(self, labels: np.ndarray, draws: Draws) -> np.ndarray:
+        """Class numbers of pixels, moved by the numbers that the images will be moved by."""
+        moved = self.images(labels[..., np.newaxis], copy.copy(draws))
+        return moved[..., 0]
 
     def _changed(self, images: Any, draws: Draws) -> np.ndarray:
         shape = getattr(images, "shape", ())

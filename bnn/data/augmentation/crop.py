@@ -15,6 +15,8 @@ class Crop(ImageMap):
       input: which of several inputs holds the images; None: the only one.
     """
 
+    pixel_labels = "moved"
+
     def __init__(self, padding: int = 4, input: str | None = None) -> None:
         super().__init__(input)
         check_pixels("Crop: padding", padding)

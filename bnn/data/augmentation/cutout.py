@@ -18,6 +18,8 @@ class Cutout(ImageMap):
       input: which of several inputs holds the images; None: the only one.
     """
 
+    pixel_labels = "kept"
+
     def __init__(self, size: int = 8, input: str | None = None) -> None:
         super().__init__(input)
         check_pixels("Cutout: size", size)

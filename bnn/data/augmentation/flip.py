@@ -16,6 +16,8 @@ class Flip(ImageMap):
       input: which of several inputs holds the images; None: the only one.
     """
 
+    pixel_labels = "moved"
+
     def __init__(
         self, horizontal: bool = True, vertical: bool = False, input: str | None = None
     ) -> None:
