@@ -193,12 +193,15 @@ class StreamedBatches(Batches):
     def full(self) -> Iterator[Batch]:
         """Every training example once, in order, in batches of at most `batch_size`, as it is.
 
-        Without augmentation: what Laplace's curvature and evaluation want is what was observed.
+        Without augmentation: what Laplace's curvature and evaluation want is what was observed,
+        labels as probabilities where the augmentation makes them such.
         """
         for first in range(0, self.num_train, self.batch_size):
             rows = np.arange(first, min(first + self.batch_size, self.num_train))
             # In the thread, because a source need not bear two readers.
             found = self._thread.submit(self._source.examples.take, rows).result()
+            for augment in self._source.maps:
+                found = augment.observed(found)
             yield self.batch(_tensors(found))
 
     def rest(self) -> None:

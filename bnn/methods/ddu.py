@@ -74,10 +74,7 @@ class DDU(Counted, MAP):
         Raises:
           ValueError: a class without a training example.
         """
-        kept = [
-            (self.features(b.inputs), np.ravel(b.targets).astype(int), _weights(b))
-            for b in batches.full()
-        ]
+        kept = [(self.features(b.inputs), _labels(b.targets), _weights(b)) for b in batches.full()]
         features, labels, weights = (np.concatenate(part) for part in zip(*kept, strict=True))
         classes = range(self._last.num_outputs)
         sums = np.bincount(labels, weights, len(classes))
@@ -139,10 +136,16 @@ class DDU(Counted, MAP):
         return [self._shares, self._means, self._factors, *super().variables]
 
 
+def _labels(targets: Any) -> np.ndarray:
+    """Class numbers `[B]`; of probabilities `[B, C]` the largest one's."""
+    values = np.asarray(targets)
+    return values.argmax(-1) if values.ndim > 1 else values.astype(int)
+
+
 def _weights(batch: Batch) -> np.ndarray:
     """Of the examples, float64."""
     if batch.weights is None:
-        return np.ones(len(np.ravel(batch.targets)))
+        return np.ones(len(_labels(batch.targets)))
     return np.ravel(batch.weights).astype(np.float64)
 
 

@@ -153,8 +153,12 @@ def test_augmented_changes_the_training_batches_alone():
     batch, same = training_batches(data, 6, 0).at(2), training_batches(data, 6, 0).at(2)
     assert batch.targets.shape == (6, 3)
     np.testing.assert_array_equal(batch.inputs, same.inputs)
-    full = np.concatenate([b.inputs for b in training_batches(data, 6, 0).full()])
+    observed = list(training_batches(data, 6, 0).full())
+    full = np.concatenate([b.inputs for b in observed])
     np.testing.assert_array_equal(full, plain.x_train)
+    # As probabilities, as the likelihood of mixtures takes them.
+    full = np.concatenate([b.targets for b in observed])
+    np.testing.assert_array_equal(full, np.eye(3, dtype=np.float32)[plain.y_train])
 
 
 def test_the_image_among_several_inputs():
@@ -169,9 +173,60 @@ def test_the_image_among_several_inputs():
         Shift(2)(examples, Draws(0, 0, np.arange(6), 0))
 
 
+def _parts(x, y, **fields) -> Dataset:
+    for part in ("train", "valid", "test"):
+        fields |= {f"x_{part}": x, f"y_{part}": y}
+    return Dataset("scenes", **fields)
+
+
+def _maps(labels: np.ndarray | None = None) -> Dataset:
+    """Images whose pixels are their own labels, unless others are given."""
+    y = np.random.RandomState(0).randint(0, 7, (20, 8, 8)).astype(np.int32)
+    x, labels = y[..., np.newaxis].astype(np.float32), y if labels is None else labels
+    return _parts(x, labels, num_classes=7, target_kinds="label_map")
+
+
+@pytest.mark.parametrize("augment", [Flip(vertical=True), Crop(2)], ids=["flip", "crop"])
+def test_labels_of_pixels_move_as_their_pixels(augment):
+    data = _maps()
+    batch = training_batches(augmented(data, [augment, augment]), 20, 0).at(1)
+    plain = training_batches(data, 20, 0).at(1)
+    np.testing.assert_array_equal(batch.inputs[..., 0], batch.targets)
+    assert batch.targets.dtype == plain.targets.dtype
+    moved = (batch.targets != plain.targets).numpy().any(axis=(1, 2))
+    assert moved.sum() > 5
+    # Of several targets the maps alone.
+    sizes = np.arange(20, dtype=np.float32)[:, np.newaxis]
+    kinds = {"mask": "label_map", "size": "counts"}
+    examples = Example({"i": data.x_train}, {"mask": data.y_train, "size": sizes})
+    several = _parts(*examples[:2], num_classes={"mask": 7}, target_kinds=kinds)
+    [bound] = augmented(several, [augment]).augmentation
+    out = bound(examples, Draws(0, 0, np.arange(20), 0))
+    np.testing.assert_array_equal(out.inputs["i"][..., 0], out.targets["mask"])
+    np.testing.assert_array_equal(out.targets["size"], sizes)
+    assert not np.array_equal(out.targets["mask"], data.y_train)
+
+
+def test_labels_of_pixels_stay_under_a_hole():
+    data = _maps()
+    batch = training_batches(augmented(data, [Cutout(3)]), 20, 0).at(0)
+    plain = training_batches(data, 20, 0).at(0)
+    np.testing.assert_array_equal(batch.targets, plain.targets)
+    assert not np.array_equal(batch.inputs, plain.inputs)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
+        (
+            lambda: augmented(_maps(), [Shift(1)]),
+            r"Shift takes targets of whole images, got a label for every pixel in targets, .* Crop",
+        ),
+        (
+            lambda: augmented(_maps(np.zeros((20, 4, 4), np.int32)), [Flip()]),
+            r"Flip moves label maps of the images' height and width, \(8, 8\), got labels of shape "
+            r"\(4, 4\); bring them",
+        ),
         (lambda: augmented(_data(), []), r"maps must be a list of augmentations .* got none"),
         (lambda: augmented(_data(), [Flip]), r"such as \[@Flip\(\)\], got <class"),
         (

@@ -65,6 +65,15 @@ def test_an_example_of_weight_two_counts_as_two(method):
     assert np.abs(weighted - method.log_density(x)).max() > 1e-2
 
 
+def test_labels_as_probabilities_are_labels(method):
+    """As a mixup gives them."""
+    x, y = s.data()
+    method.finish(Whole(x, y))
+    of_labels = method.log_density(x)
+    method.finish(Whole(x, np.eye(2, dtype=np.float32)[y]))
+    np.testing.assert_array_equal(method.log_density(x), of_labels)
+
+
 def test_inputs_far_away_are_less_dense(method):
     x = s.data()[0]
     assert np.max(method.log_density(x + 8.0)) < np.min(method.log_density(x))

@@ -19,7 +19,8 @@ from bnn.data.examples import Example
 class Mixup(Map):
     """`x = λ xᵢ + (1 − λ) xⱼ`, `y` alike, λ ~ Beta(α, α) an example, j the next of the batch.
 
-    Labels become probabilities, float32 `[B, C]`: the likelihood has to take such (soft) targets.
+    Labels become probabilities, float32 `[B, C]`: the likelihood has to take such (soft) targets,
+    as `bnn.likelihoods.SoftCategorical` does.
     The batch of the last example's partner is the first. See `Map` for N; here the targets are no
     longer what was observed either.
 
@@ -61,20 +62,25 @@ class Mixup(Map):
         share = scipy.special.betaincinv(self.alpha, self.alpha, draws.uniform(1)[:, 0])
         share = share.astype(np.float32)
 
-        def mix(values: np.ndarray, classes: Any = None) -> np.ndarray:
-            if values.dtype != np.float32:
-                values = _one_hot(values, classes)
+        def mix(values: np.ndarray) -> np.ndarray:
             own = share.reshape(-1, *[1] * (values.ndim - 1))
             return own * values + (1 - own) * np.roll(values, -1, axis=0)
 
+        targets = nests.mapped(mix, self.observed(batch).targets)
+        return batch._replace(inputs=nests.mapped(mix, batch.inputs), targets=targets)
+
+    def observed(self, batch: Example) -> Example:
+        """Returns the batch with labels as one-hot probabilities."""
         classes = self.num_classes
         if isinstance(batch.targets, dict):
             classes = {key: (classes or {}).get(key) for key in batch.targets}
-        inputs = nests.mapped(mix, batch.inputs)
-        return batch._replace(inputs=inputs, targets=nests.mapped(mix, batch.targets, classes))
+        return batch._replace(targets=nests.mapped(_one_hot, batch.targets, classes))
 
 
 def _one_hot(labels: np.ndarray, num_classes: int | None) -> np.ndarray:
+    """Probabilities of labels; values, float32, as they are."""
+    if labels.dtype == np.float32:
+        return labels
     if num_classes is None:
         raise ValueError(
             "Mixup: num_classes must be given for labels, got None; augmented() takes it from the "
