@@ -40,6 +40,8 @@ class TableOptions:
       unseen: categories that the training part does not have are refused, or give zeros.
       max_categories: most categories of a column.
       form: separator, decimal and thousands of the files.
+      kinds: of targets that are numbers, by column; those that are not named are values, or classes
+        by what they hold.
     """
 
     targets: tuple[str, ...]
@@ -51,6 +53,7 @@ class TableOptions:
     unseen: Unseen = "refuse"
     max_categories: int = 100
     form: tuple[str, str, str | None] = (",", ".", None)
+    kinds: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for argument, value, choices in (

@@ -18,22 +18,13 @@ from typing import Any
 import gin
 import numpy as np
 
-from bnn.data import columns
 from bnn.data.build import build
-from bnn.data.columns.base import missing as missing_values
-from bnn.data.columns.categorical import Unseen, as_category, sorted_categories
+from bnn.data.columns.categorical import Unseen
 from bnn.data.dataset import Dataset
 from bnn.data.splits import PARTS, Rows, split_by_column, split_by_fraction
 from bnn.data.table_files import read_table
-from bnn.data.table_options import (
-    Missing,
-    Table,
-    TableOptions,
-    fitted,
-    is_classes,
-    refuse_lookalikes,
-)
-from bnn.data.targets import Targets, prepared_targets
+from bnn.data.table_options import Missing, Table, TableOptions, fitted
+from bnn.data.table_targets import complete_numbers, kinds_by_column, table_targets
 
 
 @gin.register(module="bnn.data")
@@ -57,11 +48,12 @@ def csv(
     decimal: str = ".",
     thousands: str | None = None,
     target_units: Mapping[str, str] | None = None,
+    target_kinds: Mapping[str, str] | str | None = None,
 ) -> Dataset:
     """Returns a CSV file's rows: features float32 `[N, F]`, targets by their columns.
 
     Every column that is nothing else is a feature. Targets of numbers are standardised, `[N, D]`;
-    texts, and what categorical names, are classes, `[N]`. Where both kinds occur, or several
+    texts, and what categorical names, are classes, `[N]`. Where several kinds occur, or several
     classes, the targets are a dict by column.
 
     Args:
@@ -86,6 +78,9 @@ def csv(
       thousands: between groups of three digits, such as "." in 1.200; None: there is none.
       target_units: of targets that are numbers, by column, such as {"load": "kWh"}; reports and
         predictions name them.
+      target_kinds: of targets that are numbers: "values", "counts" (whole numbers of at least 0) or
+        "multi_label" (each a label that applies, 1, or not, 0), which are not standardised; one for
+        all, or by column. Default: values.
 
     Raises:
       ImportError: pandas is not installed.
@@ -99,6 +94,7 @@ def csv(
         unseen=unseen,
         max_categories=max_categories,
         form=(separator, decimal, thousands),
+        kinds=kinds_by_column(name, _names(targets), _names(categorical), target_kinds),
     )
     files = {"train": path, "valid": valid_path, "test": test_path}
     tables = {part: read_table(f, *options.form) for part, f in files.items() if f is not None}
@@ -201,11 +197,11 @@ def _dataset(
         )
         for part in PARTS
     }
-    targets, target_names, class_names = _targets(name, table, rows, options)
+    targets, target_names, class_names = table_targets(name, table, rows, options)
     weights = None
     if options.weights is not None:
         label = f"{name}: column {options.weights!r}"
-        values = _complete_numbers(label, table[options.weights]).astype(np.float32)
+        values = complete_numbers(label, table[options.weights]).astype(np.float32)
         weights = {part: values[rows[part]] for part in PARTS}
     return build(
         name,
@@ -219,75 +215,3 @@ def _dataset(
         target_units=target_units,
         class_names=class_names,
     )
-
-
-def _targets(
-    name: str, table: Table, rows: Rows, options: TableOptions
-) -> tuple[Targets, tuple[str, ...] | None, Any]:
-    """Targets by part, the names of the columns of one target, and of the classes."""
-    arrays: dict[str, np.ndarray] = {}
-    classes: dict[str, tuple[str, ...]] = {}
-    for column in options.targets:
-        label = f"{name}: target column {column!r}"
-        if is_classes(column, table[column], options):
-            if column not in options.categorical:
-                refuse_lookalikes(label, table[column])
-            arrays[column], classes[column] = _labels(label, table[column], rows, options)
-        else:
-            arrays[column] = _complete_numbers(label, table[column])[:, np.newaxis]
-            train = arrays[column][rows["train"]]
-            if train.min() == train.max():
-                raise ValueError(
-                    f"{label} must vary, got {train[0, 0]} in all {len(train)} training rows; "
-                    f"there is nothing to learn: choose another target."
-                )
-    counts = {column: len(names) for column, names in classes.items()}
-    if not classes:
-        one = np.concatenate(list(arrays.values()), axis=1)
-        parts: dict[str, Any] = {part: one[rows[part]] for part in PARTS}
-        return prepared_targets(name, parts), options.targets, None
-    if len(arrays) == 1:
-        [(column, labels)] = arrays.items()
-        parts = {part: labels[rows[part]] for part in PARTS}
-        return prepared_targets(name, parts, counts[column]), None, classes[column]
-    parts = {p: {column: values[rows[p]] for column, values in arrays.items()} for p in PARTS}
-    return prepared_targets(name, parts, counts), None, classes
-
-
-def _labels(
-    label: str, values: np.ndarray, rows: Rows, options: TableOptions
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Class numbers, in the order of the training part's sorted classes, and their names."""
-    _refuse_missing(label, values)
-    names = sorted_categories(values[rows["train"]])
-    if not 2 <= len(names) <= options.max_categories:
-        raise ValueError(
-            f"{label} must have 2 to {options.max_categories} classes in the training part, got "
-            f"{len(names)}{f', {names[0]!r} in every row' if len(names) == 1 else ''}; choose "
-            f"another target, or raise max_categories."
-        )
-    places = {category: place for place, category in enumerate(names)}
-    labels = np.array([places.get(as_category(value), -1) for value in values], np.int64)
-    if (labels < 0).any():
-        row = int(np.argmax(labels < 0))
-        raise ValueError(
-            f"{label} must hold the classes of the training part, {', '.join(map(repr, names))}, "
-            f"got {as_category(values[row])!r} in row {row} ({int((labels < 0).sum())} such rows); "
-            f"move such a row to the training part, or drop them."
-        )
-    return labels, names
-
-
-def _complete_numbers(label: str, values: np.ndarray) -> np.ndarray:
-    _refuse_missing(label, values)
-    return columns.numeric.numbers(label, values, np.ones(len(values), bool))
-
-
-def _refuse_missing(label: str, values: np.ndarray) -> None:
-    absent = missing_values(values)
-    if absent.any():
-        row = int(np.argmax(absent))
-        raise ValueError(
-            f"{label} must have no missing values, got one in row {row} ({int(absent.sum())} such "
-            f"rows); drop these rows."
-        )

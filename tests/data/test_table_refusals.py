@@ -37,6 +37,12 @@ def test_rows_at_prediction_that_do_not_fit(tmp_path):
         ValueError, match=r"columns \[N\] of one length, got 'age': \(2,\), 'city':"
     ):
         data.prepare_inputs({"age": [1, 2], "city": ["Rome"]})
+    rows = new.to_dict("records")
+    rows[1]["citty"] = rows[1].pop("city")
+    with pytest.raises(
+        ValueError, match=r"but 'city' is missing in row 1, which has .*'citty'.*; give None for"
+    ):
+        data.prepare_inputs(rows)
     twice = pandas.concat([new, new[["age"]]], axis=1)
     with pytest.raises(
         ValueError, match="homes: column names must differ, got 'age' more than onc"
@@ -127,6 +133,26 @@ def test_a_class_that_only_the_test_part_has(tmp_path):
         (
             {"split_column": "city"},
             r"split column 'city' must hold train, valid, test, got '\w+' in",
+        ),
+        (
+            {"target_kinds": "labels"},
+            "must be 'values', 'counts' or 'multi_label', .* got 'labels'",
+        ),
+        (
+            {"target_kinds": {"age": "counts"}},
+            "must name targets that are no classes, 'price', got 'age'; correct the name",
+        ),
+        (
+            {"targets": ["floor"], "categorical": ["floor"], "target_kinds": "counts"},
+            "must name targets that are no classes, of which there are none, got 'floor'",
+        ),
+        (
+            {"target_kinds": "counts"},
+            r"target column 'price' must hold whole numbers of at least 0, as counts, got [\d.]+",
+        ),
+        (
+            {"targets": "floor", "target_kinds": "multi_label"},
+            r"target column 'floor' must hold 0 or 1, as multi_label, got 2\.0 in row",
         ),
         ({"separator": "--"}, "separator must be one character, such as ';', got '--'"),
     ],

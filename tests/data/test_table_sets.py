@@ -121,6 +121,32 @@ def test_classes_and_mixed_targets(tmp_path):
     assert Scaling.from_json(mixed.scaling.to_json()).targets["floor"].names == ("0", "1", "2")
 
 
+def test_counts_and_several_labels(tmp_path):
+    frame = homes()
+    frame["visits"] = np.arange(60) % 7
+    frame["calls"] = np.arange(60.0) % 3
+    frame["pets"], frame["lift"] = np.arange(60) % 2, np.arange(60) % 3 == 0
+    path = write(tmp_path, frame)
+    counts = csv(path, ["visits", "calls"], target_kinds="counts")
+    assert (counts.task, counts.target_names) == ("counts", ("visits", "calls"))
+    rows = counts.rows("test")
+    np.testing.assert_array_equal(counts.y_test, frame[["visits", "calls"]].to_numpy()[rows])
+    assert counts.y_test.dtype == np.float32
+    labels = csv(path, ["pets", "lift"], target_kinds="multi_label")
+    assert (labels.task, labels.target_names) == ("multi_label", ("pets", "lift"))
+    np.testing.assert_array_equal(labels.y_test, frame[["pets", "lift"]].to_numpy(int)[rows])
+    kinds = {"visits": "counts", "pets": "multi_label"}
+    mixed = csv(path, ["visits", "pets", "price", "grade"], target_kinds=kinds)
+    assert mixed.kinds == {**kinds, "price": "values", "grade": "labels"}
+    np.testing.assert_array_equal(mixed.y_test["visits"], counts.y_test[:, :1])
+    assert mixed.class_names == {"grade": ("bad", "good")}
+    without = csv(path, ["visits", "price"], target_kinds={"visits": "counts"})
+    assert without.kinds == {"visits": "counts", "price": "values"}
+    np.testing.assert_allclose(
+        without.to_own_units(without.y_test)["price"][:, 0], frame["price"][rows], rtol=1e-5
+    )
+
+
 def test_parts_by_column_and_by_file(tmp_path):
     frame = homes()
     frame["part"] = ["train"] * 40 + ["valid"] * 8 + ["test"] * 12

@@ -56,6 +56,8 @@ class TablePreparation(Preparation):
                 f"{', '.join(map(repr, absent))} is missing among "
                 f"{', '.join(map(repr, table)) or 'none'}; add it."
             )
+        if isinstance(raw, list):
+            _check_rows(name, raw, wanted)
         count = len(next(iter(table.values())))
         out = memory.empty((count, len(self.feature_names)))
         out[:] = 0
@@ -84,3 +86,16 @@ class TablePreparation(Preparation):
         held = tuple(columns.from_json(column) for column in fields["columns"])
         separator, decimal, thousands = fields.get("form", cls.form)
         return cls(held, (separator, decimal, thousands))
+
+
+def _check_rows(name: str, rows: list[dict[Any, Any]], wanted: list[str]) -> None:
+    """Raises ValueError for a row without a column: it may be misspelt, and is no missing value."""
+    for number, row in enumerate(rows):
+        names = [str(column) for column in row]
+        absent = [column for column in wanted if column not in names]
+        if absent:
+            raise ValueError(
+                f"{name}: every row must have the columns of the training part, but "
+                f"{', '.join(map(repr, absent))} is missing in row {number}, which has "
+                f"{', '.join(map(repr, names)) or 'none'}; give None for a value that is missing."
+            )
