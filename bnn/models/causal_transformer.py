@@ -8,7 +8,7 @@ import gin
 import keras
 
 from bnn.layers import Dense
-from bnn.models.families import Families
+from bnn.models.families import Families, check_single
 from bnn.models.transformer_parts import embedded_tokens, token_input, transformer_blocks
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
@@ -55,6 +55,7 @@ def causal_transformer(
     """
     families = Families(kernel_posterior, bias_posterior, kernel_prior, bias_prior)
     num_tokens = num_outputs if num_tokens is None else num_tokens
+    check_single("causal_transformer", input_shape, num_outputs)
     inputs = token_input(input_shape, num_tokens)
     h = embedded_tokens(inputs, num_tokens, width, families)
     h = transformer_blocks(h, num_layers, num_heads, families, causal=True)

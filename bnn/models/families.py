@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bnn.posteriors import Posterior
@@ -56,3 +57,13 @@ class Families(NamedTuple):
             "beta_posterior": self.bias_posterior,
             "beta_prior": self.bias_prior,
         }
+
+
+def check_single(model: str, input_shape: Any, num_outputs: Any) -> None:
+    """Raises ValueError for several inputs or several targets, which come by name."""
+    for what, given in (("input", input_shape), ("target", num_outputs)):
+        if isinstance(given, Mapping):
+            raise ValueError(
+                f"{model} takes one {what}, got {', '.join(map(repr, given))}; use bnn.models.mlp, "
+                "or a function of your own that gives a keras.Model from and to dicts."
+            )

@@ -9,6 +9,7 @@ import gin
 import keras
 
 from bnn.layers import Conv2D, Dense
+from bnn.models.families import check_single
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
 
@@ -42,6 +43,7 @@ def lenet5(
     Returns:
       A Keras model from `[B, height, width, channels]` to `[B, num_outputs]`.
     """
+    check_single("lenet5", input_shape, num_outputs)
     if len(input_shape) != 3 or min(input_shape[:2]) < 28:
         raise ValueError(
             "input_shape must be (height, width, channels) with at least 28 x 28 pixels, got "

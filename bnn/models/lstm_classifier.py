@@ -8,7 +8,7 @@ import gin
 import keras
 
 from bnn.layers import LSTM, Dense, Embedding
-from bnn.models.families import Families
+from bnn.models.families import Families, check_single
 from bnn.models.transformer_parts import token_input
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
@@ -51,6 +51,7 @@ def lstm_classifier(
       ValueError: inputs that are no ids, or fewer than two ids.
     """
     families = Families(kernel_posterior, bias_posterior, kernel_prior, bias_prior)
+    check_single("lstm_classifier", input_shape, num_outputs)
     inputs = token_input(input_shape, num_tokens)
     h = Embedding(num_tokens, width, mask_zero=True, **families.embeddings())(inputs)
     h = LSTM(units, **families.recurrent())(h)

@@ -8,7 +8,7 @@ from typing import Any
 import gin
 import keras
 
-from bnn.models.families import Families
+from bnn.models.families import Families, check_single
 from bnn.models.residual_parts import ResidualParts, blocks_a_stage, image_input
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
@@ -61,6 +61,7 @@ def resnet(
     num_blocks = blocks_a_stage(depth, 2)
     families = Families(kernel_posterior, bias_posterior, kernel_prior, bias_prior)
     parts = ResidualParts(activation, normalization, families)
+    check_single("resnet", input_shape, num_outputs)
     inputs = image_input(input_shape, 8, "bnn.models.mlp")
     h = parts.normalized(parts.convolution(inputs, 16, 3))
     for stage, filters in enumerate((16, 32, 64)):

@@ -8,7 +8,7 @@ import gin
 import keras
 
 from bnn.layers import Dense
-from bnn.models.families import Families
+from bnn.models.families import Families, check_single
 from bnn.models.transformer_parts import (
     MeanOverTokens,
     embedded_tokens,
@@ -57,6 +57,7 @@ def transformer_classifier(
       ValueError: inputs that are no ids, or heads that do not divide the width.
     """
     families = Families(kernel_posterior, bias_posterior, kernel_prior, bias_prior)
+    check_single("transformer_classifier", input_shape, num_outputs)
     inputs = token_input(input_shape, num_tokens)
     h = embedded_tokens(inputs, num_tokens, width, families)
     h = transformer_blocks(h, num_layers, num_heads, families)

@@ -8,7 +8,7 @@ import gin
 import keras
 
 from bnn.layers import Conv2D, Dense, PositionEmbedding
-from bnn.models.families import Families
+from bnn.models.families import Families, check_single
 from bnn.models.residual_parts import image_input
 from bnn.models.transformer_parts import transformer_blocks
 from bnn.posteriors import Posterior
@@ -54,6 +54,7 @@ def vision_transformer(
       ValueError: no images, or sizes that do not divide.
     """
     families = Families(kernel_posterior, bias_posterior, kernel_prior, bias_prior)
+    check_single("vision_transformer", input_shape, num_outputs)
     inputs = image_input(input_shape, max(patch_size, 1), "bnn.models.mlp")
     if patch_size < 1 or any(side % patch_size for side in input_shape[:2]):
         raise ValueError(

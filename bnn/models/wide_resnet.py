@@ -8,7 +8,7 @@ from typing import Any
 import gin
 import keras
 
-from bnn.models.families import Families
+from bnn.models.families import Families, check_single
 from bnn.models.residual_parts import ResidualParts, blocks_a_stage, image_input
 from bnn.posteriors import Posterior
 from bnn.priors import Prior
@@ -63,6 +63,7 @@ def wide_resnet(
         raise ValueError(f"width must be at least 1, an int, got {width!r}; 10 is the paper's.")
     families = Families(kernel_posterior, bias_posterior, kernel_prior, bias_prior)
     parts = ResidualParts(activation, normalization, families)
+    check_single("wide_resnet", input_shape, num_outputs)
     inputs = image_input(input_shape, 8, "bnn.models.mlp")
     h = parts.convolution(inputs, 16, 3)
     for stage, filters in enumerate((16, 32, 64)):

@@ -251,6 +251,15 @@ def test_refusals(name, shape, options, message):
         getattr(models, name)(shape, 3, **options)
 
 
+@pytest.mark.parametrize("name", [*ROWS, "lenet5"])
+def test_several_inputs_and_targets_are_refused_by_name(name):
+    make, single = getattr(models, name), f"{name} takes one"
+    with pytest.raises(ValueError, match=f"{single} input, got 'a', 'b'; use bnn.models.mlp, or a"):
+        make({"a": (8,), "b": (8,)}, 3)
+    with pytest.raises(ValueError, match=f"{single} target, got 'price'; use bnn.models.mlp, or a"):
+        make((8,), {"price": 3})
+
+
 FILES = {
     "resnet": "resnet20",
     "wide_resnet": "wide_resnet28",

@@ -38,6 +38,24 @@ def test_mlp(input_shape, num_outputs, hidden, expected):
     assert len(bnn.sites(model)) == 2 * (len(hidden) + 1)
 
 
+@pytest.mark.parametrize("several", ["inputs", "targets", "both"])
+def test_mlp_of_several_inputs_and_targets(several):
+    shapes = {"image": (2, 2, 1), "left": (3,)} if several != "targets" else (2, 2, 1)
+    numbers = {"price": 2, "kind": 3} if several != "inputs" else 4
+    model = bnn.models.mlp(shapes, numbers, hidden=(5,))
+    size, total = (4 + 3 if several != "targets" else 4), (5 if several != "inputs" else 4)
+    assert num_weights(model) == size * 5 + 5 + 5 * total + total
+    if several == "targets":
+        x = tf.ones((6, 2, 2, 1))
+    else:
+        x = {name: tf.ones((6, *shape)) for name, shape in shapes.items()}
+    outputs = model(x)
+    if several == "inputs":
+        assert outputs.shape == (6, 4)
+    else:
+        assert {name: y.shape[-1] for name, y in outputs.items()} == numbers
+
+
 @pytest.mark.parametrize(
     ("input_shape", "num_outputs", "flat"),
     [((28, 28, 1), 10, 120), ((32, 30, 3), 5, 2 * 1 * 120)],
