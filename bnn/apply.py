@@ -129,13 +129,19 @@ def answers(
 
     Raises:
       ValueError: inputs that the source does not take; a level for classes; a column of the inputs
-        that has the name of one of the answers.
+        that has the name of one of the answers; a run of targets that have a likelihood each.
     """
     import pandas as pd
 
     from bnn.data.preparation import TablePreparation
     from bnn.data.table_files import read_table
 
+    if run.data.task == "multiple":
+        raise ValueError(
+            f"--workdir must hold a run with one likelihood, got one of "
+            f"{', '.join(map(repr, run.data.scaling.targets))} with a likelihood each; in Python "
+            f"bnn.restore(folder).predictive(inputs) answers by name."
+        )
     said = run.predictive(inputs, raw=True, **options)
     if level is None and run.data.task != "classification":
         level = 0.9

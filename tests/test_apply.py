@@ -54,6 +54,16 @@ def test_texts_arrays_and_tables(tmp_path):
         apply.read_inputs(str(tmp_path / "none.csv"))
 
 
+def test_targets_with_a_likelihood_each_are_refused():
+    run = Run("multiple")
+    run.targets = {"price": None, "kind": None}
+    with pytest.raises(
+        ValueError, match=r"got one of 'price', 'kind' with a likelihood each; in P"
+    ):
+        apply.answers(run, {}, [1, 2])
+    assert run.asked is None
+
+
 @pytest.mark.parametrize("content", [b"", b"words", b"\x93NUMPY\x01\x00"])
 def test_what_is_no_array_of_numbers_is_refused(tmp_path, content):
     (tmp_path / "x.npy").write_bytes(content)

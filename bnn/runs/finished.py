@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from bnn.data import Dataset
+from bnn.likelihoods import Heads
 from bnn.methods import Method, Problem
 from bnn.predictive import Calibration, Predictive, predictive
 from bnn.runs.calibration_file import read_calibration, validation_part, write_calibration
@@ -100,12 +101,15 @@ class Run(Mapping[str, Any]):
         seed: int | None = None,
         raw: bool | None = None,
         **options: Any,
-    ) -> Predictive:
+    ) -> Predictive | Any:
         """What the model says of the targets of some inputs, in their own units.
 
         It is of the outputs that the method predicts, those of the run's test metrics. With the
         run's own samples and seed the result has its calibration, where there is one:
         `calibrated_mean`, `prediction_sets()`, `conformal_interval()`. It was made of these.
+
+        Of several targets (`Heads`) it is a dict by target, of each the likelihood's predictive
+        mixture: `said["price"].interval(0.9)`, `said["kind"].probs`.
 
         Args:
           inputs: as the source takes them, or prepared as the run's own (`data.prepare_inputs`).
@@ -113,7 +117,8 @@ class Run(Mapping[str, Any]):
           seed: of the functions; the run's own where None.
           raw: True: as the source takes them; False: prepared. None: raw where they can be nothing
             else (a table, texts, image files or bytes), prepared where they are numbers.
-          **options: of `bnn.predictive`: tolerance, batch_size …
+          **options: of `bnn.predictive`: tolerance, batch_size …; none where there are several
+            targets.
 
         Raises:
           ValueError: a tolerance, or moments, of a method that predicts by other means than
@@ -121,6 +126,8 @@ class Run(Mapping[str, Any]):
         """
         count = self.num_predict_samples if num_samples is None else num_samples
         chosen = self.problem.seed if seed is None else seed
+        if isinstance(self.problem.likelihood, Heads):
+            return self._by_target(self.predict(inputs, count, chosen, raw), options)
         most = count if options.get("tolerance") is None else options.get("max_samples", 1024)
         options = {"jit_compile": self.problem.jit_compile, **options}
         if self.data.task == "regression" and self.data.target_loc is not None:
@@ -155,6 +162,21 @@ class Run(Mapping[str, Any]):
         if own and not others:
             said.calibration = self.calibration
         return said
+
+    def _by_target(self, samples: Any, options: dict[str, Any]) -> dict[str, Any]:
+        """The mixtures of several targets, values in their own units."""
+        if options:
+            raise ValueError(
+                f"{', '.join(options)} must be left out where there are several targets, whose "
+                "predictive is made of num_samples samples; leave it out."
+            )
+        assert isinstance(self.problem.likelihood, Heads)
+        units = {
+            name: {"loc": scaling.loc, "scale": scaling.scale}
+            for name, scaling in self.data.scaling.targets.items()
+            if scaling.kind == "values"
+        }
+        return self.problem.likelihood.predictive(samples, **units)
 
     def _names(self) -> tuple[str, ...] | None:
         """Of what the columns of a mean are of; None where the source has none."""

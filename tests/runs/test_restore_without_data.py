@@ -7,6 +7,7 @@ import gin
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bnn
 from bnn import experiment
@@ -107,6 +108,37 @@ def test_a_raw_table_is_known_as_such(tmp_path, clean_gin, cheap_runs):
         ValueError, match=r"flats: the table must have the columns .* 'town' is mis"
     ):
         restored.predictive({"area": [70.0]})
+
+
+@pytest.mark.slow
+def test_several_targets_of_a_raw_table_are_answered_by_name(tmp_path, clean_gin, cheap_runs):
+    pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    random = np.random.RandomState(0)
+    frame = pandas.DataFrame({"area": random.normal(80.0, 9.0, 50), "town": ["a", "b"] * 25})
+    frame["price"], frame["grade"] = 7e4 + 3e2 * frame["area"], ["good", "bad"] * 25
+    frame["visits"] = random.poisson(3.0, 50)
+    frame.to_csv(tmp_path / "flats.csv", index=False)
+    heads = "{'price': @likelihoods.Normal(), 'grade': @Categorical(), 'visits': @Poisson()}"
+    bindings = [
+        f"csv.path = '{tmp_path}/flats.csv'",
+        "csv.targets = ['price', 'grade', 'visits']",
+        "csv.target_kinds = {'visits': 'counts'}",
+        f"Heads.likelihoods = {heads}",
+    ]
+    trained(tmp_path, "csv", *bindings, likelihood="Heads")
+    (tmp_path / "flats.csv").unlink()
+    restored = bnn.restore(tmp_path / "run")
+    rows = [{"area": 70.0, "town": "b"}, {"area": 90.0, "town": "a"}]
+    said = restored.predictive(rows)
+    samples = restored.predict(restored.data.prepare_inputs(rows))
+    scaling = restored.data.scaling.targets["price"]
+    own = samples["price"].numpy().mean(axis=0) * scaling.scale + scaling.loc
+    np.testing.assert_allclose(said["price"].mean(), own, rtol=1e-5)
+    assert 8e4 < own.mean() < 1.1e5  # no standardised values
+    np.testing.assert_allclose(tf.reduce_sum(said["grade"].probs, -1), 1, rtol=1e-5)
+    np.testing.assert_allclose(said["visits"].mean(), np.exp(samples["visits"]).mean(0), rtol=1e-4)
+    with pytest.raises(ValueError, match="tolerance must be left out where there are several tar"):
+        restored.predictive(rows, tolerance=0.1)
 
 
 def test_without_results_or_record_the_data_must_be_there(tmp_path, clean_gin, cheap_runs):
