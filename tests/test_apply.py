@@ -119,4 +119,4 @@ def test_a_file_that_appeared_meanwhile_stays(tmp_path):
 def test_outputs_that_cannot_be_written_are_refused(tmp_path, name, message):
     (tmp_path / "there.csv").touch()
     with pytest.raises(ValueError, match=message):
-        apply._checked_output(str(tmp_path / name))
+        apply.checked_output(str(tmp_path / name))

@@ -52,7 +52,7 @@ def flags():
     """Every flag that the command lines define, from their sources."""
     sources = [*(ROOT / "launch").glob("*.py"), *(ROOT / "experiments").rglob("*.py")]
     sources += [ROOT / "bnn" / f for f in ("run.py", "command_line.py")]
-    sources += [ROOT / "bnn" / room / "__main__.py" for room in ("replay", "report")]
+    sources += [ROOT / "bnn" / room / "__main__.py" for room in ("apply", "replay", "report")]
     text = "\n".join(source.read_text() for source in sources)
     return set(re.findall(r'"(?:--)?([a-z][\w-]*)"', text))
 
