@@ -25,7 +25,7 @@ class Run:
     def __init__(self, task="regression", source=None):
         self.task, self.source, self.asked = task, source, None
         self.data = self.scaling = self
-        self.inputs = source
+        self.inputs, self.targets = source, None
 
     def predictive(self, inputs, **options):
         self.asked = options
@@ -55,7 +55,7 @@ def test_texts_arrays_and_tables(tmp_path):
 
 
 def test_targets_with_a_likelihood_each_are_refused():
-    run = Run("multiple")
+    run = Run()
     run.targets = {"price": None, "kind": None}
     with pytest.raises(
         ValueError, match=r"got one of 'price', 'kind' with a likelihood each; in P"

@@ -85,10 +85,11 @@ def answers(
     from bnn.data.preparation import TablePreparation
     from bnn.data.table_files import read_table
 
-    if run.data.task == "multiple":
+    targets = run.data.scaling.targets
+    if isinstance(targets, dict):
         raise ValueError(
             f"--workdir must hold a run with one likelihood, got one of "
-            f"{', '.join(map(repr, run.data.scaling.targets))} with a likelihood each; in Python "
+            f"{', '.join(map(repr, targets))} with a likelihood each; in Python "
             f"bnn.restore(folder).predictive(inputs) answers by name."
         )
     said = run.predictive(inputs, raw=True, **options)

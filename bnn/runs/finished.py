@@ -170,13 +170,15 @@ class Run(Mapping[str, Any]):
                 f"{', '.join(options)} must be left out where there are several targets, whose "
                 "predictive is made of num_samples samples; leave it out."
             )
-        assert isinstance(self.problem.likelihood, Heads)
+        likelihood, scalings = self.problem.likelihood, self.data.scaling.targets
+        assert isinstance(likelihood, Heads)
+        assert isinstance(scalings, dict)  # the heads are the targets' names
         units = {
             name: {"loc": scaling.loc, "scale": scaling.scale}
-            for name, scaling in self.data.scaling.targets.items()
+            for name, scaling in scalings.items()
             if scaling.kind == "values"
         }
-        return self.problem.likelihood.predictive(samples, **units)
+        return likelihood.predictive(samples, **units)
 
     def _names(self) -> tuple[str, ...] | None:
         """Of what the columns of a mean are of; None where the source has none."""
