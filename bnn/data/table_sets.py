@@ -52,9 +52,8 @@ def csv(
 ) -> Dataset:
     """Returns a CSV file's rows: features float32 `[N, F]`, targets by their columns.
 
-    Every column that is nothing else is a feature. Targets of numbers are standardised, `[N, D]`;
-    texts, and what categorical names, are classes, `[N]`. Where several kinds occur, or several
-    classes, the targets are a dict by column.
+    Columns that are nothing else are features. Targets of numbers are standardised, `[N, D]`;
+    texts, and what categorical names, are classes, `[N]`; several kinds or classes give a dict.
 
     Args:
       path: the file; a Parquet file is known by its ending.
@@ -78,9 +77,8 @@ def csv(
       thousands: between groups of three digits, such as "." in 1.200; None: there is none.
       target_units: of targets that are numbers, by column, such as {"load": "kWh"}; reports and
         predictions name them.
-      target_kinds: of targets that are numbers: "values", "counts" (whole numbers of at least 0) or
-        "multi_label" (each a label that applies, 1, or not, 0), which are not standardised; one for
-        all, or by column. Default: values.
+      target_kinds: of targets that are numbers, one or by column: "values", the default, "counts"
+        or "multi_label", 1 for a label that applies and else 0, which are not standardised.
 
     Raises:
       ImportError: pandas is not installed.
@@ -90,10 +88,7 @@ def csv(
     name = name or Path(path).stem
     options = TableOptions(
         *(_names(targets), weights, split_column, _names(drop), _names(categorical)),
-        missing=missing,
-        unseen=unseen,
-        max_categories=max_categories,
-        form=(separator, decimal, thousands),
+        *(missing, unseen, max_categories, (separator, decimal, thousands)),
         kinds=kinds_by_column(name, _names(targets), _names(categorical), target_kinds),
     )
     files = {"train": path, "valid": valid_path, "test": test_path}
