@@ -97,7 +97,7 @@ def test_a_raw_table_is_known_as_such(tmp_path, clean_gin, cheap_runs):
     said = run.predictive(run.data.x_test)
     (tmp_path / "flats.csv").unlink()
     restored = bnn.restore(tmp_path / "run")
-    assert "mean of price (EUR) ±" in repr(restored.predictive(run.data.x_test))
+    assert "price (EUR)" in repr(restored.predictive(run.data.x_test))
     rows = frame.iloc[run.data.rows("test")]
     for table in (rows, rows.to_dict("list"), rows.to_dict("records")):
         same(restored.predictive(table), said)
