@@ -58,7 +58,9 @@ def test_what_does_not_fit_is_named():
 
 
 def test_hugging_face():
-    datasets = pytest.importorskip("datasets", reason="needs Hugging Face's datasets")
+    datasets = pytest.importorskip(
+        "datasets", reason="needs datasets: pip install 'bnn[huggingface]'"
+    )
     pixels = np.random.RandomState(0).randint(0, 256, (30, 2, 2, 1)).astype(np.uint8)
     columns = {"pixels": pixels.tolist(), "label": [i % 3 for i in range(30)]}
     source = datasets.Dataset.from_dict(columns).with_format("numpy", dtype=np.uint8)
