@@ -21,6 +21,7 @@ from bnn.keras_model.compiling import (
 )
 from bnn.keras_model.constant import constant_in_words
 from bnn.keras_model.data import num_examples, steps_an_epoch
+from bnn.keras_model.dominating import dominating_in_words
 from bnn.keras_model.heads import (
     build_likelihood,
     has_positions,
@@ -59,6 +60,7 @@ class BayesianModel(SavedWhole):
 
     Attributes:
       constant_warning: what the latest `fit` said of a model no better than a constant, or "".
+      kl_warning: what it said of a KL that dominates and still falls, or "".
 
     Args:
       network: any built Keras model with random sites (`bnn.layers`, `bnn.convert`); for methods
@@ -108,7 +110,7 @@ class BayesianModel(SavedWhole):
         self._objective = NegativeELBO()
         self._kl_weight: Schedule = Constant(1.0)
         self._steps: MethodSteps | None = None
-        self.constant_warning = ""
+        self.constant_warning = self.kl_warning = ""
         self.built = True
 
     def _state(self, name: str, dtype: str) -> keras.Variable:
@@ -175,7 +177,8 @@ class BayesianModel(SavedWhole):
         """Trains, as `keras.Model.fit`.
 
         A model that predicts no better than a constant afterwards is named in the log, with what
-        may be behind it and the remedies; `constant_warning` keeps the words, "" for none.
+        may be behind it and the remedies, and so is one whose KL dominates the bound and is still
+        falling; `constant_warning` and `kl_warning` keep the words, "" for none.
 
         Args:
           x: inputs, dataset or `keras.utils.PyDataset`.
@@ -200,21 +203,18 @@ class BayesianModel(SavedWhole):
             self.test_function = None
         lower_is_better(kwargs.get("callbacks") or [])
         history = super().fit(x, y, **kwargs)
-        self._say_if_constant(x, y)
+        self._warn((x, y), history.history)
         return history
 
-    def _say_if_constant(self, x: Any, y: Any) -> None:
-        """Logs a warning where the model predicts no better than a constant."""
-        self.constant_warning = constant_in_words(
-            self.network,
-            self.likelihood,
-            (x, y),
-            num_samples=self.num_predict_samples,
-            seed=self.seed,
-            kl_weight=float(self._kl_weight(1.0)),
-        )
-        if self.constant_warning:
-            logging.getLogger("absl").warning("%s", self.constant_warning)
+    def _warn(self, data: tuple[Any, Any], logged: dict[str, list[float]]) -> None:
+        weight = float(self._kl_weight(1.0))
+        options: dict[str, Any] = {"num_samples": self.num_predict_samples, "seed": self.seed}
+        flat = constant_in_words(self.network, self.likelihood, data, kl_weight=weight, **options)
+        self.constant_warning, self.kl_warning = flat, ""
+        if not flat and self._steps is None:
+            self.kl_warning = dominating_in_words(logged, float(self.num_train), weight)
+        if words := flat or self.kl_warning:
+            logging.getLogger("absl").warning("%s", words)
 
     def train_step(self, data: Any) -> dict:
         """One step on the objective; Keras calls it."""
