@@ -39,6 +39,7 @@ class Draw:
 
     A draw must be entered where its model is called: inside the `tf.function`, with the seed or
     step as an argument, because a draw that was open during the tracing would be frozen into it.
+    It is entered once.
 
     Args:
       seed: int or scalar integer tensor, 64 bits; or a `bnn.Noise`, which is taken as it is.
@@ -73,6 +74,7 @@ class Draw:
         self._applied: set[Site] = set()
         self._graph: Any = None
         self._depth = 0
+        self._entered = False
 
     def __repr__(self) -> str:
         """Coordinates and estimator."""
@@ -80,7 +82,18 @@ class Draw:
         return f"Draw({coordinates}, estimator={self.estimator!r})"
 
     def __enter__(self) -> Draw:
-        """Makes this the current draw of the thread."""
+        """Makes this the current draw of the thread.
+
+        Raises:
+          RuntimeError: it was entered before.
+        """
+        if self._entered:
+            raise RuntimeError(
+                "a Draw is entered once: its weights were made the first time, from what the "
+                "variables were then, and carry no gradient to what they are now. Make a new one "
+                "where it is entered: with bnn.Draw(seed=0, estimator=estimator, step=step):"
+            )
+        self._entered = True
         self._graph = tf.compat.v1.get_default_graph() if tf.inside_function() else None
         self._depth = vectorized_depth()
         _stack().append(self)
