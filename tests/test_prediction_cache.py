@@ -137,6 +137,41 @@ def test_a_replaced_layer_of_a_subclassed_model_is_seen(x):
     np.testing.assert_allclose(predict(model, x), draws(model, x), rtol=1e-4, atol=1e-5)
 
 
+def test_attributes_count_by_their_content(x):
+    """Also those of types without weak references, whose identity another one may have later."""
+
+    class Own(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.options, self.factors = {"by": 1.0}, [1.0]
+            self.pair, self.number = (1.0, (1.0,)), np.float32(1)
+
+        def call(self, inputs):
+            product = self.options["by"] * self.factors[0] * self.pair[1][0] * float(self.number)
+            return product * inputs
+
+    layer = Own()
+    model = keras.Sequential([keras.Input((3,)), layer])
+    ones = np.ones((1, 3), np.float32)
+
+    def product():
+        return float(predict(model, ones, 1)[0, 0, 0])
+
+    assert product() == 1
+    layer.options["by"] = 2.0
+    assert product() == 2
+    layer.factors[0] = 3.0
+    assert product() == 6
+    for value in range(1, 6):
+        layer.pair = None
+        layer.pair = (1.0, (float(value),))
+        assert product() == 6 * value
+        layer.number = None
+        layer.number = np.float32(value)
+        assert product() == 6 * value**2
+        layer.number = np.float32(1)
+
+
 def test_nothing_new_is_compiled_for_the_same_model(model, traces, x):
     for _ in range(3):
         predict(model, x)
@@ -269,6 +304,20 @@ def test_blocks_change_nothing(monkeypatch, model, x, numbers, jit_compile):
     monkeypatch.setattr(sampling, "_BLOCK", numbers)
     blocked = predict(model, x, 7, batch_size=64, jit_compile=jit_compile)
     np.testing.assert_allclose(blocked, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_no_block_asks_for_a_sample_that_is_not_stored(monkeypatch, model, x, rng, jit_compile):
+    """Of seven by four: the last four, of which one was given before."""
+    monkeypatch.setattr(sampling, "_BLOCK", 4 * 64 * 2)
+    loc, values = model.layers[-1].kernel, rng.normal(size=(7, 3, 2)).astype(np.float32)
+    options = {"functions": StoredWeights([loc], [values]), "jit_compile": jit_compile}
+    samples = bnn.predict(model, x[:64], **options)
+    np.testing.assert_allclose(samples, x[:64] @ values, rtol=1e-4, atol=1e-5)
+    some = list(predict_blocks(model, x[:64], **options, samples=slice(1, 6)))
+    assert [(b.samples.start, b.samples.stop) for b in some] == [(1, 4), (4, 6)]
+    joined = np.concatenate([block.outputs for block in some])
+    np.testing.assert_allclose(joined, x[:64] @ values[1:6], rtol=1e-4, atol=1e-5)
 
 
 def test_blocks_of_rows_and_samples(monkeypatch, model, x):

@@ -72,6 +72,38 @@ def test_several_outputs(x, form, batch_size):
     assert {leaf.shape for leaf in keras.tree.flatten(actual)} == {(S, B, 2), (S, B, 3)}
 
 
+class Aggregated(keras.Model):
+    """Has an output beside the others, of the whole batch."""
+
+    def __init__(self, aggregate):
+        super().__init__()
+        self.head, self.aggregate = dense(4), aggregate
+
+    def call(self, inputs):
+        outputs = self.head(inputs)
+        return {"each": outputs, "all": self.aggregate(outputs)}
+
+
+@pytest.mark.parametrize(
+    "aggregate",
+    [
+        lambda y: tf.reduce_mean(y, 0),
+        lambda y: tf.reduce_mean(y, 0, keepdims=True),
+        tf.reduce_sum,
+        tf.transpose,
+        lambda y: tf.reshape(y, [-1, 2]),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_outputs_without_a_row_for_each_input_are_refused(x, aggregate, batch_size):
+    """Blocks of rows would be cut and joined along whatever axis is there."""
+    model = Aggregated(aggregate)
+    model(x)
+    message = r"outputs\['all'\] of model 'aggregated\w*' must have one row an input, \[B, …\], got"
+    with pytest.raises(ValueError, match=message):
+        predict(model, x[:5], batch_size=batch_size)
+
+
 def test_outputs_of_other_types_keep_them(x):
     [a] = inputs_of(3)
     h = dense(2)(a)

@@ -131,10 +131,36 @@ def output_types(model: keras.Model, functions: Functions, rows: Any) -> Any:
     )
 
 
+def require_rows(model: keras.Model, outputs: Any, num_rows: int) -> None:
+    """Raises ValueError where outputs `[S, …]` have other rows than inputs: they would be cut."""
+    for path, output in keras.tree.flatten_with_path(outputs):
+        if output.shape.rank < 2 or output.shape[1] != num_rows:
+            name = "".join(f"[{key!r}]" for key in path)
+            raise ValueError(
+                f"outputs{name} of model {model.name!r} must have one row an input, [B, …], got "
+                f"shape {output.shape[1:]} for {num_rows} inputs: rows are passed in blocks, which "
+                "are cut and joined. Leave this output out of the model, or call the model itself "
+                "in a bnn.Draw."
+            )
+
+
 def fixed_batch(model: keras.Model) -> int | None:
     """The number of rows that the model's inputs fix, as stateful layers ask for."""
     shapes = [x.shape for x in keras.tree.flatten(getattr(model, "inputs", None) or [])]
     return next((shape[0] for shape in shapes if len(shape) and shape[0] is not None), None)
+
+
+def pass_size(model: keras.Model, num_rows: int, batch_size: int | None) -> int:
+    """Rows of a pass: all where batch_size is None, unless the model's inputs fix them."""
+    fixed = fixed_batch(model)
+    if fixed is None:
+        return min(batch_size or num_rows, num_rows)
+    if batch_size not in (None, fixed):
+        raise ValueError(
+            f"batch_size must be {fixed} or None, as model {model.name!r} has inputs of that many "
+            f"rows, got {batch_size}."
+        )
+    return fixed
 
 
 def _outputs_of_one_row(model: keras.Model, functions: Functions, rows: Any) -> Any:

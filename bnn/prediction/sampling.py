@@ -11,7 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.formatting import progress_bar
-from bnn.prediction.compiled import compiled_prediction, fixed_batch, output_types, sampler
+from bnn.prediction.compiled import (
+    compiled_prediction,
+    output_types,
+    pass_size,
+    require_rows,
+    sampler,
+)
 from bnn.prediction.functions import Draws, Functions
 from bnn.prediction.inputs import (
     as_rows,
@@ -86,7 +92,8 @@ def predict(
 
     Raises:
       ValueError: for num_samples or batch_size below 1, a seed that is no integer of 64 bits,
-        inputs that are ragged, without examples or of different numbers of rows.
+        inputs that are ragged, without examples or of different numbers of rows, outputs that do
+        not have one row an input.
     """
     functions = _functions(functions, num_samples, seed)
     options: dict[str, Any] = {
@@ -184,7 +191,7 @@ def _blocks(
     which: range,
 ) -> Iterator[Block]:
     num_rows = leaves(rows)[0].shape[0]
-    size = _pass_size(model, num_rows, batch_size)
+    size = pass_size(model, num_rows, batch_size)
     xla = _compile_with_xla(rows, size, jit_compile)
     count = None
     for start in range(0, num_rows, size):
@@ -198,19 +205,20 @@ def _blocks(
             # The last rows have a pass that is compiled already.
             padded = compiled.size_for(size if xla and start else stop - start)
             filled = block if padded == stop - start else take(rows, start, stop, padded)
+            begin = min(first, which.stop - count)  # no pass asks for a sample that there is not
             try:
-                outputs = compiled.call(filled, functions.arguments, tf.constant(first, tf.int32))
+                outputs = compiled.call(filled, functions.arguments, tf.constant(begin, tf.int32))
             except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
                 if jit_compile is None and xla and "unsupported operations" in str(error):
                     xla = False
                     continue
                 raise
-            last = min(first + count, which.stop)
+            require_rows(model, outputs, padded)
             outputs = keras.tree.map_structure(
-                lambda x, s=last - first, b=stop - start: x[:s, :b], outputs
+                lambda x, s=first - begin, b=stop - start: x[s:, :b], outputs
             )
-            yield Block(slice(start, stop), slice(first, last), outputs)
-            first = last
+            yield Block(slice(start, stop), slice(first, begin + count), outputs)
+            first = begin + count
 
 
 def _traced(
@@ -270,18 +278,6 @@ def _check_batch_size(batch_size: Any, inputs: Any) -> None:
             f"batch_size must be None for a {type(inputs).__name__}, which has batches of its own, "
             f"got {batch_size}."
         )
-
-
-def _pass_size(model: keras.Model, num_rows: int, batch_size: int | None) -> int:
-    fixed = fixed_batch(model)
-    if fixed is None:
-        return min(batch_size or num_rows, num_rows)
-    if batch_size not in (None, fixed):
-        raise ValueError(
-            f"batch_size must be {fixed} or None, as model {model.name!r} has inputs of that many "
-            f"rows, got {batch_size}."
-        )
-    return fixed
 
 
 def _compile_with_xla(rows: Any, size: int, jit_compile: bool | None) -> bool:
