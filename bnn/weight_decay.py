@@ -25,12 +25,19 @@ def check_decay(
       likelihood: whose learned noise is spared, too.
 
     Raises:
-      ValueError: an optimizer that decays a scale by a rule of its own.
+      ValueError: an optimizer that decays a scale by a rule of its own, as Ftrl, which computes
+        every variable anew from its gradients, beginning at 0 wherever the variable was.
     """
     inner = innermost_optimizer(optimizer)
     if likelihood is not None and inner.weight_decay:
         spare_from_weight_decay(likelihood.variables)
     decayed = decayed_scales(inner, model, likelihood)
+    if decayed and isinstance(inner, keras.optimizers.Ftrl):
+        raise ValueError(
+            f"optimizer Ftrl must not move the scales of posteriors, got {len(decayed)} variables "
+            f"such as {decayed[0].path}: it begins every variable at 0 wherever it was, and "
+            "ln σ = 0 is σ = 1; use for example keras.optimizers.Adam()."
+        )
     if decayed:
         raise ValueError(
             f"optimizer {type(inner).__name__} must not decay the scales of posteriors "
@@ -43,11 +50,12 @@ def check_decay(
 def decayed_scales(
     optimizer: keras.optimizers.Optimizer, model: keras.Model, likelihood: Any = None
 ) -> list[keras.Variable]:
-    """The scales that the optimizer's weight decay moves without any gradient."""
+    """The scales that the optimizer's weight decay, or Ftrl's rule, moves without any gradient."""
     inner = innermost_optimizer(optimizer)
-    if not inner.weight_decay:
-        return []
-    return [v for v in _no_weights(model, likelihood) if v.trainable and decays_weight(inner, v)]
+    found = [v for v in _no_weights(model, likelihood) if v.trainable]
+    if isinstance(inner, keras.optimizers.Ftrl):
+        return found
+    return [v for v in found if inner.weight_decay and decays_weight(inner, v)]
 
 
 def _no_weights(model: keras.Model, likelihood: Any) -> list[keras.Variable]:

@@ -287,7 +287,7 @@ def _decay(loop: Loop, optimizer: keras.optimizers.Optimizer | None) -> Finding:
     if not decayed:
         return Finding(name, Verdict.PASS, "no scale is decayed.")
     words = (
-        f"{type(optimizer).__name__}'s weight decay moves {len(decayed)} scales, such as "
+        f"{type(optimizer).__name__}'s weight decay or rule moves {len(decayed)} scales, such as "
         f"{decayed[0].path}, towards ln σ = 0, that is σ = 1, without any gradient. Use an "
         "optimizer of Keras, whose decay leaves them alone, or no weight decay: the prior is one."
     )
