@@ -72,7 +72,7 @@ def _categorical(likelihood: Any, mean: tf.Tensor, variance: tf.Tensor, targets:
 
 
 def _correlated(likelihood: Any, mean: tf.Tensor, covariance: tf.Tensor, targets: Any) -> tf.Tensor:
-    likelihood.checked_log_prob(mean, targets)  # checks the labels
+    checked = likelihood.checked_log_prob(mean, targets)  # NaN for labels that are none
     size, smoothing = mean.shape[-1], likelihood.label_smoothing
     labels = tf.one_hot(tf.reshape(tf.cast(targets, tf.int32), [-1]), size)
     shares = (1 - smoothing) * labels + smoothing / size
@@ -80,7 +80,8 @@ def _correlated(likelihood: Any, mean: tf.Tensor, covariance: tf.Tensor, targets
     spread = tf.linalg.diag_part(covariance) - 2 * across
     spread += tf.reduce_sum(shares * across, -1, keepdims=True)
     gap = mean - tf.reduce_sum(shares * mean, -1, keepdims=True)
-    return -tf.reduce_logsumexp(gap + 0.5 * spread, -1)
+    bound = -tf.reduce_logsumexp(gap + 0.5 * spread, -1)
+    return tf.where(tf.math.is_nan(checked), tf.cast(checked, bound.dtype), bound)
 
 
 def _poisson(likelihood: Any, mean: tf.Tensor, variance: tf.Tensor, targets: Any) -> tf.Tensor:

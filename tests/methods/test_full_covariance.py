@@ -113,6 +113,19 @@ def test_correlated_classes_have_a_bound_that_their_common_part_leaves_alone(rng
     np.testing.assert_allclose(closed, likelihood.checked_log_prob(mean, labels), rtol=1e-5)
 
 
+def test_a_bad_label_that_only_a_compiled_function_sees_is_nan_with_a_covariance_too():
+    mean, covariance = (tf.constant(v[np.newaxis], tf.float32) for v in (MEAN, COVARIANCE))
+    variance = tf.linalg.diag_part(covariance)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def bound(labels):
+        return expected_log_prob(likelihoods.Categorical(), mean, variance, labels, covariance)
+
+    assert np.isfinite(bound(tf.constant([2])))
+    for label in (-1, 99, 0.9):
+        assert np.isnan(bound(tf.constant([label])))
+
+
 def deep():
     layers = [bnn.layers.Dense(n, "relu") for n in (4, 4)]
     return keras.Sequential([keras.Input((3,)), *layers, bnn.layers.Dense(2)])
