@@ -310,7 +310,8 @@ def _call_state(model: keras.Model) -> list[keras.Variable]:
     """
     states = [getattr(layer, "states", None) or [] for layer in all_layers(model)]
     recurrent = [v for v in keras.tree.flatten(states) if isinstance(v, keras.Variable)]
-    return [v for v in [*model.non_trainable_variables, *recurrent] if "float" in v.dtype]
+    changed = [*model.non_trainable_variables, *recurrent]
+    return [v for v in changed if v.name != "seed_generator_state"]
 
 
 def _assign(variables: list[keras.Variable], values: list[tf.Tensor]) -> None:

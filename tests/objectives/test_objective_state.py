@@ -51,6 +51,30 @@ def test_moving_averages_move_once_a_step(kind, wrap, data):
         np.testing.assert_allclose(four, one, rtol=1e-4, atol=1e-6)
 
 
+class Calls(keras.layers.Layer):
+    """Counts them."""
+
+    def build(self, input_shape):
+        self.number = self.add_weight(
+            name="number", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+
+    def call(self, inputs):
+        if not bnn.compat.in_symbolic_scope():
+            self.number.assign_add(1)
+        return inputs
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])
+def test_a_counter_counts_steps(wrap, data):
+    """A change of the model is one whatever its type."""
+    counter = Calls()
+    model = keras.Sequential([keras.Input((3,)), counter, bnn.layers.Dense(2)])
+    counter.number.assign(0)
+    wrap(lambda: call(NegativeELBO(Categorical(), 10, 4), model, data).loss)()
+    assert int(counter.number.numpy()) == 1
+
+
 @KINDS
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])
