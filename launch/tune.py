@@ -32,7 +32,7 @@ from launch.live import Live
 from launch.points import Point
 from launch.pool import Pool, Task, make_slots, stop_code
 from launch.records import last_line
-from launch.sweep_results import markdown_table
+from launch.sweep_results import markdown_table, show
 from launch.tune_file import Search, read_search
 from launch.tune_study import OBJECTIVE, Trials, locked, require_optuna
 from launch.wandb_group import group_variables
@@ -132,7 +132,7 @@ class Tuning:
                 self.fault = str(error)
                 return
             self._finished += 1
-            line = f"validation NLL {value:.4f} after {seconds:.0f} s"
+            line = f"validation NLL {show(value, None)} after {seconds:.0f} s"
         elif name in self._pruned:
             self._trials.prune(name)
             line = f"pruned after {seconds:.0f} s"
@@ -159,7 +159,7 @@ def _show(trials: Trials, search: Search) -> int:
         [
             row["folder"],
             *(str(row["choices"][name]) for name in labels),
-            "–" if row[OBJECTIVE] is None else f"{row[OBJECTIVE]:.4f}",
+            "–" if row[OBJECTIVE] is None else show(row[OBJECTIVE], None),
             row["state"],
         ]
         for row in rows

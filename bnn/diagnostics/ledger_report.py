@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from bnn.divergences import MonteCarlo
-from bnn.formatting import html_table
+from bnn.formatting import html_table, show_to
 from bnn.ledger import elementwise_kl, site_kl
 from bnn.noise import Noise
 from bnn.sites import Site, sites
@@ -70,15 +70,13 @@ class LedgerReport:
             (
                 s.name,
                 f"{s.size:,}",
-                f"{s.kl:.1f}",
-                f"{s.bits_per_weight:.3f}",
-                f"{100 * s.share_at_prior:.1f} %",
-                f"{s.median_snr:.3g}",
+                *_shown(s),
             )
             for s in self.sites
         ]
-        nll = "" if self.nll is None else f"NLL {self.nll:.4f}{_of(self.standardized)}, "
-        caption = f"Ledger: {nll}KL {self.kl_per_example:.4f} nats per training example"
+        nll = "" if self.nll is None else f"NLL {show_to(self.nll, 4)}{_of(self.standardized)}, "
+        kl = show_to(self.kl_per_example, 4)
+        caption = f"Ledger: {nll}KL {kl} nats per training example"
         headings = ("site", "weights", "KL, nats", "bits per weight", "at the prior", "median SNR")
         warned = "".join(f"<p>Warning: {html.escape(text)}</p>" for text in self.warnings)
         return html_table(caption, headings, rows) + warned
@@ -89,16 +87,25 @@ class LedgerReport:
             "| site | weights | KL, nats | bits per weight | at the prior | median SNR |",
             "|---|---|---|---|---|---|",
         ]
-        lines += [
-            f"| {s.name} | {s.size} | {s.kl:.1f} | {s.bits_per_weight:.3f} | "
-            f"{100 * s.share_at_prior:.1f} % | {s.median_snr:.3g} |"
-            for s in self.sites
-        ]
-        nll = "unknown" if self.nll is None else f"{self.nll:.4f} nats{_of(self.standardized)}"
+        lines += [f"| {s.name} | {s.size} | {' | '.join(_shown(s))} |" for s in self.sites]
+        nll = "unknown"
+        if self.nll is not None:
+            nll = f"{show_to(self.nll, 4)} nats{_of(self.standardized)}"
         lines.append("")
-        lines.append(f"Per training example: NLL {nll}, KL {self.kl_per_example:.4f} nats.")
+        kl = show_to(self.kl_per_example, 4)
+        lines.append(f"Per training example: NLL {nll}, KL {kl} nats.")
         lines += [f"Warning: {warning}" for warning in self.warnings]
         return "\n".join(lines) + "\n"
+
+
+def _shown(site: SiteReport) -> tuple[str, ...]:
+    """KL, bits per weight, share at the prior and SNR; none is shown as zero but zero."""
+    return (
+        show_to(site.kl, 1),
+        show_to(site.bits_per_weight, 3),
+        f"{show_to(100 * site.share_at_prior, 1)} %",
+        f"{site.median_snr:.3g}",
+    )
 
 
 def ledger_report(

@@ -41,6 +41,18 @@ def test_a_site_at_the_prior_is_called_collapsed():
     assert "NLL unknown" in str(report)
 
 
+def test_nothing_but_zero_is_shown_as_zero():
+    model = built(initial_scale=0.99)
+    for v in (model.layers[0].kernel_loc, model.layers[0].bias_loc):
+        v.assign(np.zeros(v.shape))
+    report = ledger_report(model, num_train=10**6, nll=2e-5)
+    for shown in (str(report), report._repr_html_()):
+        assert "NLL 2.0e-05" in shown
+        assert "KL 2.5e-09" in shown
+        assert "0.0020" in shown
+        assert "0.00014" in shown
+
+
 def test_a_site_far_from_the_prior_is_not():
     model = built(initial_scale=0.1)
     assert not any("prior:" in w for w in ledger_report(model, 100, nll=50.0).warnings)
