@@ -120,9 +120,7 @@ def test_an_optimizer_with_a_rule_of_its_own_is_refused():
 def test_ftrl_is_refused_as_it_begins_every_variable_at_zero():
     model, optimizer = network(), keras.optimizers.Ftrl(0.01)
     assert len(decayed_scales(optimizer, model)) == 2
-    message = (
-        r"Ftrl must not move the scales of posteriors, got 2 variables .*use for example"
-    )
+    message = r"Ftrl must not move the scales of posteriors, got 2 variables .*use for example"
     with pytest.raises(ValueError, match=message):
         bnn.BayesianModel(model, bnn.likelihoods.Categorical()).compile(optimizer)
     without_gradients(optimizer, model.trainable_variables, 1)
