@@ -23,7 +23,7 @@ from bnn.methods.log_joint import check_functions
 from bnn.methods.problem import Problem
 from bnn.methods.with_values import WithValues
 from bnn.noise import Noise, Purpose
-from bnn.objectives.checks import require_weights
+from bnn.objectives.checks import require_tracked, require_weights
 from bnn.posteriors.validation import require_count
 from bnn.prediction import Draws, Functions, StoredWeights
 from bnn.prediction.functions import check_num_samples
@@ -171,8 +171,9 @@ class ConditionalLastLayer(Counted):
         problem = self.problem
         evidences = []
         for sample in range(self.num_samples):
-            with Draw(noise.at(sample=sample), Reparameterization()):
+            with Draw(noise.at(sample=sample), Reparameterization()) as draw:
                 features = self._last.features(batch.inputs, training=training)
+            require_tracked(problem.model, draw)
             evidences.append(self.conditional(features, batch).evidence)
         evidence = tf.cast(tf.add_n(evidences) / len(evidences), tf.float32)
         found = ledger(problem.model, noise=noise)

@@ -23,6 +23,7 @@ from bnn.methods.last_layer import LastLayer
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
+from bnn.objectives.checks import require_tracked
 from bnn.prediction import Functions, StoredWeights
 from bnn.prediction.functions import check_num_samples
 from bnn.training import Info
@@ -115,8 +116,9 @@ class VBLL(Counted, MAP):
         penalty is their sum.
         """
         problem = self.problem
-        with Draw(noise, Mean()):  # layers are trained inside of a draw alone
+        with Draw(noise, Mean()) as draw:  # layers are trained inside of a draw alone
             mean, variance = self.moments(batch.inputs, training)
+        require_tracked(problem.model, draw)
         fits = expected_log_prob(problem.likelihood, mean, variance, batch.targets)
         terms = {f"kl/{n}": v for n, v in ledger(problem.model, noise=noise).items()}
         terms["kl/spread"] = self.kl()

@@ -38,6 +38,14 @@ METHODS = {
 }
 RANDOM = ("VariationalInference", "IVON", "MomentPropagation", "full covariance")
 SAMPLERS = ("SGLD", "SGHMC", "HMC", "MCLMC")
+
+
+def hidden():
+    """A function with a layer in it, which Keras does not track."""
+    layer = Dense(4, "relu", name="hidden")
+    return lambda x: layer(x)
+
+
 CONDITIONS = {
     "batches that do not divide N": lambda: [Dense(4, "relu"), Dense(2)],
     "weights of the examples": lambda: [Dense(4, "relu"), Dense(2)],
@@ -49,6 +57,7 @@ CONDITIONS = {
     ],
     "Dropout": lambda: [Dense(4, "relu"), keras.layers.Dropout(0.5, name="drop"), Dense(2)],
     "half precision": lambda: [Dense(n, dtype="mixed_float16") for n in (4, 2)],
+    "a hidden layer": lambda: [keras.layers.Lambda(hidden(), output_shape=(4,)), Dense(2)],
     "two heads": None,
 }
 _NO_PRIOR = r"method {} needs a prior for every weight, and .*norm/gamma"
@@ -62,6 +71,11 @@ REFUSED = {
         for name in ("MomentPropagation", "StackedEnsemble")
         for layer, label in (("BatchNormalization", "norm"), ("Dropout", "drop"))
     },
+    **{
+        (name, "a hidden layer"): "layer 'hidden' was drawn in the call of model"
+        for name in METHODS
+    },
+    **{(name, "a hidden layer"): "moments cannot pass 1" for name in RANDOM[2:]},
     **{(name, "two heads"): "got Heads" for name in ("VBLL", "SNGP", "DDU")},
     **{(name, "two heads"): "moments cannot pass 1" for name in RANDOM[2:]},
     ("full covariance", "Dropout"): _FUNCTION.format("MomentPropagation", "drop"),
