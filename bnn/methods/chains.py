@@ -17,7 +17,7 @@ from bnn.compat import substituted
 from bnn.data import Batch
 from bnn.methods.beginnings import Members, members_of
 from bnn.methods.log_joint import negative_log_joint
-from bnn.methods.problem import Problem
+from bnn.methods.problem import Problem, check_models
 from bnn.methods.sampler import Sampler
 from bnn.metrics import effective_sample_size, r_hat
 from bnn.noise import Noise, Purpose
@@ -27,6 +27,8 @@ from bnn.training.stepper import Reduce
 
 # Of which effective sample sizes are told: that of millions takes minutes.
 _MOST_COLUMNS = 1000
+# Gradients of all data in one step of a chain: more is a step that does not end.
+MOST_GRADIENTS = 100_000
 
 
 class ChainSampler(Sampler):
@@ -87,6 +89,7 @@ class ChainSampler(Sampler):
                 f"num_chains must be 1 for a problem without make_model, got {self.num_chains}: "
                 "every chain has a start of its own."
             )
+        check_models(problem, "num_chains", self.num_chains)
         begin = self._begin(problem, self.weights)
         self._chains = keras.Variable(begin, name="chains")
         if self.members is not None:

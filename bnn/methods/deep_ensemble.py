@@ -19,7 +19,7 @@ from bnn.methods.cost import Cost, described
 from bnn.methods.map import MAP
 from bnn.methods.members import MemberArchive, Mixture, Values, assign
 from bnn.methods.method import Method
-from bnn.methods.problem import Problem
+from bnn.methods.problem import Problem, check_models
 from bnn.noise import Noise
 from bnn.posteriors.validation import require_count
 from bnn.prediction import Draws, Functions
@@ -105,6 +105,7 @@ class DeepEnsemble(Method):
                 f"num_members must be at most the run's {problem.total_steps} steps, got "
                 f"{self.num_members}; each member has an equal share of the epochs."
             )
+        check_models(problem, "num_members", self.num_members)
         if problem.likelihood.trainable_variables:
             raise ValueError(
                 f"method DeepEnsemble cannot serve {type(problem.likelihood).__name__} with noise "

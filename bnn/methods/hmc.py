@@ -9,6 +9,7 @@ import gin
 import tensorflow as tf
 
 from bnn.methods.beginnings import Members
+from bnn.methods.chains import MOST_GRADIENTS
 from bnn.methods.hamiltonian import HamiltonianSampler, Transition, mcmc, seed_of
 from bnn.noise import Noise
 
@@ -65,9 +66,10 @@ class HMC(HamiltonianSampler):
             thinning,
             members,
         )
-        if not isinstance(num_leapfrog_steps, int) or num_leapfrog_steps < 1:
+        if not isinstance(num_leapfrog_steps, int) or not 1 <= num_leapfrog_steps <= MOST_GRADIENTS:
             raise ValueError(
-                f"num_leapfrog_steps must be an integer of at least 1, got {num_leapfrog_steps!r}."
+                f"num_leapfrog_steps must be an integer from 1 to {MOST_GRADIENTS}, got "
+                f"{num_leapfrog_steps!r}; 20 is usual."
             )
         if not 0 <= jitter < 1:
             raise ValueError(f"jitter must be at least 0 and below 1, got {jitter}; 0.2 is usual.")

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.methods.beginnings import Members
-from bnn.methods.chains import ChainSampler
+from bnn.methods.chains import MOST_GRADIENTS, ChainSampler
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
 
@@ -92,10 +92,11 @@ class MCLMC(ChainSampler):
     ) -> None:
         size = 1.0 if step_size is None else step_size
         super().__init__(size, num_chains, temperature, warm_start, burn_in, thinning, members)
-        if not isinstance(num_integrator_steps, int) or num_integrator_steps < 1:
+        count = num_integrator_steps
+        if not isinstance(count, int) or not 1 <= count <= MOST_GRADIENTS:
             raise ValueError(
-                "num_integrator_steps must be an integer of at least 1, got "
-                f"{num_integrator_steps!r}; 10 is usual."
+                f"num_integrator_steps must be an integer from 1 to {MOST_GRADIENTS}, got "
+                f"{count!r}; 10 is usual."
             )
         if not 0 < energy_variance < math.inf:
             raise ValueError(

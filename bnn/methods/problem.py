@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ import keras
 
 from bnn.likelihoods import Likelihood
 from bnn.likelihoods.logits import require_logits
+
+_MOST_MODELS, _MOST_NUMBERS = 10_000, 2**33
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,3 +46,20 @@ class Problem:
     def trained(self) -> list[keras.Variable]:
         """The variables that training may change: the model's, the priors' and the likelihood's."""
         return [*self.model.trainable_variables, *self.likelihood.trainable_variables]
+
+
+def check_models(problem: Problem, argument: str, count: int) -> None:
+    """Raises ValueError for more models than can be built and held, before the first is built.
+
+    Args:
+      problem: whose model they are like.
+      argument: that says how many, for the message.
+      count: how many.
+    """
+    size = sum(math.prod(v.shape) for v in problem.model.variables)
+    most = max(1, min(_MOST_MODELS, _MOST_NUMBERS // max(1, size)))
+    if count > most:
+        raise ValueError(
+            f"{argument} must be at most {most} for a model of {size} numbers, as each begins with "
+            f"a model of its own and all are held at once, got {count}; lower it."
+        )

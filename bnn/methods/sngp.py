@@ -24,11 +24,14 @@ from bnn.methods.last_layer import LastLayer
 from bnn.methods.map import MAP
 from bnn.methods.problem import Problem
 from bnn.noise import Noise, Purpose
+from bnn.objectives.checks import require_tracked
 from bnn.posteriors.validation import require_count
 from bnn.prediction import Functions
 from bnn.prediction.functions import as_seed, check_num_samples
 from bnn.sites import sites
 from bnn.training import Info, Reduce
+
+_MOST_NUMBERS = 2**31  # of the precisions, 8 GB
 
 
 @gin.register(module="bnn.methods")
@@ -89,6 +92,12 @@ class SNGP(Counted, MAP):
         served(problem.likelihood, type(self).__name__)
         self._last = LastLayer(problem.model, type(self).__name__, replaced=True)
         last, size = self._last.layer, self.num_features
+        most = math.isqrt(_MOST_NUMBERS // last.units)
+        if size > most:
+            raise ValueError(
+                f"num_features must be at most {most} for {last.units} outputs, whose precisions "
+                f"take D² numbers each, got {size}; 256 is a good start."
+            )
         kinds = (keras.layers.Dense, Dense)
         hidden = [x for x in all_layers(problem.model) if isinstance(x, kinds) and x is not last]
         self._kernels = [_kernel(layer) for layer in hidden]
@@ -141,8 +150,9 @@ class SNGP(Counted, MAP):
         """The negative log joint per example: nll (nats per example), penalty, its parts (nats)."""
         problem = self.problem
         # Layers are trained inside of a draw alone.
-        with substituted(self._bounded()), Draw(noise, Mean()):
+        with substituted(self._bounded()), Draw(noise, Mean()) as draw:
             outputs = problem.model(batch.inputs, training=training)
+        require_tracked(problem.model, draw)
         fits = problem.likelihood.checked_log_prob(outputs, batch.targets)
         found = ledger(problem.model, noise=noise)
         terms = {f"kl/{name}": kl for name, kl in found.items() if name not in self._spare}

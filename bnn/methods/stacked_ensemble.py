@@ -14,7 +14,7 @@ from bnn.data import Batch
 from bnn.methods.counted import Counted
 from bnn.methods.log_joint import check_functions, negative_log_joint
 from bnn.methods.map import MAP
-from bnn.methods.problem import Problem
+from bnn.methods.problem import Problem, check_models
 from bnn.noise import Noise
 from bnn.posteriors.validation import require_count
 from bnn.prediction import Functions, StoredWeights
@@ -65,6 +65,7 @@ class StackedEnsemble(Counted, MAP):
                 f"method {name} needs problem.make_model, a function that builds another model "
                 "with weights of its own, got None."
             )
+        check_models(problem, "num_members", self.num_members)
         if problem.likelihood.trainable_variables:
             raise ValueError(
                 f"method {name} cannot serve {type(problem.likelihood).__name__} with noise that "

@@ -23,6 +23,8 @@ from bnn.methods.with_values import WithValues
 from bnn.prediction import Functions, StoredWeights
 from bnn.prediction.functions import check_num_samples
 
+_MOST_NUMBERS = 2**33  # of the columns, 32 GB
+
 
 class Moments(NamedTuple):
     """What was collected of every trained variable.
@@ -231,8 +233,14 @@ class SWAG(SWA):
         return self.num_statistics
 
     def build(self, problem: Problem) -> None:
-        """Creates averages, squares and columns, zero; raises as `SWA`."""
+        """Creates averages, squares and columns, zero; raises as `SWA`, or for too many."""
         super().build(problem)
+        most = max(2, _MOST_NUMBERS // sum(math.prod(v.shape) for v in self.trained))
+        if self.rank > most:
+            raise ValueError(
+                f"rank must be at most {most}, as it takes that many copies of the weights, got "
+                f"{self.rank}; 20 is usual."
+            )
         self._squares = [_zeros(v.shape, f"{v.name}_squares") for v in self.trained]
         shapes = [(self.rank, *v.shape) for v in self.trained]
         names = [f"{v.name}_columns" for v in self.trained]
