@@ -76,6 +76,7 @@ REFUSED = {
         for name in METHODS
     },
     **{(name, "a hidden layer"): "moments cannot pass 1" for name in RANDOM[2:]},
+    ("MCDropout", "a hidden layer"): "method MCDropout needs dropout in model",
     **{(name, "two heads"): "got Heads" for name in ("VBLL", "SNGP", "DDU")},
     **{(name, "two heads"): "moments cannot pass 1" for name in RANDOM[2:]},
     ("full covariance", "Dropout"): _FUNCTION.format("MomentPropagation", "drop"),
