@@ -2,6 +2,7 @@
 
 from bnn.formatting.numbers import (
     html_table,
+    is_number,
     places_of,
     show,
     show_to,
@@ -13,6 +14,7 @@ from bnn.formatting.progress import claim_terminal, is_terminal, progress_bar, r
 __all__ = [
     "claim_terminal",
     "html_table",
+    "is_number",
     "is_terminal",
     "places_of",
     "progress_bar",

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import html
 import math
+import numbers
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeGuard
 
 # Shown as they are; smaller and larger ones with an exponent.
 _SMALLEST, _LARGEST = 1e-4, 1e7
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a value is one real number, NumPy's among them; True and False are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def show(value: float, digits: int = 4, trim: bool = False) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import math
-import numbers
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from bnn.compat import substituted
 from bnn.data import Batch
+from bnn.formatting import is_number
 from bnn.methods.beginnings import Members, members_of
 from bnn.methods.log_joint import negative_log_joint
 from bnn.methods.problem import Problem, check_models
@@ -58,7 +58,7 @@ class ChainSampler(Sampler):
         if members is not None:
             warm_start = 0.0
         super().__init__(step_size, temperature, warm_start, burn_in, thinning)
-        if not isinstance(step_size, numbers.Real):
+        if not is_number(step_size):
             raise ValueError(
                 f"step_size must be a number, got {step_size!r}: it is where the adaptation begins."
             )

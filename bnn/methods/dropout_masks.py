@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from bnn.compat import all_layers
+from bnn.formatting import is_number
 from bnn.layers import Dense
 from bnn.noise import Noise
 
@@ -124,7 +124,7 @@ def _refuse(layer: keras.layers.Layer) -> None:
 
 
 def _is_rate(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value > 0
+    return is_number(value) and value > 0
 
 
 class _Dropping:

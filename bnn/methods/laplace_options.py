@@ -7,6 +7,8 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
+from bnn.formatting import is_number
+
 PriorPrecision = float | str | None
 _CHOSEN = ("one", "layer")
 _PREDICTIVES = ("linearised", "samples", "probit")
@@ -26,8 +28,7 @@ def check_options(
         raise ValueError(f"choose_noise must be True or False, got {choose_noise!r}.")
     if prior_precision is None or prior_precision in _CHOSEN:
         return
-    number = isinstance(prior_precision, numbers.Real) and not isinstance(prior_precision, bool)
-    if not number or not 0 < prior_precision < math.inf:
+    if not is_number(prior_precision) or not 0 < prior_precision < math.inf:
         raise ValueError(
             "prior_precision must be None for the model's own priors, a positive number, "
             f'"one" or "layer", got {prior_precision!r}.'

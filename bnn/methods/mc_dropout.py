@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import numbers
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,6 +11,7 @@ import gin
 import tensorflow as tf
 
 from bnn.data import Batch
+from bnn.formatting import is_number
 from bnn.methods.counted import Counted
 from bnn.methods.dropout_masks import Masks, attach
 from bnn.methods.map import MAP
@@ -56,7 +56,7 @@ class MCDropout(Counted, MAP):
     masks_dropout = True
 
     def __init__(self, rate: float = 0.1) -> None:
-        if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0 < rate < 1:
+        if not is_number(rate) or not 0 < rate < 1:
             raise ValueError(f"rate must lie strictly between 0 and 1, got {rate!r}; try 0.1.")
         self.rate = float(rate)
 

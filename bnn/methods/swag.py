@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.data import Batches
+from bnn.formatting import is_number
 from bnn.methods.counted import Counted
 from bnn.methods.low_rank_draws import LowRankDraws
 from bnn.methods.map import MAP
@@ -70,7 +70,7 @@ class SWA(Counted, MAP):
     def __init__(
         self, start: float = 0.75, num_snapshots: int = 40, learning_rate: float | None = None
     ) -> None:
-        if isinstance(start, bool) or not isinstance(start, numbers.Real) or not 0 <= start < 1:
+        if not is_number(start) or not 0 <= start < 1:
             raise ValueError(
                 f"start must be a share of the training from 0 to below 1, got {start!r}; 0.75 is "
                 "usual."

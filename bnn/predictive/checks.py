@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import numbers
 from typing import Any
 
 import numpy as np
 
+from bnn.formatting import is_number
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture, Positions
 from bnn.likelihoods.logits import require_logits
 from bnn.prediction import Draws, Functions
@@ -136,7 +136,7 @@ def require_known(at: np.ndarray, mixture: Mixture | ClassMixture) -> None:
 
 def one_number(q: Any) -> float:
     """The probability of a quantile; ValueError for what is no number, such as several."""
-    if isinstance(q, bool) or not isinstance(q, numbers.Real):
+    if not is_number(q):
         raise ValueError(
             f"q must be one number strictly between 0 and 1, got {q!r}; ask for one quantile at a "
             "time."

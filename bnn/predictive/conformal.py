@@ -18,12 +18,11 @@ from __future__ import annotations
 import abc
 import logging
 import math
-import numbers
 from typing import Any, ClassVar
 
 import numpy as np
 
-from bnn.formatting import show
+from bnn.formatting import is_number, show
 from bnn.noise import Noise, Purpose
 from bnn.predictive.fitted import Fitted, check_flag, check_labels, check_level, check_probs
 
@@ -168,8 +167,7 @@ class RAPS(ConformalSets):
         seed: int = 0,
     ) -> None:
         super().__init__(level, by_class)
-        real = isinstance(penalty, numbers.Real) and not isinstance(penalty, bool)
-        if not real or not 0 <= penalty < math.inf or not _is_count(free):
+        if not is_number(penalty) or not 0 <= penalty < math.inf or not _is_count(free):
             raise ValueError(
                 "penalty and free must be at least 0 and finite, and free an integer, got "
                 f"{penalty!r} and {free!r}."

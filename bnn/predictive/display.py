@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -115,7 +115,7 @@ def _numbers(said: Predictive, first: FirstRows) -> tuple[str, list[str], list[l
     is_whole = getattr(said.likelihood, "discrete", False) and said.calibration is None
     columns = range(min(_COLUMNS, said.mean.shape[1]))
     values = np.stack([said.mean[: len(lower)], lower, upper], axis=-1).tolist()
-    rows = [[_number(*row[d], is_whole) for d in columns] for row in values]
+    rows = [[_number(row[d], is_whole) for d in columns] for row in values]
     names = said.names or (("target",) if said.mean.shape[1] == 1 else None)
     names = names or tuple(f"target {d}" for d in columns)
     headings = [with_unit(names[d], said.target_units.get(names[d], "")) for d in columns]
@@ -142,8 +142,9 @@ def _name_of(rule: ConformalIntervals | ConformalSets, what: str) -> str:
     return f"conformal {100 * rule.level:g} % {what}, {type(rule).__name__}"
 
 
-def _number(mean: float, lower: float, upper: float, is_whole: bool) -> str:
+def _number(three: Sequence[float], is_whole: bool) -> str:
     """Mean and ends to the place that shows two digits of the width; ends of counts whole."""
+    mean, lower, upper = three
     if lower > upper:
         return f"{show(mean)} [empty]"
     width = upper - lower

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import abc
-import numbers
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+
+from bnn.formatting import is_number
 
 _KINDS: dict[str, type[Fitted]] = {}
 
@@ -108,8 +109,7 @@ def check_labels(labels: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 def check_level(level: Any) -> float:
     """A probability strictly between 0 and 1."""
-    number = isinstance(level, numbers.Real) and not isinstance(level, bool)
-    if not number or not 0 < level < 1:
+    if not is_number(level) or not 0 < level < 1:
         raise ValueError(f"level must lie strictly between 0 and 1, got {level!r}; 0.9 is usual.")
     return float(level)
 

@@ -12,12 +12,12 @@ identity with the exact gradient (1/N) Σ (p' − onehot yₙ) ⊗ (ln p, 1).
 from __future__ import annotations
 
 import abc
-import numbers
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp, softmax
 
+from bnn.formatting import is_number
 from bnn.predictive.fitted import Fitted, check_labels, check_probs
 
 _SMALLEST = 1e-12  # probabilities below count as this: their logarithm must be finite
@@ -233,7 +233,7 @@ class MatrixScaling(_Affine):
 
     def __init__(self, penalty: float = 0.01) -> None:
         super().__init__()
-        if not isinstance(penalty, numbers.Real) or not 0 <= penalty < np.inf:
+        if not is_number(penalty) or not 0 <= penalty < np.inf:
             raise ValueError(f"penalty must be a finite number of at least 0, got {penalty!r}.")
         self.penalty = penalty
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.formatting import is_number
 from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Functions, predict_blocks
 from bnn.prediction.functions import check_num_samples
@@ -75,8 +75,7 @@ class Tolerance:
     """
 
     def __init__(self, tolerance: float, over: str, first: int) -> None:
-        number = isinstance(tolerance, numbers.Real) and not isinstance(tolerance, bool)
-        if not number or not 0 < tolerance < math.inf:
+        if not is_number(tolerance) or not 0 < tolerance < math.inf:
             raise ValueError(
                 f"tolerance must be a positive number, got {tolerance!r}: the standard error of "
                 "the mean to reach, of probabilities or in target units."

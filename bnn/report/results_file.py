@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bnn.formatting import is_number
+
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _REMEDY = "run the experiment again"
 _TEXT, _COUNT, _TEXTS = "text", "a number of at least 0", "a list of texts"
@@ -107,11 +109,6 @@ def _is_site(site: Any) -> bool:
         and is_number(site.get("size"))
         and all(site.get(n) is None or is_number(site[n]) for n in ("kl", "median_snr"))
     )
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a real number; True and False are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _seen(value: Any) -> str:

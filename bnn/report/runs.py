@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bnn.formatting import is_number
 from bnn.report.bindings import ESTIMATOR, parse_bindings, short_value
 from bnn.report.derived import derived_metrics
-from bnn.report.results_file import is_number, read_results
+from bnn.report.results_file import read_results
 from bnn.report.tasks import Task, task_of
 from bnn.report.tuning import was_stopped
 from bnn.runs.prediction_file import Predictions, load_predictions

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bnn.figures import search_trials
-from bnn.formatting import show
+from bnn.formatting import is_number, show
 from bnn.report.document import Block, Figure, Heading, Paragraph, Table, code
 from bnn.report.figure_files import figure_file
-from bnn.report.results_file import is_number
 
 TRIALS = "trials.json"
 _STATES = ("finished", "pruned", "fail")

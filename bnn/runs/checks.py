@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bnn.evaluation import most_samples
+from bnn.formatting import is_number
 from bnn.schedules import Schedule
 
 _POINTS = 64  # at which a schedule is looked at
@@ -78,7 +78,7 @@ def check_numbers(arguments: Mapping[str, Any]) -> None:
                 bounds = f"at most {count.most}"
             raise ValueError(f"{name} must be an integer of {bounds}, got {value!r}; {count.hint}.")
     seconds = arguments["save_seconds"]
-    if not isinstance(seconds, numbers.Real) or not 0 <= seconds < math.inf:
+    if not is_number(seconds) or not 0 <= seconds < math.inf:
         raise ValueError(f"save_seconds must be at least 0, got {seconds!r}; 60 is usual.")
     if not isinstance(arguments["jit_compile"], bool):
         raise ValueError(

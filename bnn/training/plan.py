@@ -6,7 +6,8 @@ import bisect
 import dataclasses
 import itertools
 import math
-import numbers
+
+from bnn.formatting import is_number
 
 MOST_STEPS = 2**32 - 1  # numbers of steps have 32 bits in the noise
 MOST_REPORTS = 1_000_000
@@ -43,8 +44,7 @@ class Plan:
             )
         for name in ("epochs", "report_every"):
             value = getattr(self, name)
-            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            if not number or not 0 < value < math.inf:
+            if not is_number(value) or not 0 < value < math.inf:
                 raise ValueError(f"{name} must be a positive number, got {value!r}; 1 is usual.")
         if self.epochs * self.num_train / self.batch_size > MOST_STEPS:
             most = MOST_STEPS * self.batch_size / self.num_train
