@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bnn import metrics
+from bnn import figures, metrics
 from bnn.evaluation.evaluation import Examples, join, named
 from bnn.likelihoods import Likelihood, Mixture
 
@@ -86,7 +86,7 @@ def _examples(
     found |= {
         "aleatoric": aleatoric,
         "epistemic": epistemic,
-        "band": np.moveaxis(interval[..., 0], 0, 1),
+        "band": np.moveaxis(interval[..., : figures.MAX_TARGETS], 0, -1),
         **named("score/", metrics.by_target("predictive_std", deviation, names)),
     }
     if targets is None:

@@ -68,17 +68,20 @@ class RegressionEvaluation(Evaluation):
         return {"nll": float(np.mean(examples["loss/nll"])), **rmse}
 
     def figures(self, examples: Examples, data: Dataset, folder: Path) -> dict[str, Path]:
-        """Central 95 % of the first target: over x where x is one number, else by prediction."""
-        path = folder / "predictive_band.png"
-        targets, mean = examples["targets"][:, 0], examples["mean"][:, 0]
-        lower, upper = examples["band"].T
-        label = _label(data)
+        """Central 95 % of the first targets: over x where x is one number, else by prediction.
+
+        The others, of more than `figures.MAX_TARGETS`, are named.
+        """
+        path, most = folder / "predictive_band.png", figures.MAX_TARGETS
+        targets, mean = examples["targets"][:, :most], examples["mean"][:, :most]
+        lower, upper = np.moveaxis(examples["band"], -1, 0)
+        labels = _labels(examples, data)
+        shown: dict[str, Any] = {"path": path, "not_drawn": labels[most:]}
         if data.input_shape == (1,) and len(data.x_test) == len(targets):
-            figures.predictive_band(
-                data.x_test[:, 0], targets, mean, lower, upper, path, y_label=label
-            )
+            x = data.x_test[:, 0]
+            figures.predictive_band(x, targets, mean, lower, upper, y_label=labels[:most], **shown)
         else:
-            figures.predictive_intervals(targets, mean, lower, upper, path, label=label)
+            figures.predictive_intervals(targets, mean, lower, upper, label=labels[:most], **shown)
         return {"predictive_band": path}
 
 
@@ -89,12 +92,13 @@ def _normal_block(
     loc, scale = (part.numpy() for part in likelihood.components(outputs, **units(scaling)))
     scale = np.broadcast_to(scale, loc.shape)
     names = getattr(scaling, "names", None)
+    drawn = (part[..., : figures.MAX_TARGETS] for part in (loc, scale))
     variance = metrics.predictive_variance(loc, scale)
     found = {
         "mean": loc.mean(axis=0),
         "aleatoric": variance.aleatoric,
         "epistemic": variance.epistemic,
-        "band": np.moveaxis(metrics.quantile(loc[..., 0], scale[..., 0], [0.025, 0.975]), 0, 1),
+        "band": np.moveaxis(metrics.quantile(*drawn, [0.025, 0.975]), 0, -1),
         **named("score/", metrics.regression_scores(loc, scale, names)),
     }
     if own is not None:
@@ -103,12 +107,13 @@ def _normal_block(
     return Block({"loc": loc, "scale": scale}, found)
 
 
-def _label(data: Dataset) -> str:
-    """Name and unit of the first target, as far as they are known."""
-    if not data.target_names:
-        return "Target"
-    name = data.target_names[0]
-    return with_unit(name, (data.target_units or {}).get(name, ""))
+def _labels(examples: Examples, data: Dataset) -> list[str]:
+    """Name and unit of every target, as far as they are known."""
+    names = [target.removeprefix("/") for target in _targets(examples)]
+    if len(names) == 1:
+        names = [data.target_names[0] if data.target_names else "Target"]
+    units = data.target_units or {}
+    return [with_unit(name, units.get(name, "")) for name in names]
 
 
 def _targets(examples: Examples) -> list[str]:

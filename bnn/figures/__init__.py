@@ -5,7 +5,7 @@ from bnn.figures.gradient_noise import gradient_noise, has_gradient_noise
 from bnn.figures.histograms import entropy_histograms
 from bnn.figures.learning_curve import learning_curve
 from bnn.figures.learning_curves import learning_curves
-from bnn.figures.predictive import predictive_band, predictive_intervals
+from bnn.figures.predictive import MAX_TARGETS, predictive_band, predictive_intervals
 from bnn.figures.quantile_calibration import quantile_calibration
 from bnn.figures.reliability import reliability_diagram
 from bnn.figures.search import search_trials
@@ -14,6 +14,7 @@ from bnn.figures.site_bars import site_bars
 
 __all__ = [
     "MAX_SERIES",
+    "MAX_TARGETS",
     "entropy_histograms",
     "gradient_noise",
     "has_gradient_noise",

@@ -118,5 +118,5 @@ def _panel(axis: Axes, label: str, lines: Sequence[tuple[Any, ...]]) -> None:
     values = np.concatenate([values for _, values, *_ in lines])
     if not label.startswith("Accuracy") and values.min() > 0 and values.max() > 20 * values.min():
         axis.set_yscale("log")
-    axis.set_ylabel(label)
+    axis.set_ylabel(label.replace(" (", "\n("))  # two lines, which the axis is long enough for
     axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))

@@ -34,11 +34,13 @@ def components(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
 def derived_metrics(
     predictions: Predictions, names: Sequence[str] | None = None
 ) -> dict[str, float]:
-    """`nll_limit`, its error, and of a regression `interval_score_95`, where there are samples.
+    """`nll_limit`, its error, and what a regression's intervals are worth, from the samples.
+
+    `interval_score_95`, `coverage_50` and `coverage_95`, the share of targets within them.
 
     Args:
       predictions: of the test examples.
-      names: of several targets, each of which has its own interval score.
+      names: of several targets, each of which has intervals of its own.
     """
     found: dict[str, float] = {}
     if not predictions.has_samples:
@@ -50,4 +52,7 @@ def derived_metrics(
         loc, scale = components(predictions)
         score = np.atleast_1d(metrics.interval_score(loc, scale, predictions.targets, 0.95))
         found |= metrics.by_target("interval_score_95", score, names)
+        for level in (0.5, 0.95):
+            share = np.atleast_1d(metrics.interval_coverage(loc, scale, predictions.targets, level))
+            found |= metrics.by_target(f"coverage_{100 * level:.0f}", share, names)
     return found

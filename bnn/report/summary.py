@@ -12,6 +12,8 @@ from bnn.report.groups import Group
 from bnn.report.numbers import show_estimate
 from bnn.report.statistics import mean_and_error
 
+_MOST = 8  # models or targets in a sentence
+
 
 def summary(
     data: str, groups: Sequence[Group], baseline: Group, verdicts: Mapping[str, str]
@@ -48,6 +50,7 @@ def summary(
             rest = {name: words for name, words in verdicts.items() if name != best}
             if rest:
                 sentences.append(f"The others against it: {_all(rest)}.")
+        sentences += _coverage(next(g for g in groups if g.name == best), count == 1)
     else:
         sentences.append("No model has a test NLL that is a number.")
     if count > 1 and finite:
@@ -63,7 +66,25 @@ def summary(
     return Paragraph(" ".join([*sentences, flat] if flat else sentences))
 
 
+def _coverage(group: Group, only: bool) -> list[str]:
+    """How many test targets the intervals hold, of every target; nothing where that is unknown."""
+    found = {
+        target: mean_and_error(group.repeated(f"coverage_95/{target}" if target else "coverage_95"))
+        for target in group.first.targets or [""]
+    }
+    shown = [
+        f"{show_estimate(each, 100.0)} % of {code(target) if target else 'the test targets'}"
+        for target, each in found.items()
+        if math.isfinite(each.mean)
+    ]
+    if not shown:
+        return []
+    more = f" and so on for {len(shown) - _MOST} more" if len(shown) > _MOST else ""
+    whose = "Its" if only else f"Of {code(group.name)} the"
+    return [f"{whose} 95 % intervals hold {', '.join(shown[:_MOST])}{more}."]
+
+
 def _all(verdicts: Mapping[str, str]) -> str:
-    shown = [f"{code(name)} {words}" for name, words in list(verdicts.items())[:8]]
+    shown = [f"{code(name)} {words}" for name, words in list(verdicts.items())[:_MOST]]
     more = len(verdicts) - len(shown)
     return "; ".join(shown) + (f"; {more} more below" if more > 0 else "")

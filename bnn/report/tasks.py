@@ -112,13 +112,15 @@ _REGRESSION = Task(
     ),
     calibration=(
         Column("coverage_95", "coverage of 95 %, %", 100.0, lambda share: abs(share - 0.95)),
+        Column("coverage_50", "coverage of 50 %, %", 100.0, lambda share: abs(share - 0.5)),
         Column("interval_score_95", "interval score 95 %", power=1),
         _QUANTILES,
         Column("sharpness", "sharpness", distance=None, power=1),
     ),
     note=(
-        "The quantile calibration error is the mean gap between the level of a quantile and the "
-        "share of targets below it; sharpness the root mean predictive variance. Interval score, "
+        "Coverage is the share of targets within their central intervals. The quantile "
+        "calibration error is the mean gap between the level of a quantile and the share of "
+        "targets below it; sharpness the root mean predictive variance. Interval score, "
         "CRPS, RMSE and sharpness are in the unit of the target, of which the log-likelihood is a "
         "density."
     ),

@@ -236,18 +236,55 @@ def test_heads_draw_in_folders_of_their_own(rng, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("described", "label"),
+    ("described", "labels"),
     [
-        ({}, "Target"),
-        ({"target_names": ("load", "heat")}, "load"),
-        ({"target_names": ("load", "heat"), "target_units": {"load": "kWh"}}, "load (kWh)"),
+        ({}, ["target_0", "target_1"]),
+        ({"target_names": ("load", "heat")}, ["load", "heat"]),
+        (
+            {"target_names": ("load", "heat"), "target_units": {"load": "kWh"}},
+            ["load (kWh)", "heat"],
+        ),
     ],
 )
-def test_a_regressions_figure_names_target_and_unit(described, label, tmp_path, monkeypatch):
-    y = np.arange(6.0).reshape(3, 2)
-    data = with_targets(y, target_loc=np.zeros(2), target_scale=np.ones(2), **described)
-    given = {}
-    monkeypatch.setattr(figures, "predictive_intervals", lambda *args, **named: given.update(named))
-    examples = {"targets": y, "mean": y, "band": np.stack([y[:, 0] - 1, y[:, 0] + 1], axis=1)}
-    evaluation_of(Normal()).figures(examples, data, tmp_path)
-    assert given["label"] == label
+def test_a_regressions_figure_names_targets_and_units(described, labels, rng, tmp_path):
+    """Every target has a row of panels: the second one's was missing."""
+    y = rng.normal(size=(B, 2))
+    given, drawn = _drawn_of(y, rng, tmp_path, **described)
+    assert given["label"] == labels
+    assert given["not_drawn"] == []
+    targets, mean, lower, upper = drawn
+    np.testing.assert_allclose(targets, y, rtol=1e-6)
+    assert mean.shape == lower.shape == upper.shape == (B, 2)
+    assert (lower < mean).all()
+    assert (mean < upper).all()
+
+
+def test_a_regressions_figure_names_what_it_does_not_draw(rng, tmp_path):
+    given, drawn = _drawn_of(rng.normal(size=(B, 8)), rng, tmp_path)
+    assert given["label"] == [f"target_{d}" for d in range(6)]
+    assert given["not_drawn"] == ["target_6", "target_7"]
+    assert {array.shape for array in drawn} == {(B, 6)}
+
+
+def test_one_target_without_a_name_is_the_target(rng, tmp_path):
+    given, _ = _drawn_of(rng.normal(size=(B, 1)), rng, tmp_path)
+    assert given["label"] == ["Target"]
+
+
+def _drawn_of(y, rng, folder, **described):
+    """What is drawn of a regression: named arguments, and the arrays."""
+    width = y.shape[1]
+    data = with_targets(y, target_loc=np.zeros(width), target_scale=np.ones(width), **described)
+    likelihood, given, drawn = Normal(0.3), {}, []
+    likelihood.build(width)
+    outputs = tf.constant(rng.normal(size=(S, B, width)))
+    examples = judged(likelihood, outputs, data.y_test, data).examples
+    with pytest.MonkeyPatch.context() as patch:
+
+        def note(*arrays, **named):
+            drawn.extend(arrays)
+            given.update(named)
+
+        patch.setattr(figures, "predictive_intervals", note)
+        evaluation_of(likelihood).figures(examples, data, folder)
+    return given, drawn

@@ -7,6 +7,7 @@ import pytest
 from matplotlib import _pylab_helpers
 
 from bnn.figures import (
+    MAX_TARGETS,
     learning_curve,
     predictive_band,
     predictive_intervals,
@@ -40,6 +41,12 @@ def regression(rng, size):
         "lower": mean - 1.96 * scale,
         "upper": mean + 1.96 * scale,
     }
+
+
+def several(rng, count, width):
+    """Predictions `[N, D]` of several targets."""
+    each = [regression(rng, count) for _ in range(width)]
+    return {name: np.stack([np.ravel(e[name]) for e in each], axis=1) for name in each[0]}
 
 
 FIGURES = {
@@ -158,6 +165,13 @@ VECTORS = {"y": [1.0, 2.0], "mean": [1.0, 2.0], "lower": [0.0, 1.0], "upper": [2
         ),
         (predictive_intervals, {"level": 95}, "level must be between 0 and 1, got 95; 0.95 means"),
         (predictive_intervals, {"max_examples": 1}, "max_examples must be at least 2, got 1"),
+        (predictive_band, {"y": np.ones((2, 7))}, "mean must have the columns of y, 7, got 1"),
+        (
+            predictive_intervals,
+            dict.fromkeys(VECTORS, np.ones((2, 7))),
+            "y must have 1 to 6 targets, got 7; draw some of them, and name the others in not_dr",
+        ),
+        (predictive_band, {"y_label": ["a", "b"]}, "y_label must be a text for each of the 1 tar"),
         (predictive_band, {"x": [1.0]}, "y must have the length of x, 1, got 2"),
         (predictive_band, {"x": [1.0, NAN]}, "x must be finite, got nan at index 1"),
         (predictive_band, {"path": "curve.pdf"}, "path must end in '.png', got 'curve.pdf'"),
@@ -173,6 +187,31 @@ def test_unfit_input_is_named(draw, changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         draw(**{"path": tmp_path / "figure.png", **arguments, **changes})
     assert not list(tmp_path.iterdir())
+
+
+def test_the_rows_of_the_most_targets_are_at_most_a_page_of_a4(rng):
+    given = several(rng, 20, MAX_TARGETS)
+    for figure in (predictive_band(np.arange(20.0), **given), predictive_intervals(**given)):
+        width, height = figure.get_size_inches()
+        assert width <= 8.27
+        assert height <= 11.69
+
+
+def test_each_of_several_targets_has_panels_of_its_own(rng):
+    """Its own values and name, and the others are named below."""
+    given = several(rng, 40, 2)
+    band = predictive_band(np.arange(40.0), **given, y_label=["load", "heat"], not_drawn=["loss"])
+    rows = predictive_intervals(**given, label=["load", "heat"], not_drawn=["loss"])
+    for axes in (band.axes, rows.axes[::2]):
+        assert [axis.get_ylabel() for axis in axes] == ["load", "heat"]
+    for figure in (band, rows):
+        assert figure.axes[-1].get_xlabel().endswith("\nNot drawn: loss")
+        assert "Not drawn" not in figure.axes[0].get_xlabel()
+    for d, axis in enumerate(band.axes):
+        np.testing.assert_array_equal(axis.lines[2].get_ydata(), given["mean"][:, d])
+    inside = (given["lower"] <= given["y"]) & (given["y"] <= given["upper"])
+    for d, axis in enumerate(rows.axes[1::2]):
+        assert axis.get_title().startswith(f"{100 * inside[:, d].mean():.1f} % of 40")
 
 
 def test_a_missing_folder_is_named(tmp_path):

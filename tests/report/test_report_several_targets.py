@@ -68,6 +68,7 @@ def test_columns_are_of_each_target(write_two):
     assert value > 100 * float(table.rows[0][-4])
     table = summary_table(groups, TASKS["regression"].calibration, estimator=False)
     assert "coverage of 95 %, %, pressure, kg/m/s²" in table.columns
+    assert "coverage of 50 %, %, pressure, kg/m/s²" in table.columns  # from the predictions
     assert "interval score 95 %, temperature" in table.columns
     assert not any(column in ("RMSE", "CRPS") for column in table.columns)
 

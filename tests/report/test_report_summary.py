@@ -1,16 +1,19 @@
 """Who is best, by which test, and whether training had ended; who has an infinite loss loses."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
+from bnn import metrics
 from bnn.report import build_report, sections
 from bnn.report.comparisons import compare, compare_all
 from bnn.report.convergence import convergence, slope
 from bnn.report.document import Table
 from bnn.report.groups import group_runs
 from bnn.report.runs import read_runs
+from bnn.report.summary import summary
 from bnn.report.verdicts import verdict_of_not_finite
 from bnn.runs.prediction_file import Predictions, load_predictions
 
@@ -180,3 +183,22 @@ def test_the_nearest_coverage_is_the_best_and_sharpness_has_none(write_run):
     column = list(table.columns).index("coverage of 95 %, %")
     assert (1, column) in table.best
     assert not any(c == list(table.columns).index("sharpness") for _, c in table.best)
+
+
+def test_the_summary_says_how_many_targets_the_intervals_hold(write_run):
+    """By the predictions, where the results do not say it; of a classification nothing."""
+    folder = write_run("a", make=write_run.regression)
+    predictions = load_predictions(folder / "predictions" / "test.npz")
+    transform = metrics.mixture_cdf(predictions.loc, predictions.scale, predictions.targets)
+    inside = 100 * np.mean(np.abs(transform - 0.5) <= 0.475)
+    groups = grouped(folder)
+    said = summary("toy", groups, groups[0], {}).text
+    found = re.search(
+        r"nats of targets in their own units\. Its 95 % intervals hold (.+) % of", said
+    )
+    assert float(found[1]) == pytest.approx(inside, rel=1e-3)
+    with_test(folder, coverage_95=0.125)
+    groups = grouped(folder)
+    assert "hold 12.50 % of the test" in summary("toy", groups, groups[0], {}).text
+    classes = grouped(write_run("b"))
+    assert "intervals" not in summary("toy", classes, classes[0], {}).text

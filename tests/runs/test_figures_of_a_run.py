@@ -67,11 +67,12 @@ def test_regression_draws_the_central_interval_in_own_units(
     paths = draw_figures(tmp_path / "figures", RECORDS, likelihood, test.examples, data)
     assert set(paths) == {"learning_curve", "predictive_band"}
     assert set(drawn) == {"learning_curve", figure}
-    *first, targets, mean, lower, upper, path = drawn[figure][0]
-    assert path == paths["predictive_band"]
+    *first, targets, mean, lower, upper = drawn[figure][0]
+    mean, lower, upper = mean[:, 0], lower[:, 0], upper[:, 0]
+    assert drawn[figure][1]["path"] == paths["predictive_band"]
     if first:
         np.testing.assert_array_equal(first[0], data.x_test[:, 0])
-    np.testing.assert_allclose(targets, y[20:, 0], rtol=1e-5)
+    np.testing.assert_allclose(targets, y[20:], rtol=1e-5)
     loc = samples[..., 0].numpy() * data.target_scale + data.target_loc
     np.testing.assert_allclose(mean, loc.mean(axis=0), rtol=1e-5)
     scale = np.full(loc.shape, 0.5 * data.target_scale[0])
