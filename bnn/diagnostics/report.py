@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import html
 
+from bnn.diagnostics.row_words import in_words
 from bnn.formatting import html_table
 
 
@@ -60,7 +62,7 @@ def skipped_row(name: str, reason: str) -> Row:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a set of checks found; `str` gives the table.
+    """What a set of checks found; `str` gives the table, and what its failures mean.
 
     Attributes:
       title: what was checked.
@@ -90,6 +92,12 @@ class Report:
         return tuple(r for r in self.rows if r.verdict is Verdict.SKIP)
 
     @property
+    def explanations(self) -> dict[str, str]:
+        """Of every failed row, by its name, what that means and where to look."""
+        failed = (row.name for row in self.rows if row.verdict is Verdict.FAIL)
+        return {name: words for name in failed if (words := in_words(name))}
+
+    @property
     def summary(self) -> str:
         """Whether all is well, and what was not looked at: "ok; not checked: gradient"."""
         said = "ok" if self.ok else f"{len(self.failures)} FAILED"
@@ -104,7 +112,7 @@ class Report:
         raise KeyError(f"no check {name!r} in this report; it has {[r.name for r in self.rows]}")
 
     def _repr_html_(self) -> str:
-        """The table for notebooks."""
+        """The table for notebooks, and what its failures mean."""
         rows = [
             (
                 row.name,
@@ -117,10 +125,12 @@ class Report:
             for row in self.rows
         ]
         headings = ("check", "statistic", "z", "limit", "verdict", "note")
-        return html_table(f"{self.title}: {self.summary}", headings, rows)
+        said = (html.escape(f"{name}: {words}") for name, words in self.explanations.items())
+        paragraphs = "".join(f"<p>{each}</p>" for each in said)
+        return html_table(f"{self.title}: {self.summary}", headings, rows) + paragraphs
 
     def __str__(self) -> str:
-        """Title and table."""
+        """Title, table, and a line for every failure that says what it means."""
         width = max((len(row.name) for row in self.rows), default=5)
         lines = [
             f"{self.title}: {self.summary} "
@@ -133,4 +143,5 @@ class Report:
                 f"  {row.name:<{width}}  {row.statistic:>10.2g}  {z:>7}  {row.limit:>7.2g}  "
                 f"{row.verdict.value}{f'  ({row.note})' if row.note else ''}"
             )
+        lines += [f"{name}: {words}" for name, words in self.explanations.items()]
         return "\n".join(lines)

@@ -34,11 +34,19 @@ def _operator_rows(subject: Subject, site_map: SiteMap) -> list[Row]:
     weights = rng.normal(size=site.posterior.shape).astype(np.float32)
     variances = np.square(rng.normal(size=site.posterior.shape)).astype(np.float32)
     applied = {
-        "linear in the weights": (site.operator(inputs, weights), site_map.jacobian, weights),
-        "variance": (site.operator.variance(inputs, variances), site_map.jacobian**2, variances),
+        "operator linear in the weights": (
+            site.operator(inputs, weights),
+            site_map.jacobian,
+            weights,
+        ),
+        "operator variance": (
+            site.operator.variance(inputs, variances),
+            site_map.jacobian**2,
+            variances,
+        ),
     }
     return [
-        _compare(f"operator {name}, {site.name}", np.ravel(got), matrix @ w.ravel())
+        _compare(f"{name}, {site.name}", np.ravel(got), matrix @ w.ravel())
         for name, (got, matrix, w) in applied.items()
     ]
 

@@ -8,7 +8,8 @@ noise as it is, it always passes or always fails.
 import cells
 import pytest
 
-from bnn.diagnostics import CHECKS, check_estimator
+from bnn.diagnostics import CHECKS, Verdict, check_estimator
+from bnn.diagnostics.row_words import in_words
 
 # Compiling the noise into three modes costs most of a report; the everyday run does it for some.
 CHEAP = tuple(check for check in CHECKS if check not in ("modes", "ledger"))
@@ -20,8 +21,14 @@ def ids(cell):
 
 
 def report_on(cell, checks):
+    """The report, whose rows each have words for the case that they fail."""
     positional, shapes = cells.arguments(*cell)
-    return check_estimator(*positional, checks=checks, **shapes)
+    report = check_estimator(*positional, checks=checks, **shapes)
+    without = {
+        r.name for r in report.rows if r.verdict is not Verdict.SKIP and not in_words(r.name)
+    }
+    assert not without
+    return report
 
 
 @pytest.mark.parametrize("cell", cells.EVERYDAY, ids=ids)

@@ -26,12 +26,14 @@ def test_contract_catches_the_defect(defect):
     report = report_on(defect, (defect.check,))
     assert report[defect.caught_by].verdict is Verdict.FAIL, report
     assert not report.ok
+    assert set(report.explanations) == {r.name for r in report.rows if r.verdict is Verdict.FAIL}
 
 
 @pytest.mark.parametrize("kind", BIASED_BASELINES, ids=lambda kind: kind.__name__)
 def test_check_baseline_catches_the_bias(kind):
     report = check_baseline(kind())
     assert not report.ok, report
+    assert len(report.explanations) == len(report.failures)
 
 
 @pytest.mark.parametrize("kind", [e.NoBaseline, e.LeaveOneOut, e.RunningMean, e.OptimalCoefficient])

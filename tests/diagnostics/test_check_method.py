@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bnn.diagnostics import ConjugateRegression, Law, Verdict, check_method
+from bnn.diagnostics.row_words import in_words
 from bnn.estimators import Flipout, Reparameterization
 from bnn.methods import MAP, VariationalInference
 from bnn.objectives import NegativeELBO
@@ -22,6 +23,7 @@ def inference(kind=VariationalInference, **options):
 
 
 def failed(report):
+    assert all(in_words(row.name) for row in report.rows)
     return [row.name for row in report.rows if row.verdict is Verdict.FAIL]
 
 

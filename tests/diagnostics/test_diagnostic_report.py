@@ -1,11 +1,21 @@
-"""Rows, verdicts and the table of a report."""
+"""Rows, verdicts and the table of a report, and its failures in words."""
 
+import ast
 import math
+import pathlib
 
 import pytest
 
+from bnn import diagnostics
 from bnn.diagnostics import Report, Row, Verdict
 from bnn.diagnostics.report import exact_row, skipped_row, truth_row
+from bnn.diagnostics.row_words import WORDS, in_words
+
+# What makes rows, of a name first.
+MAKERS = {
+    *("Row", "exact_row", "truth_row", "Statistic", "chain_row"),
+    *("_compare", "_relative", "_finite_row", "_functions_row"),
+}
 
 
 @pytest.fixture
@@ -62,3 +72,58 @@ def test_exact_rows_fail(difference):
 def test_truth_rows():
     assert truth_row("name", True).verdict is Verdict.PASS
     assert truth_row("name", False).verdict is Verdict.FAIL
+
+
+def test_failed_rows_are_said_in_words():
+    rows = (
+        Row("output variance", 1.0, 6.2, 99.0, Verdict.FAIL),
+        Row("gradient dense/kernel_loc", 0.1, 6.2, 0.3, Verdict.UNRESOLVED),
+        truth_row("KL dense/kernel", False),
+        truth_row("KL once, over N", False),
+        truth_row("a row of one's own", False),
+        truth_row("posterior mean, <b>", False),
+    )
+    report = Report("title", rows, 1, 1e-7)
+    assert report.explanations == {
+        "output variance": WORDS["output variance"],
+        "KL dense/kernel": WORDS["KL …"],
+        "KL once, over N": WORDS["KL once, over N"],
+        "posterior mean, <b>": WORDS["posterior mean, …"],
+    }
+    assert str(report).splitlines()[-4].startswith("output variance: Outputs vary otherwise than")
+    assert "<p>posterior mean, &lt;b&gt;: posterior.mean is not" in report._repr_html_()
+    assert "<p>" not in Report("title", rows[1:2], 1, 1e-7)._repr_html_()
+
+
+def names_of_rows():
+    """Every text that a row of the package is named by; what is filled in is "…"."""
+    for file in pathlib.Path(diagnostics.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", None) in MAKERS:
+                name = node.args[0]
+                if isinstance(name, ast.Constant):
+                    yield name.value
+                elif isinstance(name, ast.JoinedStr) and isinstance(name.values[0], ast.Constant):
+                    yield f"{name.values[0].value}…"
+
+
+def test_every_row_of_the_package_has_words():
+    """Those whose names are put together elsewhere are checked on the reports of the contract."""
+    names = set(names_of_rows())
+    assert len(names) > 40
+    assert not {name for name in names if name not in WORDS and not in_words(name)}
+
+
+def test_no_words_are_of_a_row_that_is_no_more():
+    """Every stem stands in the sources."""
+    folder = pathlib.Path(diagnostics.__file__).parent
+    files = [file for file in folder.glob("*.py") if file.name != "row_words.py"]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    assert not [name for name in WORDS if name.rstrip("…").rstrip(", ") not in text]
+
+
+def test_words_are_sentences_that_say_where_to_look():
+    for name, words in WORDS.items():
+        assert words.endswith("."), name
+        assert 60 < len(words) < 260, name
+        assert ":" in words, name
