@@ -6,6 +6,8 @@ import io
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bnn.figures.canvas import BLACK, BLUE, GREY, canvas
 from experiments.methods.cases import CLASSROOM
@@ -16,6 +18,8 @@ EDGE, END = 1.0, 4.0
 NOISE = 0.1
 NUM_POINTS = 59
 _NUM_SAMPLES = 400
+# The axis of the bands' widths; what is narrower or wider stands at its end.
+_NARROWEST, _WIDEST = 1e-3, 10.0
 
 
 def points(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -74,21 +78,45 @@ def scores(x: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> dict:
     }
 
 
-def draw(results: dict[str, dict], path: Path) -> None:
-    """All methods side by side: data, truth, mean and ± 2 standard deviations of the functions."""
-    x, (inputs, targets) = grid()[:, 0], points()
-    columns = 3
+def draw(results: dict[str, dict], path: Path) -> Figure:
+    """All methods side by side: data, truth, mean and ± 2 standard deviations of the functions.
+
+    A band of a hundredth of the curve's height cannot be seen beside it: below every curve stand
+    its 2 standard deviations by themselves, on one logarithmic axis for all methods. The gap is
+    shaded.
+    """
+    x, columns = grid()[:, 0], 3
     rows = -(-len(results) // columns)
-    with canvas(path, width=7.0, height=1.5 * rows) as figure:
-        panels = figure.subplots(rows, columns, sharex=True, sharey=True)
-        for axis, (name, found) in zip(panels.flat, results.items(), strict=False):
+    with canvas(path, width=7.0, height=1.75 * rows) as figure:
+        heights = [1.8, 1.0] * rows
+        panels = figure.subplots(
+            2 * rows, columns, sharex=True, sharey="row", height_ratios=heights
+        )
+        curves, widths = panels[::2], panels[1::2]
+        places = list(zip(curves.flat, widths.flat, strict=True))
+        for (curve, width), (name, found) in zip(places, results.items(), strict=False):
             mean, wide = np.array(found["mean"]), 2 * np.array(found["deviation"])
-            axis.fill_between(x, mean - wide, mean + wide, color=BLUE, alpha=0.25, linewidth=0)
-            axis.plot(x, mean, color=BLUE)
-            axis.plot(x, np.sin(x), color=GREY, linestyle=":", linewidth=1.0)
-            axis.plot(inputs[:, 0], targets[:, 0], ".", color=BLACK, markersize=2.0)
-            axis.set(title=CLASSROOM[name].title, ylim=(-2.2, 2.2), xlim=(-END, END))
-        for axis in panels.flat[len(results) :]:
-            axis.axis("off")
-        for axis in panels.flat[max(len(results) - columns, 0) : len(results)]:
-            axis.tick_params(labelbottom=True)
+            _draw_curve(curve, x, mean, wide)
+            curve.set(title=CLASSROOM[name].title, ylim=(-2.2, 2.2), xlim=(-END, END))
+            width.plot(x, np.clip(wide, _NARROWEST, _WIDEST), color=BLUE, linewidth=1.0)
+            width.set(yscale="log", ylim=(_NARROWEST, _WIDEST), yticks=[0.01, 1.0])
+            width.set_yticklabels(["0.01", "1"])
+            width.minorticks_off()
+            for axis in (curve, width):
+                axis.axvspan(-EDGE, EDGE, color=GREY, alpha=0.12, linewidth=0)
+        for curve, width in places[len(results) :]:
+            curve.axis("off")
+            width.axis("off")
+        for axis in widths[:, 0]:
+            axis.set_ylabel("± 2 s.d.")
+        for _, width in places[max(len(results) - columns, 0) : len(results)]:
+            width.tick_params(labelbottom=True)
+    return figure
+
+
+def _draw_curve(axis: Axes, x: np.ndarray, mean: np.ndarray, wide: np.ndarray) -> None:
+    inputs, targets = points()
+    axis.fill_between(x, mean - wide, mean + wide, color=BLUE, alpha=0.35, linewidth=0)
+    axis.plot(x, mean, color=BLUE, linewidth=0.8)
+    axis.plot(x, np.sin(x), color=GREY, linestyle=":", linewidth=1.0)
+    axis.plot(inputs[:, 0], targets[:, 0], ".", color=BLACK, markersize=2.0)

@@ -95,6 +95,21 @@ def test_a_figure_of_all_methods_is_small(tmp_path):
     assert 10_000 < (tmp_path / "figure.png").stat().st_size < 300_000
 
 
+def test_a_band_that_is_narrower_than_a_line_is_seen_by_its_width(tmp_path):
+    x = classroom.grid()[:, 0]
+    deviation = np.where(np.abs(x) < classroom.EDGE, 0.02, 0.002)
+    one = {"mean": np.sin(x).tolist(), "deviation": deviation.tolist()}
+    figure = classroom.draw({"nuts": one, "swag": one}, tmp_path / "figure.png")
+    widths = [axis for axis in figure.axes if axis.get_yscale() == "log" and axis.axison]
+    assert len(widths) == 2
+    for axis in widths:
+        [line] = axis.lines
+        np.testing.assert_allclose(line.get_ydata(), 2 * deviation)
+        low, high = axis.transAxes.inverted().transform(axis.transData.transform(
+            [(0.0, 0.004), (0.0, 0.04)]))[:, 1]  # fmt: skip
+        assert high - low > 0.2
+
+
 def test_jobs_of_the_classroom_differ_by_case_and_activation():
     jobs = classroom_jobs("points.npz")
     assert len({job.name for job in jobs.values()}) == len(CLASSROOM) * len(ACTIVATIONS)
