@@ -92,13 +92,13 @@ def _normal_block(
     loc, scale = (part.numpy() for part in likelihood.components(outputs, **units(scaling)))
     scale = np.broadcast_to(scale, loc.shape)
     names = getattr(scaling, "names", None)
-    drawn = (part[..., : figures.MAX_TARGETS] for part in (loc, scale))
+    some = (..., slice(figures.MAX_TARGETS))
     variance = metrics.predictive_variance(loc, scale)
     found = {
         "mean": loc.mean(axis=0),
         "aleatoric": variance.aleatoric,
         "epistemic": variance.epistemic,
-        "band": np.moveaxis(metrics.quantile(*drawn, [0.025, 0.975]), 0, -1),
+        "band": np.moveaxis(metrics.quantile(loc[some], scale[some], [0.025, 0.975]), 0, -1),
         **named("score/", metrics.regression_scores(loc, scale, names)),
     }
     if own is not None:
