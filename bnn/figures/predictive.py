@@ -67,22 +67,15 @@ def predictive_band(
     with canvas(path, 5.0, height, ax) as figure:
         axes = panels(figure, ax, len(each), 1, sharex=True)
         for axis, arrays, label in zip(axes, each, labels, strict=True):
-            _band(axis, *arrays, level)
+            _band(axis, arrays, level)
             axis.set_ylabel(label)
         axes[-1].set_xlabel(x_label + _others(not_drawn, 60))
         shared_legend(figure, ax=ax)
     return figure
 
 
-def _band(
-    axis: Axes,
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
-    mean: npt.NDArray[np.float64],
-    lower: npt.NDArray[np.float64],
-    upper: npt.NDArray[np.float64],
-    level: float,
-) -> None:
+def _band(axis: Axes, arrays: Sequence[npt.NDArray[np.float64]], level: float) -> None:
+    x, y, mean, lower, upper = arrays
     order = np.argsort(x, kind="stable")
     axis.fill_between(
         x[order], lower[order], upper[order], color=SKY, alpha=0.35, lw=0, label=_name(level)
@@ -143,7 +136,7 @@ def predictive_intervals(
         axes = panels(figure, ax, len(each), 2, sharey="row", width_ratios=[1, 1.6])
         rows = zip(axes[::2], axes[1::2], strict=True)
         for (left, right), arrays, name in zip(rows, each, labels, strict=True):
-            _row(left, right, *arrays, level, name, max_examples)
+            _row(left, right, arrays, level, name, max_examples)
         axes[-1].set_xlabel(axes[-1].get_xlabel() + _others(not_drawn, 50))
         shared_legend(figure, ax=ax)
     return figure
@@ -152,15 +145,13 @@ def predictive_intervals(
 def _row(
     left: Axes,
     right: Axes,
-    y: npt.NDArray[np.float64],
-    mean: npt.NDArray[np.float64],
-    lower: npt.NDArray[np.float64],
-    upper: npt.NDArray[np.float64],
+    arrays: Sequence[npt.NDArray[np.float64]],
     level: float,
     label: str,
     max_examples: int,
 ) -> None:
     """The two panels of a target."""
+    y, mean, lower, upper = arrays
     inside = (lower <= y) & (y <= upper)
     cloud = _spread(mean, 1000)
     order = _spread(mean, max_examples)
