@@ -223,7 +223,7 @@ def test_noise_is_learned_in_the_descents_of_all_chains_and_held():
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [
-        (HMC, {"num_leapfrog_steps": 0}, "num_leapfrog_steps must be an integer of at least 1"),
+        (HMC, {"num_leapfrog_steps": 0}, "num_leapfrog_steps must be an integer from 1 to 100000"),
         (HMC, {"jitter": 1.0}, r"jitter must be at least 0 and below 1, got 1\.0"),
         (HMC, {"num_chains": 0}, "num_chains must be an integer of at least 1, got 0"),
         (HMC, {"temperature": 0.0}, r"temperature must be positive, got 0\.0"),

@@ -157,7 +157,7 @@ def test_a_step_that_is_not_finite_is_taken_back():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_integrator_steps": 0}, "num_integrator_steps must be an integer of at least 1"),
+        ({"num_integrator_steps": 0}, "num_integrator_steps must be an integer from 1 to 100000"),
         ({"energy_variance": 0.0}, r"energy_variance must be positive, got 0\.0; 5e-4 is usual"),
         ({"decoherence_length": -1.0}, r"decoherence_length must be positive, or None .* -1\.0"),
         ({"step_size": 0.0}, r"step_size must be a positive number, got 0\.0"),
