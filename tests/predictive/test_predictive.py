@@ -230,11 +230,11 @@ def test_showing_needs_no_further_pass(x, rng):
 
 def test_no_width_and_counts():
     """An interval of one point, an empty one, and ends of counts, which are whole."""
-    assert display._number(0.0, 0.0, 0.0, False) == "0 [0, 0]"
-    assert display._number(3.21, 1.0, 6.0, True) == "3.2 [1, 6]"
-    assert display._number(-0.01, -2.0, 2.0, False) == "0.0 [-2.0, 2.0]"
-    assert display._number(1234.5678, 1234.51, 1234.62, False) == "1234.57 [1234.51, 1234.62]"
-    assert display._number(0.5, 0.7, 0.3, False) == "0.5000 [empty]"
+    assert display._number((0.0, 0.0, 0.0), False) == "0 [0, 0]"
+    assert display._number((3.21, 1.0, 6.0), True) == "3.2 [1, 6]"
+    assert display._number((-0.01, -2.0, 2.0), False) == "0.0 [-2.0, 2.0]"
+    assert display._number((1234.5678, 1234.51, 1234.62), False) == "1234.57 [1234.51, 1234.62]"
+    assert display._number((0.5, 0.7, 0.3), False) == "0.5000 [empty]"
 
 
 def test_a_table(x, rng):
