@@ -13,7 +13,7 @@ _WRITERS = {".csv": "to_csv", ".parquet": "to_parquet"}
 
 
 def checked_output(name: str) -> Path:
-    """The file to be written; ValueError where it cannot be."""
+    """The file to be written; ValueError where it cannot be, ImportError without pandas."""
     path = Path(name).expanduser()
     if path.suffix.lower() not in _WRITERS:
         raise ValueError(f"--output must end in .csv or .parquet, got {name!r}.")
@@ -23,7 +23,14 @@ def checked_output(name: str) -> Path:
         raise ValueError(
             f"--output must be in a folder that is there, got {name!r}; create the folder first."
         )
+    _pandas()
     return path
+
+
+def _pandas() -> Any:
+    from bnn.data.extras import required
+
+    return required("pandas", "tables", "pandas", "writing answers")
 
 
 def read_inputs(name: str) -> tuple[dict[str, Any], Any]:
@@ -80,8 +87,6 @@ def answers(
       ValueError: inputs that the source does not take; a level for classes; a column of the inputs
         that has the name of one of the answers; a run of targets that have a likelihood each.
     """
-    import pandas as pd
-
     from bnn.data.preparation import TablePreparation
     from bnn.data.table_files import read_table
 
@@ -99,13 +104,14 @@ def answers(
     source = run.data.scaling.inputs
     if isinstance(source, TablePreparation) and isinstance(inputs, str):
         kept = {**read_table(inputs, *source.form)}
-    own = pd.DataFrame(kept, index=answer.index)
+    pandas = _pandas()
+    own = pandas.DataFrame(kept, index=answer.index)
     if both := sorted(set(own.columns) & set(answer.columns)):
         raise ValueError(
             f"columns of --inputs must not be named as the answers are, got {', '.join(both)}; "
             "rename or leave them out."
         )
-    return pd.concat([own, answer], axis=1)
+    return pandas.concat([own, answer], axis=1)
 
 
 def write(frame: Any, path: Path) -> None:
