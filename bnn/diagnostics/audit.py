@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.compat import innermost_optimizer
 from bnn.diagnostics.audit_calls import (
     kl_among_losses,
     left_out,
@@ -286,10 +287,14 @@ def _decay(loop: Loop, optimizer: keras.optimizers.Optimizer | None) -> Finding:
     decayed = decayed_scales(optimizer, loop.model, loop.likelihood)
     if not decayed:
         return Finding(name, Verdict.PASS, "no scale is decayed.")
+    inner = innermost_optimizer(optimizer)
+    rule = "weight decay"
+    remedy = "Use an optimizer of Keras, whose decay leaves them alone, or none: the prior is one."
+    if not inner.weight_decay:
+        rule, remedy = "rule", "Use for example keras.optimizers.Adam()."
     words = (
-        f"{type(optimizer).__name__}'s weight decay or rule moves {len(decayed)} scales, such as "
-        f"{decayed[0].path}, towards ln σ = 0, that is σ = 1, without any gradient. Use an "
-        "optimizer of Keras, whose decay leaves them alone, or no weight decay: the prior is one."
+        f"{type(inner).__name__}'s {rule} moves {len(decayed)} scales, such as {decayed[0].path}, "
+        f"towards ln σ = 0, that is σ = 1, without any gradient. {remedy}"
     )
     return Finding(name, Verdict.FAIL, words)
 

@@ -88,6 +88,11 @@ def test_a_decayed_scale(model, batch):
     words = found["weight decay spares the scales"]
     assert "Own's weight decay moves 2 scales" in words
     assert "Use an optimizer of Keras" in words
+    ftrl = keras.optimizers.Ftrl()
+    found = failures(audited(model, loop(model, lambda kl: kl / N), batch, optimizer=ftrl))
+    words = found["weight decay spares the scales"]
+    assert "Ftrl's rule moves 2 scales" in words
+    assert "Use for example keras.optimizers.Adam()" in words
     spared = keras.optimizers.AdamW(weight_decay=0.01)
     assert audited(model, loop(model, lambda kl: kl / N), batch, optimizer=spared).ok
 
