@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from launch.children import START_AGAIN, Signals
 from launch.cluster import check_addresses, check_hosts, gpu_share, listens, tf_config, visible_gpus
@@ -167,5 +168,19 @@ def _parser() -> Parser:
     return parser
 
 
+def entry() -> NoReturn:
+    """Runs the command line in a process that no stopping signal ends before its exit code.
+
+    srun --kill-on-bad-exit sends SIGTERM to the others as soon as one task has exited with 42. One
+    that met it while Python shuts down, without a handler, would end by that signal, the step with
+    143, and the job would count as failed in place of going back into the queue.
+    """
+    with Signals():
+        code = main()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -1,5 +1,9 @@
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -119,6 +123,23 @@ def test_a_task_runs_its_worker_and_passes_its_code_on(launch):
     assert code == 3
     assert "launch: task 0 (localhost:31999) ended with exit code 3" in err
     assert facts(out)["arguments"] == ["--fail=0:3"]
+
+
+def test_srun_that_kills_a_stopped_task_does_not_take_its_code():
+    """Signals that come until the very end; 42 puts the job into the queue again."""
+    words = ["--module=tests.launch.stand_in", "--port=31998", "--", "--saves", "--seconds=60"]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "launch.slurm_task", *words],
+        env={**os.environ, **STEP},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith("facts")
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    process.stdout.close()
+    assert process.returncode == 42
 
 
 def test_an_element_runs_its_point(launch, tmp_path):
