@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,17 @@ class RunFolder:
         self.figures = self.path / "figures"
         self.metrics = self.path / "metrics.jsonl"
         self._lock: int | None = None
+        self._own = {path.name for path in (self.checkpoints, self.figures, self.metrics)}
 
-    def open(self, identity: Identity) -> None:
+    def open(self, identity: Identity, own: Collection[str] = ()) -> None:
         """Claims the folder for the run.
 
         A folder that is empty or holds an earlier part of the same run is accepted. A refused one
         is left as it was.
+
+        Args:
+          identity: of the run.
+          own: names in the folder that are known to be the run's, without its configuration.
 
         Raises:
           FolderInUseError: the folder holds another run or foreign files, or is locked by another
@@ -84,7 +89,7 @@ class RunFolder:
             if self.path.exists() and not self.path.is_dir():
                 raise FolderInUseError(f"workdir {self.path} is a file; name a folder.")
             if not self.config.exists():
-                self._require_no_foreign_files()
+                self._require_no_foreign_files(own)
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FolderInUseError(
@@ -93,7 +98,7 @@ class RunFolder:
             ) from error
         self._acquire_lock()
         if not self.config.exists():
-            self._require_no_foreign_files()
+            self._require_no_foreign_files(own)
             write_text(self.config, identity.config)
             self._record(identity)
             return
@@ -111,8 +116,13 @@ class RunFolder:
             self._lock = None
 
     def keep(self, identity: Identity) -> None:
-        """Claims the folder again where it was deleted while the run trained."""
+        """Claims the folder again where it was deleted while the run trained.
+
+        A deletion beside a save leaves what was just written: what was there under this run's lock
+        is its own, anything else is not.
+        """
         if self.config.exists():
+            self._own.update(path.name for path in self.path.iterdir())
             return
         logging.getLogger("absl").warning(
             "workdir %s was deleted while the run trained: what it had is lost, what comes from "
@@ -120,7 +130,7 @@ class RunFolder:
             self.path,
         )
         self.close()
-        self.open(identity)
+        self.open(identity, self._own)
         self.metrics.touch()  # so that a resumed run goes on without its history
 
     def finished(self) -> dict | None:
@@ -159,11 +169,11 @@ class RunFolder:
             write_json(self.arguments, identity.arguments)
         write_json(self.data, identity.data)
 
-    def _require_no_foreign_files(self) -> None:
+    def _require_no_foreign_files(self, own: Collection[str]) -> None:
         if not self.path.exists():
             return
         foreign = sorted(p.name for p in self.path.iterdir() if p.name != _LOCK)
-        foreign = [name for name in foreign if not _OWN[""].fullmatch(name)]
+        foreign = [name for name in foreign if name not in own and not _OWN[""].fullmatch(name)]
         if foreign:
             self.close()
             raise FolderInUseError(

@@ -243,6 +243,23 @@ def test_damaged_results_are_named_with_a_remedy(folder, content):
         folder.finished()
 
 
+def test_what_a_deletion_beside_a_save_leaves_is_the_runs_own(folder):
+    """`rm -r` does not wait for the save: what it misses stays."""
+    folder.open(CONFIG)
+    (folder.path / "wandb").mkdir()
+    folder.keep(CONFIG)
+    folder.config.unlink()
+    for left in ("checkpoints", "wandb"):
+        (folder.path / left).mkdir(exist_ok=True)
+    folder.keep(CONFIG)
+    assert folder.config.exists()
+    folder.config.unlink()
+    (folder.path / "thesis.tex").touch()
+    with pytest.raises(FolderInUseError, match=r"holds no run of this program .it has thesis.tex"):
+        folder.keep(CONFIG)
+    assert not folder.config.exists()
+
+
 def test_a_folder_that_was_deleted_is_claimed_again(folder, caplog):
     import shutil
 
