@@ -11,6 +11,7 @@ results.json, ledger.md, checkpoints/ and figures/. Exit codes: 0 done, 1 error,
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 
@@ -28,14 +29,20 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, created.", r
 flags.adopt_module_key_flags(command_line)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Parses the configuration, locks it and calls the root; the process's exit code."""
+def main(argv: Sequence[str], ends_process: bool = False) -> int:
+    """Parses the configuration, locks it and calls the root; the process's exit code.
+
+    Args:
+      argv: what absl leaves of the command line.
+      ends_process: as of `bnn.training.StopRequest`.
+    """
     if not command_line.start(argv):
         return 2
     from bnn import experiment
     from bnn.runs.configuration import parse, start_devices
-    from bnn.training import InterruptedRunError
+    from bnn.training import InterruptedRunError, StopRequest
 
+    StopRequest.ends_process = ends_process
     try:
         parse(_GIN_FILE.value, _GIN_BINDINGS.value)
         start_devices()
@@ -53,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
 
 def entry() -> None:
     """Runs the command line."""
-    app.run(main)
+    app.run(functools.partial(main, ends_process=True))
 
 
 if __name__ == "__main__":

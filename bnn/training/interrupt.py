@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from types import FrameType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, ClassVar
 
 # 130 is the shell's code for Ctrl-C; 42 asks a scheduler to start the job again.
 EXIT_CODES = {
@@ -35,10 +35,16 @@ class StopRequest:
 
     A second Ctrl-C interrupts at once. A hang-up that is ignored (`nohup`) stays so.
 
+    Attributes:
+      ends_process: the process has nothing to do after a stopped run but to end with its exit code,
+        which no further signal takes: schedulers and launchers send several. Of commands.
+
     Args:
       at_once: the step whose state is saved: signals raise InterruptedRunError where they arrive,
         because what is left can be done again. None: they set `received`.
     """
+
+    ends_process: ClassVar[bool] = False
 
     def __init__(self, at_once: int | None = None) -> None:
         self._at_once = at_once
@@ -56,10 +62,17 @@ class StopRequest:
                 break
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        """Puts the handlers back."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Puts the handlers back, or ignores what a process that was stopped still receives."""
+        stopped = self.ends_process and isinstance(error, InterruptedRunError)
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            ignored = stopped and number != signal.SIGINT
+            signal.signal(number, signal.SIG_IGN if ignored else handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame

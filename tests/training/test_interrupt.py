@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from bnn.training import StopRequest
+from bnn.training import InterruptedRunError, StopRequest
 
 
 def send(number):
@@ -34,6 +34,28 @@ def test_a_second_request_from_the_scheduler_is_no_interrupt():
         send(signal.SIGTERM)
         send(signal.SIGTERM)
         assert stop.received == signal.SIGTERM
+
+
+@pytest.mark.parametrize("ends_process", [False, True])
+def test_what_a_stopped_process_still_receives(ends_process, monkeypatch):
+    """It ends by its own exit code; a library's caller has its handlers back."""
+    monkeypatch.setattr(StopRequest, "ends_process", ends_process)
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        with pytest.raises(InterruptedRunError), StopRequest():
+            raise InterruptedRunError(signal.SIGTERM, 3)
+        after = {number: signal.getsignal(number) for number in numbers}
+        ignored = dict.fromkeys(numbers[:2], signal.SIG_IGN)
+        assert after == ({**before, **ignored} if ends_process else before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        with pytest.raises(ValueError, match="another"), StopRequest():
+            raise ValueError("another")
+        assert {number: signal.getsignal(number) for number in numbers} == before
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_signal_sent_by_another_thread_is_noted():
