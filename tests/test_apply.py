@@ -1,5 +1,8 @@
 """`python -m bnn.apply`: what it reads, refuses and writes."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -35,12 +38,14 @@ class Run:
 def test_a_folder_is_its_files_by_name(tmp_path):
     for name in ("b.png", "a.png", ".hidden"):
         (tmp_path / name).touch()
-    (tmp_path / "inner").mkdir()
     kept, inputs = apply.read_inputs(str(tmp_path))
     assert kept == {"file": ["a.png", "b.png"]}
     assert inputs == [str(tmp_path / name) for name in ("a.png", "b.png")]
+    (tmp_path / "inner").mkdir()
     with pytest.raises(ValueError, match=r"must be a folder of files, got .*inner"):
         apply.read_inputs(str(tmp_path / "inner"))
+    with pytest.raises(ValueError, match=r"files alone, got .* with the folder 'inner'"):
+        apply.read_inputs(str(tmp_path))
 
 
 def test_texts_arrays_and_tables(tmp_path):
@@ -96,8 +101,25 @@ def test_answers_stand_beside_what_is_kept(tmp_path):
     assert frame["lower_y"].tolist() == [0.5, 0.5]
 
 
-def test_a_file_that_appeared_meanwhile_stays(tmp_path):
+def test_a_line_is_a_text_whatever_is_in_it(tmp_path):
+    """`str.splitlines` would make two of a text with a line separator or a form feed."""
+    texts = ["one\u2028two", "three\x0cfour", "", "five"]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    assert apply.read_inputs(str(tmp_path / "texts.txt"))[1] == texts
+    (tmp_path / "texts.txt").write_bytes("schön".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"text in UTF-8, got .*texts.txt"):
+        apply.read_inputs(str(tmp_path / "texts.txt"))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appeared_meanwhile_stays(tmp_path, monkeypatch, links):
     pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    if not links:
+
+        def refused(source, target):
+            raise PermissionError(errno.EPERM, "no links here")
+
+        monkeypatch.setattr(os, "link", refused)
     frame, path = pandas.DataFrame({"a": [1]}), tmp_path / "out.csv"
     apply.write(frame, path)
     assert path.read_text() == "a\n1\n"

@@ -41,22 +41,38 @@ def read_inputs(name: str) -> tuple[dict[str, Any], Any]:
 
     Raises:
       FileNotFoundError: no such file.
-      ValueError: a folder without files; a `.npy` file that is no array of numbers.
+      ValueError: a folder without files, or with folders; a `.npy` file that is no array of
+        numbers; a `.txt` file that is not UTF-8.
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+        files = sorted(p for p in path.iterdir() if not p.name.startswith("."))
         if not files:
             raise ValueError(f"--inputs must be a folder of files, got {name!r}, which has none.")
+        if folders := [p.name for p in files if p.is_dir()]:
+            raise ValueError(
+                f"--inputs must be a folder of files alone, got {name!r} with the folder "
+                f"{folders[0]!r}; name one folder at a time."
+            )
         return {"file": [p.name for p in files]}, list(map(str, files))
     if not path.is_file():
         raise FileNotFoundError(f"--inputs {name}: no such file; correct the path.")
     if path.suffix.lower() == ".npy":
         return {}, _array(path)
     if path.suffix.lower() == ".txt":
-        texts = path.read_text(encoding="utf-8").splitlines()
+        texts = _lines(path)
         return {"text": texts}, texts
     return {}, str(path)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return [line.removesuffix("\n") for line in file]
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"--inputs must be text in UTF-8, got {str(path)!r} ({error}); convert it."
+        ) from None
 
 
 def _array(path: Path) -> Any:
@@ -97,13 +113,14 @@ def answers(
             f"{', '.join(map(repr, targets))} with a likelihood each; in Python "
             f"bnn.restore(folder).predictive(inputs) answers by name."
         )
+    source = run.data.scaling.inputs
+    if isinstance(source, TablePreparation) and isinstance(inputs, str):
+        inputs = read_table(inputs, *source.form)
+        kept = dict(inputs)
     said = run.predictive(inputs, raw=True, **options)
     if level is None and run.data.task != "classification":
         level = 0.9
     answer = said.to_dataframe(level=level)
-    source = run.data.scaling.inputs
-    if isinstance(source, TablePreparation) and isinstance(inputs, str):
-        kept = {**read_table(inputs, *source.form)}
     pandas = _pandas()
     own = pandas.DataFrame(kept, index=answer.index)
     if both := sorted(set(own.columns) & set(answer.columns)):
@@ -115,10 +132,21 @@ def answers(
 
 
 def write(frame: Any, path: Path) -> None:
-    """Writes the table beside its place first; a file that appeared there meanwhile stays."""
+    """Writes the table beside its place first; a file that appeared there meanwhile stays.
+
+    Raises:
+      FileExistsError: there is such a file.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
         getattr(frame, _WRITERS[path.suffix.lower()])(beside, index=False)
-        os.link(beside, path)
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if path.exists():
+                raise FileExistsError(f"{path} is there by now; name another --output.") from None
+            os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ class SampledKL:
         self._many = tf.function(self._log_ratios, jit_compile=jit_compile, autograph=False)
         size = abs(float(np.mean(self._next(_FIRST)))) + 1.0
         self.statistic = Statistic(f"KL {site.name}", np.zeros(1), size)
-        changes = tf.function(self._changes, jit_compile=jit_compile, autograph=False)
+        changes = tf.function(self._changes, autograph=False)  # once: not worth XLA's compilation
         self.precise = bool(np.mean(changes(tf.range(_FIRST))) < _PRECISE * size)
 
     def add(self, kl: np.ndarray) -> None:

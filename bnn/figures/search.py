@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bnn.figures.arrays import vectors
 from bnn.figures.canvas import BLUE, GREY, VERMILION, canvas, panels, shared_legend
+from bnn.formatting import is_number
 
 _MOST = 5  # choices, a panel each
 
@@ -75,7 +76,7 @@ def search_trials(
 
 def _places(axis: Axes, tried: Sequence[Any]) -> npt.NDArray[np.float64]:
     """Where the choices stand on the axis, which is made for them."""
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in tried):
+    if all(is_number(value) for value in tried):
         numbers = np.asarray(tried, np.float64)
         if numbers.min() > 0 and numbers.max() > 20 * numbers.min():
             axis.set_xscale("log")

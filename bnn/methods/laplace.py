@@ -69,11 +69,11 @@ class Laplace(MAP):
         predictive: str = "linearised",
         rank: int | None = None,
     ) -> None:
-        check_options(structure, STRUCTURES, prior_precision, choose_noise, predictive)
+        given = structure, STRUCTURES, prior_precision, choose_noise, predictive
+        self.prior_precision = check_options(*given)
         self.rank = check_rank(rank, structure)
         self.structure, self.where = structure, where
-        self.prior_precision, self.choose_noise = prior_precision, choose_noise
-        self.predictive = predictive
+        self.choose_noise, self.predictive = choose_noise, predictive
 
     def build(self, problem: Problem) -> None:
         """Checks that the structure, the priors and the likelihood can be served.

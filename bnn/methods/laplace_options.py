@@ -20,19 +20,20 @@ def check_options(
     prior_precision: Any,
     choose_noise: Any,
     predictive: Any,
-) -> None:
-    """Raises ValueError for an option that is none of the known ones."""
+) -> PriorPrecision:
+    """The prior precision, a number as a float; ValueError for an option that is none."""
     _one_of("structure", structure, tuple(structures))
     _one_of("predictive", predictive, _PREDICTIVES)
     if not isinstance(choose_noise, bool):
         raise ValueError(f"choose_noise must be True or False, got {choose_noise!r}.")
     if prior_precision is None or prior_precision in _CHOSEN:
-        return
+        return prior_precision
     if not is_number(prior_precision) or not 0 < prior_precision < math.inf:
         raise ValueError(
             "prior_precision must be None for the model's own priors, a positive number, "
             f'"one" or "layer", got {prior_precision!r}.'
         )
+    return float(prior_precision)
 
 
 def check_rank(rank: Any, structure: str) -> int | None:

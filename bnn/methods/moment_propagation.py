@@ -8,6 +8,7 @@ import gin
 import tensorflow as tf
 
 from bnn.data import Batch
+from bnn.formatting import is_number
 from bnn.ledger import ledger
 from bnn.methods.counted import Counted, penalised
 from bnn.methods.expected import expected_log_prob, require_expected
@@ -52,7 +53,7 @@ class MomentPropagation(Counted):
     ) -> None:
         if covariance not in ("diagonal", "full"):
             raise ValueError(f'covariance must be "diagonal" or "full", got {covariance!r}.')
-        if not isinstance(kl_weight, (Schedule, int, float)) or isinstance(kl_weight, bool):
+        if not isinstance(kl_weight, Schedule) and not is_number(kl_weight):
             raise ValueError(
                 f"kl_weight must be a number or a schedule, got {kl_weight!r}; 1.0 is the whole KL."
             )

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.data import Batch
+from bnn.formatting import is_number
 from bnn.methods.cost import Cost
 from bnn.methods.log_joint import negative_log_joint, sampled_weights
 from bnn.methods.method import Method
@@ -50,7 +51,7 @@ class Sampler(Method):
         burn_in: float,
         thinning: int | None,
     ) -> None:
-        if not isinstance(step_size, (Schedule, int, float)) or isinstance(step_size, bool):
+        if not isinstance(step_size, Schedule) and not is_number(step_size):
             raise ValueError(f"step_size must be a number or a schedule, got {step_size!r}.")
         if not isinstance(step_size, Schedule) and not 0 < step_size < math.inf:
             raise ValueError(f"step_size must be a positive number, got {step_size}.")

@@ -9,6 +9,7 @@ import keras
 
 from bnn.data import Batch
 from bnn.estimators import Estimator
+from bnn.formatting import is_number
 from bnn.methods.method import Method
 from bnn.methods.problem import Problem
 from bnn.noise import Noise
@@ -53,7 +54,7 @@ class VariationalInference(Method):
                 f"objective must be an objective, got {objective!r}; in gin write for example "
                 "VariationalInference.objective = @NegativeELBO(), with the parentheses."
             )
-        if not isinstance(kl_weight, (Schedule, int, float)) or isinstance(kl_weight, bool):
+        if not isinstance(kl_weight, Schedule) and not is_number(kl_weight):
             raise ValueError(
                 f"kl_weight must be a number or a schedule, got {kl_weight!r}; 1.0 is the whole KL."
             )

@@ -185,6 +185,7 @@ class RAPS(ConformalSets):
         """
         super().fit(probs, labels)
         probs = check_probs(probs)
+        labels = check_labels(labels, probs.shape)
         if self.randomized or (probs.argmax(axis=1) != labels).any():
             return self
         size = self.sets(probs).sum(axis=1).mean()

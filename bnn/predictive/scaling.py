@@ -235,7 +235,7 @@ class MatrixScaling(_Affine):
         super().__init__()
         if not is_number(penalty) or not 0 <= penalty < np.inf:
             raise ValueError(f"penalty must be a finite number of at least 0, got {penalty!r}.")
-        self.penalty = penalty
+        self.penalty = float(penalty)
 
     def identity(self, size: int) -> np.ndarray:
         """W = I, b = 0."""

@@ -9,6 +9,7 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.special import ndtri, softmax
 
 from bnn.likelihoods import Categorical, Normal
@@ -311,6 +312,9 @@ def test_sets_that_are_larger_than_sure_predictions_need_are_told(rule, caplog):
     assert (sizes == (10 if isinstance(rule, RAPS) and not rule.penalty else 5)).all()
     assert f"has {sizes[0]:.2f} classes in a set" in caplog.text.replace("10.0 ", "10.00 ")
     assert "Use randomized=True, or LAC(0.9)" in caplog.text
+    caplog.clear()
+    rule.fit(tf.constant(probs), tf.constant(labels))  # tensors, as a model gives them
+    assert "Use randomized=True" in caplog.text
     caplog.clear()
     for remedy in (type(rule)(0.9, randomized=True), LAC(0.9)):
         assert remedy.fit(probs, labels).sets(probs).sum(axis=1).max() == 1
