@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bnn import apply
-from bnn.data.preparation import TablePreparation
+from bnn.data.preparation import ArrayPreparation, TablePreparation
 
 
 class Said:
@@ -89,7 +89,11 @@ def test_answers_stand_beside_what_is_kept(tmp_path):
     assert list(frame.columns) == ["file", "lower_y", "mean_y"]
     assert frame["lower_y"].tolist() == [0.9, 0.9]
     assert run.asked == {"raw": True, "num_samples": 7}
-    assert "lower_y" not in apply.answers(Run("classification"), {}, ["a"]).columns
+    for task in ("classification", "multi_label"):  # probabilities say it all
+        assert "lower_y" not in apply.answers(Run(task), {}, ["a"]).columns
+    arrays = Run(source=ArrayPreparation((3,)))
+    with pytest.raises(ValueError, match=r"data are, of kind 'array', got .*; give a \.npy"):
+        apply.answers(arrays, {}, str(tmp_path / "new.csv"))
     (tmp_path / "new.csv").write_text("id;mean_y\nx;1,5\ny;2,5\n")
     table = Run(source=TablePreparation((), (";", ",", None)))
     with pytest.raises(ValueError, match="not be named as the answers are, got mean_y; rename"):

@@ -103,7 +103,7 @@ def answers(
       ValueError: inputs that the source does not take; a level for classes; a column of the inputs
         that has the name of one of the answers; a run of targets that have a likelihood each.
     """
-    from bnn.data.preparation import TablePreparation
+    from bnn.data.preparation import ImagePreparation, TablePreparation
     from bnn.data.table_files import read_table
 
     targets = run.data.scaling.targets
@@ -114,11 +114,16 @@ def answers(
             f"bnn.restore(folder).predictive(inputs) answers by name."
         )
     source = run.data.scaling.inputs
-    if isinstance(source, TablePreparation) and isinstance(inputs, str):
+    if isinstance(inputs, str) and not isinstance(source, ImagePreparation):
+        if not isinstance(source, TablePreparation):
+            raise ValueError(
+                f"--inputs must be what the run's data are, of kind {source.kind!r}, got "
+                f"{inputs!r}, which is read as a table; give a .npy array, or a .txt file of texts."
+            )
         inputs = read_table(inputs, *source.form)
         kept = dict(inputs)
     said = run.predictive(inputs, raw=True, **options)
-    if level is None and run.data.task != "classification":
+    if level is None and run.data.task not in ("classification", "multi_label"):
         level = 0.9
     answer = said.to_dataframe(level=level)
     pandas = _pandas()
