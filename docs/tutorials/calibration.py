@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from bnn.data import digits
 
+keras.utils.set_random_seed(0)  # of the initial weights and the batches' order
 data = digits(test_fraction=0.5)
 rng = np.random.default_rng(0)
 x_train = data.x_train[:] + rng.normal(0, 0.4, data.x_train.shape).astype("float32")

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from bnn import experiment, operators
 
+keras.utils.set_random_seed(0)  # of the initial weights
 rng = np.random.default_rng(0)
 x = rng.uniform(-1, 1, (80, 1))
 y = np.sin(4 * x) + 0.1 * rng.normal(size=x.shape)

@@ -10,6 +10,7 @@ import bnn
 import keras
 import numpy as np
 
+keras.utils.set_random_seed(0)  # of the initial weights and the batches' order
 rng = np.random.default_rng(0)
 x = np.concatenate([rng.uniform(-1, -0.3, 60), rng.uniform(0.3, 1, 60)])[:, None].astype("float32")
 y = (np.sin(4 * x) + 0.1 * rng.normal(size=x.shape)).astype("float32")

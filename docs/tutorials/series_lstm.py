@@ -12,6 +12,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
+keras.utils.set_random_seed(0)  # of the initial weights and the batches' order
 PAST, DAY = 24, 24
 rng = np.random.default_rng(0)
 

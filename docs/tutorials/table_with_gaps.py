@@ -12,6 +12,7 @@ import bnn
 import keras
 import numpy as np
 
+keras.utils.set_random_seed(0)  # of the initial weights and the batches' order
 rng = np.random.default_rng(0)
 count = 600
 area = rng.uniform(30, 150, count)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from bnn.data import digits
 
+keras.utils.set_random_seed(0)  # of the initial weights and the batches' order
 data = digits(flatten=False)
 cnn = keras.Sequential(
     [
