@@ -138,7 +138,7 @@ def measure(
             print(f"  {peer}: {', '.join(name for p, name in steps if p == peer)}", flush=True)
         samples = []
         for number in range(rounds):
-            for (peer, name), k in steps.items():
+            for (peer, name), k in _turns(steps, number):
                 estimator, form = name.split("/")
                 seconds = workers[peer].run(name, k) / k
                 processor = workers[peer].processor_seconds / k
@@ -147,6 +147,13 @@ def measure(
     finally:
         for worker in workers.values():
             worker.close()
+
+
+def _turns(steps: Mapping[tuple[str, str], int], number: int) -> list[tuple[tuple[str, str], int]]:
+    """A round's turns: what is compared one right after the other, each round the other way round."""
+    names = list(dict.fromkeys(name.split("/")[0] for _, name in steps))
+    turns = sorted(steps.items(), key=lambda item: names.index(item[0][1].split("/")[0]))
+    return turns[::-1] if number % 2 else turns
 
 
 def _ready(worker: Worker) -> dict[str, Any] | str:
