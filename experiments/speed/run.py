@@ -7,6 +7,7 @@ rows only; ratios are always between rounds of one session.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import importlib.metadata
 import json
@@ -113,12 +114,11 @@ def _note(results: Path, part: str, load: float, facts: dict[str, Any]) -> None:
         "load": f"{load:.1f} before and {os.getloadavg()[0]:.1f} after",
         **facts,
     }
-    found = now["versions"]
+    # Of a peer that is absent today, the version that its rows were measured with stays.
+    found = {**about.get("versions", {}), **now["versions"]}
     for name in _PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
     about |= {"versions": found, "cores": os.cpu_count()}
     write_text(path, json.dumps(about, indent=1) + "\n")
 

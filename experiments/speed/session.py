@@ -150,7 +150,7 @@ def measure(
 
 
 def _turns(steps: Mapping[tuple[str, str], int], number: int) -> list[tuple[tuple[str, str], int]]:
-    """A round's turns: what is compared one right after the other, each round the other way round."""
+    """A round's turns: what is compared stands side by side, every other round backwards."""
     names = list(dict.fromkeys(name.split("/")[0] for _, name in steps))
     turns = sorted(steps.items(), key=lambda item: names.index(item[0][1].split("/")[0]))
     return turns[::-1] if number % 2 else turns
