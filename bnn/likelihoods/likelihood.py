@@ -70,6 +70,8 @@ class Likelihood(abc.ABC):
         Raises:
           ValueError: for another shape, as a mean over positions, columns or heads would weigh
             the KL by their number.
+          InvalidArgumentError: in a graph, where outputs and targets have other numbers of rows
+            and no shape says so before. XLA cannot refuse: all rows are NaN there.
         """
         log_prob = tf.convert_to_tensor(self.log_prob(outputs, targets))
         num_examples = keras.tree.flatten(outputs)[0].shape[0]
@@ -81,7 +83,7 @@ class Likelihood(abc.ABC):
                 "bnn.likelihoods.Positions(...), which takes a mask, and give several outputs "
                 "theirs with bnn.likelihoods.Heads({...})."
             )
-        return log_prob
+        return _of_as_many_rows(type(self).__name__, log_prob, outputs, targets)
 
     @abc.abstractmethod
     def predictive(self, samples: Any, **units: Any) -> Any:
@@ -100,6 +102,19 @@ class Likelihood(abc.ABC):
     def from_config(cls, config: dict[str, Any]) -> Likelihood:
         """The likelihood described by `get_config`, not built."""
         return cls(**config)
+
+
+def _of_as_many_rows(name: str, log_prob: tf.Tensor, outputs: Any, targets: Any) -> tf.Tensor:
+    """The log-probabilities where every target has one row an example: one row is broadcast."""
+    leaves = [leaf for leaf in keras.tree.flatten((outputs, targets)) if leaf is not None]
+    leaves = [leaf for leaf in map(tf.convert_to_tensor, leaves) if leaf.shape.rank != 0]
+    if all(leaf.shape[:1].is_fully_defined() for leaf in leaves):
+        return log_prob  # `log_prob` has looked at the shapes
+    first, *others = (tf.shape(leaf)[0] for leaf in leaves)
+    same = tf.reduce_all([tf.equal(first, count) for count in others])
+    words = f"{name}: outputs and targets must have one row an example; pair each with its target."
+    with tf.control_dependencies([tf.debugging.Assert(same, [words, first, *others])]):
+        return tf.where(same, log_prob, tf.cast(float("nan"), log_prob.dtype))
 
 
 class Classification(Likelihood):

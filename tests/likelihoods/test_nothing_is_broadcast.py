@@ -118,3 +118,18 @@ def test_heads_of_other_examples():
     outputs = {"a": tf.zeros((2, 1)), "b": tf.zeros((1, 3))}
     with pytest.raises(ValueError, match=r"Heads: every head must have one row an example, got"):
         heads.log_prob(outputs, {"a": np.zeros(2), "b": np.zeros(1, int)})
+
+
+@pytest.mark.parametrize("rows", [(1, B), (B, 1)], ids=["one output", "one target"])
+@pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
+def test_one_row_where_a_compiled_function_knows_no_numbers_of_rows(rows, xla):
+    """It was broadcast to all examples. XLA has no assertions: every row is NaN there."""
+    signature = [tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1])]
+    checked = tf.function(L.Normal().checked_log_prob, signature, jit_compile=xla)
+    assert np.isfinite(checked(np.zeros((B, 1)), np.ones((B, 1)))).all()
+    outputs, targets = (np.zeros((count, 1)) for count in rows)
+    if xla:
+        assert np.isnan(checked(outputs, targets)).all()
+        return
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Normal: outputs and targets must"):
+        checked(outputs, targets)
