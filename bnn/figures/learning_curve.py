@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bnn.figures.canvas import BLACK, BLUE, VERMILION, canvas, panels, shared_legend
-from bnn.figures.learning_curves import is_regression
+from bnn.figures.learning_curves import is_regression, label_of_target
+from bnn.formatting import quality_of_target
 
 _TRAIN = {"color": BLUE, "linestyle": "-", "marker": "o"}
 _VALID = {"color": VERMILION, "linestyle": "--", "marker": "s"}
@@ -89,16 +90,16 @@ def learning_curve(
 
 
 def _of_targets(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:
-    """A panel for the RMSE of each of several targets."""
+    """A panel for the RMSE, or the accuracy, of each of several targets."""
     keys = dict.fromkeys(name.removeprefix("valid_") for record in records for name in record)
-    return [
-        (
-            f"RMSE of {key.partition('/')[2]} (its units)",
-            ((key, "training", _TRAIN), (f"valid_{key}", "validation", _VALID)),
-        )
-        for key in keys
-        if key.startswith("rmse/")
-    ]
+    found = []
+    for key in keys:
+        metric, target = quality_of_target(key)
+        if metric:
+            label = label_of_target(metric, target)
+            series = (key, "training", _TRAIN), (f"valid_{key}", "validation", _VALID)
+            found.append((label[0].upper() + label[1:], series))
+    return found
 
 
 def _points(

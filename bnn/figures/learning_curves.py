@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bnn.figures.canvas import canvas, panels, shared_legend
 from bnn.figures.series import check_series, legend_columns, legend_height, sparse_markers, style
+from bnn.formatting import quality_of_target
 
 Records = Sequence[Mapping[str, Any]]
 # The objective of a regression sees standardised targets: another zero than the validation's.
@@ -116,19 +117,27 @@ def _grid(figure: Figure, rows: Sequence[int]) -> list[Axes]:
 
 def is_regression(records: Records) -> bool:
     """Whether the records are of a regression, whose training NLL is that of scaled targets."""
-    return any(name.removeprefix("valid_").startswith("rmse") for r in records for name in r)
+    names = {name.removeprefix("valid_") for record in records for name in record}
+    return any(name == "rmse" or quality_of_target(name)[0] == "rmse" for name in names)
 
 
 def _of_targets(records: Records) -> list[tuple[str, str]]:
-    """Key and label of the RMSE of each of several targets."""
+    """Key and label of the RMSE, or the accuracy, of each of several targets."""
     keys = dict.fromkeys(name for record in records for name in record)
-    parts = {"valid_rmse": "Validation", "rmse": "Training"}
-    return [
-        (key, f"{part} RMSE of {key.partition('/')[2]} (its units)")
-        for name, part in parts.items()
-        for key in keys
-        if key.startswith(f"{name}/")
-    ]
+    found = []
+    for part, prefix in (("Validation", "valid_"), ("Training", "")):
+        for key in keys:
+            metric, target = quality_of_target(key.removeprefix("valid_"))
+            if metric and key.startswith("valid_") == bool(prefix):
+                found.append((key, f"{part} {label_of_target(metric, target)}"))
+    return found
+
+
+def label_of_target(metric: str, target: str) -> str:
+    """What the axis of one of several targets' quality says, without the part of the data."""
+    if metric == "rmse":
+        return f"RMSE of {target} (its units)"
+    return f"{metric} of {target} (fraction)"
 
 
 def _together(runs: Sequence[Records], time: str, key: str) -> tuple[npt.NDArray[Any], ...]:

@@ -10,6 +10,7 @@ from bnn.formatting.numbers import (
     with_unit,
 )
 from bnn.formatting.progress import claim_terminal, is_terminal, progress_bar, release_terminal
+from bnn.formatting.qualities import quality_of_target
 
 __all__ = [
     "claim_terminal",
@@ -18,6 +19,7 @@ __all__ = [
     "is_terminal",
     "places_of",
     "progress_bar",
+    "quality_of_target",
     "release_terminal",
     "show",
     "show_to",

@@ -177,6 +177,7 @@ def _run_info(session: Session, identity: Identity, resumed: int | None) -> RunI
         config_values=flat_config(identity),
         resumed_step=resumed,
         units=units_while_training(session.data),
+        target_units=session.data.target_units or {},
     )
 
 

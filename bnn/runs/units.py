@@ -40,7 +40,9 @@ def units_of_test(results: Mapping[str, Any]) -> str:
     Args:
       results: as in `results.json`.
     """
-    if results.get("task") != "regression":
+    task = results.get("task")
+    parts = {part for name in results.get("test", {}) for part in name.split("/")}
+    if task != "regression" and not (task == "heads" and "rmse" in parts):
         return ""
     units = _named(results.get("target_units"))
     return f"nats of targets in their own units{units}; errors and deviations in these"

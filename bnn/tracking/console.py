@@ -13,16 +13,21 @@ import gin
 from rich import box, console, progress, table, text
 
 from bnn.formatting import claim_terminal, is_terminal, release_terminal, show
+from bnn.tracking.qualities import qualities_by_target
 from bnn.tracking.tracker import RunInfo, Tracker
 from bnn.tracking.values import flatten, scalars
 
 _LOSSES = ("loss", "nll", "kl")
 _QUALITIES = ("accuracy", "rmse", "valid_accuracy", "valid_rmse", "valid_nll")
+# Targets of several that are named in a line: all of a line is to be read at one glance.
+_MOST_TARGETS, _MOST_BESIDE_A_BAR = 4, 2
 
 
 @gin.register(module="bnn.tracking")
 class Console(Tracker):
     """Shows step, loss, nll, kl, accuracy (or RMSE) and the time left, and the final results.
+
+    Of several targets it names the first ones with the RMSE (or accuracy) of each, in its unit.
 
     On a terminal this is a progress bar and a table; elsewhere one plain line per `log`, without
     escape codes.
@@ -46,7 +51,7 @@ class Console(Tracker):
         stream = sys.stdout if self._stream is None else self._stream
         first = run.resumed_step or 0
         kind = _Bar if is_terminal(stream) else _Lines
-        self._display = kind(stream, self._total, first)
+        self._display = kind(stream, self._total, first, run.target_units)
         resumed = f", resumed from step {first}" if run.resumed_step is not None else ""
         self._display.say(f"run {run.name} in {run.workdir}{resumed}")
         if run.units:
@@ -74,8 +79,10 @@ class Console(Tracker):
 class _Lines:
     """Plain lines for a file or a pipe."""
 
-    def __init__(self, stream: TextIO, total: int | None, first: int) -> None:
-        self._stream, self._total, self._first = stream, total, first
+    def __init__(
+        self, stream: TextIO, total: int | None, first: int, units: Mapping[str, str]
+    ) -> None:
+        self._stream, self._total, self._first, self._units = stream, total, first, units
         self._started = time.monotonic()
 
     def say(self, line: str) -> None:
@@ -84,6 +91,7 @@ class _Lines:
     def advance(self, step: int, values: Mapping[str, float]) -> None:
         parts = [f"step {step}" if self._total is None else f"step {step}/{self._total}"]
         parts += [f"{k} {_shown(values[k])}" for k in (*_LOSSES, *_QUALITIES) if k in values]
+        parts += qualities_by_target(values, self._units, _MOST_TARGETS, _shown)
         if self._total is not None and self._first < step <= self._total:
             pace = (time.monotonic() - self._started) / (step - self._first)
             parts.append(f"eta {_clock(pace * (self._total - step))}")
@@ -99,7 +107,10 @@ class _Lines:
 class _Bar:
     """A progress bar for a terminal."""
 
-    def __init__(self, stream: TextIO, total: int | None, first: int) -> None:
+    def __init__(
+        self, stream: TextIO, total: int | None, first: int, units: Mapping[str, str]
+    ) -> None:
+        self._units = units
         self._console = console.Console(file=stream, force_terminal=True, highlight=False)
         bar = [progress.BarColumn(bar_width=16)] if self._console.width >= 100 else []
         self._progress = progress.Progress(
@@ -124,8 +135,9 @@ class _Bar:
         self._values.update(values)
         keys = [key for key in _LOSSES if key in self._values]
         keys += [key for key in _QUALITIES if key in self._values][:1]
-        metrics = " ".join(f"{key} {_shown(self._values[key])}" for key in keys)
-        self._progress.update(self._task, completed=step, metrics=metrics)
+        parts = [f"{key} {_shown(self._values[key])}" for key in keys]
+        parts += qualities_by_target(self._values, self._units, _MOST_BESIDE_A_BAR, _shown)
+        self._progress.update(self._task, completed=step, metrics=" ".join(parts))
 
     def close(self, title: str, rows: list[tuple[str, str]]) -> None:
         self._progress.stop()

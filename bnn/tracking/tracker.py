@@ -20,6 +20,7 @@ class RunInfo:
         config_values: The same configuration as a flat mapping of JSON values.
         resumed_step: The step of the checkpoint the run goes on from, or None for a new run.
         units: What the reported numbers are in, in words; "" where that goes without saying.
+        target_units: Units of targets that are numbers, by the target's name, where they are known.
     """
 
     workdir: Path
@@ -28,6 +29,7 @@ class RunInfo:
     config_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resumed_step: int | None = None
     units: str = ""
+    target_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Tracker(abc.ABC):

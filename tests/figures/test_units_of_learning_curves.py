@@ -33,10 +33,33 @@ def test_standardised_and_target_units_share_no_axis():
 
 
 def test_targets_that_are_not_standardised_share_the_axis_of_the_nll():
-    """Counts and positive targets have an RMSE, too; heads have none by that name."""
+    """Counts and positive targets have an RMSE, too."""
     one = figures.learning_curve(REGRESSION, standardized=False)
     assert (labels(one)[0], len(one.axes[0].lines)) == ("NLL (nats per example)", 2)
     several = figures.learning_curves({"a": [REGRESSION]}, standardized=False)
     assert "Training NLL (nats per example)" in labels(several)
     heads = figures.learning_curve(CLASSES, standardized=True)
     assert [len(axis.lines) for axis in heads.axes] == [1, 1]
+
+
+def test_heads_have_a_panel_each():
+    heads = [
+        {
+            "step": s,
+            "nll": 1 / s,
+            "valid_nll": 5.0,
+            "valid_load/rmse": 30.0,
+            "valid_kind/accuracy": 0.9,
+        }
+        for s in (10, 20, 30)
+    ]
+    assert labels(figures.learning_curve(heads)) == [
+        "Training NLL (nats, standardised targets)",
+        "Validation NLL (nats, target units)",
+        "RMSE of load (its units)",
+        "Accuracy of kind (fraction)",
+    ]
+    assert labels(figures.learning_curves({"a": [heads]}))[2:] == [
+        "Validation RMSE of load (its units)",
+        "Validation accuracy of kind (fraction)",
+    ]

@@ -32,6 +32,9 @@ def test_units_are_named_while_training_and_after_it(tmp_path):
     results = {"task": "regression", "target_units": dict(data.target_units)}
     assert "in their own units (heat in kWh)" in units_of_test(results)
     assert units_of_test({"task": "classification"}) == ""
+    heads = {"task": "heads", "target_units": {"heat": "kWh"}, "test": {"heat/rmse": 1.0}}
+    assert "in their own units (heat in kWh)" in units_of_test(heads)
+    assert units_of_test({"task": "heads", "test": {"kind/accuracy": 1.0}}) == ""
     whole = results | {"test": {"nll": 1.0}, "kl": {"total": 2.0}, "seconds": {"train": 3.0}}
     assert summary(whole, tmp_path)["units of the test"] == units_of_test(results)
 

@@ -109,6 +109,38 @@ def test_regression_shows_rmse(run_info):
     assert "rmse 2.5" in show(run_info(), io.StringIO(), [(10, {"loss": 1.0, "rmse": 2.5})])
 
 
+SEVERAL = {
+    "loss": 1.0,
+    "valid_nll": 2.5,
+    "valid_load/nll": 1.5,
+    "valid_load/rmse": 812.25,
+    "valid_calls/rmse": 1.9,
+    "valid_left/accuracy": 0.875,
+    "valid_left/ece": 0.02,
+}
+
+
+def test_several_targets_have_their_own_quality_by_name_with_units(run_info):
+    info = run_info(target_units={"load": "kWh"})
+    line = show(info, io.StringIO(), [(10, SEVERAL)], total=None).splitlines()[1]
+    qualities = "valid_rmse load 812.2 kWh, calls 1.9  valid_accuracy left 0.875"
+    assert line == f"step 10  loss 1  valid_nll 2.5  {qualities}"
+    joint = {"loss": 1.0, "rmse/load": 812.25, "rmse/m/s": 0.5}
+    line = show(info, io.StringIO(), [(10, joint)], total=None).splitlines()[1]
+    assert line == "step 10  loss 1  rmse load 812.2 kWh, m/s 0.5"
+
+
+def test_of_many_targets_a_line_names_the_first_ones(run_info, monkeypatch):
+    many = {"loss": 1.0, **{f"head/rmse/t{i}": float(i) for i in range(12)}}
+    line = show(run_info(), io.StringIO(), [(10, many)], total=None).splitlines()[1]
+    assert line == "step 10  loss 1  rmse head/t0 0, head/t1 1, head/t2 2, head/t3 3  and 8 more"
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    raw = show(run_info(), Terminal(), [(10, SEVERAL)])
+    output = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", raw)
+    assert "valid_rmse load 812.2, calls 1.9 and 1 more" in output
+
+
 def test_total_steps_must_be_positive():
     with pytest.raises(ValueError, match="total_steps must be at least 1, got 0; leave it None"):
         Console(total_steps=0)
