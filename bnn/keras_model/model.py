@@ -30,6 +30,7 @@ from bnn.keras_model.heads import (
     with_masks,
 )
 from bnn.keras_model.method_steps import MethodSteps, check_optimizer
+from bnn.keras_model.outside import refuse_targets_outside
 from bnn.keras_model.saving import SavedWhole
 from bnn.ledger import ledger
 from bnn.likelihoods import Likelihood
@@ -176,9 +177,8 @@ class BayesianModel(SavedWhole):
     ) -> Any:
         """Trains, as `keras.Model.fit`.
 
-        A model that predicts no better than a constant afterwards is named in the log, with what
-        may be behind it and the remedies, and so is one whose KL dominates the bound and is still
-        falling; `constant_warning` and `kl_warning` keep the words, "" for none.
+        A model no better than a constant afterwards is named in the log with remedies, and so is
+        one whose KL dominates and still falls: `constant_warning`, `kl_warning`, "" for none.
 
         Args:
           x: inputs, dataset or `keras.utils.PyDataset`.
@@ -187,13 +187,14 @@ class BayesianModel(SavedWhole):
           **kwargs: of `keras.Model.fit`.
 
         Raises:
-          ValueError: data whose number of examples is not known, or several replicas.
+          ValueError: unknown number of examples, targets outside the support, several replicas.
         """
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise ValueError(
                 "fit trains on one device: its replicas would share their noise and scale the KL. "
                 "Use bnn.run with run.strategy = @Mirrored() for several."
             )
+        refuse_targets_outside(self.network, self.likelihood, x, y)
         count = num_examples(x, kwargs, num_train)
         steps = steps_an_epoch(x, count, kwargs) * int(kwargs.get("epochs", 1))
         self.num_train.assign(float(count))

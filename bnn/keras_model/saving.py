@@ -26,6 +26,18 @@ class SavedWhole(keras.Model):
     _kl_weight: Schedule
     _steps: MethodSteps | None
 
+    def export(self, *_: Any, **__: Any) -> None:
+        """Refused: Keras would write the function of the mean weights; `bnn.export` is the way.
+
+        Raises:
+          ValueError: always.
+        """
+        raise ValueError(
+            "export of Keras would write one function, that of the mean weights, without any "
+            "uncertainty; use bnn.export(model, path), or for that function alone "
+            "bnn.to_keras(model.network).export(path)."
+        )
+
     def get_config(self) -> dict:
         """Keras configuration."""
         serialize = keras.saving.serialize_keras_object
