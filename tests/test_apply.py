@@ -2,12 +2,17 @@
 
 import errno
 import os
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import bnn
 from bnn import apply
 from bnn.data.preparation import ArrayPreparation, TablePreparation
+from bnn.data.scaling import TargetScaling
 
 
 class Said:
@@ -59,14 +64,75 @@ def test_texts_arrays_and_tables(tmp_path):
         apply.read_inputs(str(tmp_path / "none.csv"))
 
 
-def test_targets_with_a_likelihood_each_are_refused():
-    run = Run()
-    run.targets = {"price": None, "kind": None}
-    with pytest.raises(
-        ValueError, match=r"got one of 'price', 'kind' with a likelihood each; in P"
+def of_several(kinds):
+    """As much of a run with a likelihood a target as `answers` asks for, and its inputs."""
+    makers = {
+        "values": bnn.likelihoods.Normal,
+        "counts": bnn.likelihoods.Poisson,
+        "labels": bnn.likelihoods.Categorical,
+    }
+    scalings = {
+        "load": TargetScaling("values", loc=np.array([300.0]), scale=np.array([50.0])),
+        "calls": TargetScaling("counts"),
+        "left": TargetScaling("labels", num_classes=2, names=("no", "yes")),
+    }
+    scalings = {name: each for name, each in scalings.items() if each.kind in kinds}
+    heads = bnn.likelihoods.Heads({n: makers[each.kind]() for n, each in scalings.items()})
+    inputs = keras.Input((3,))
+    widths = {name: each.num_classes or 1 for name, each in scalings.items()}
+    outputs = {n: keras.layers.Dense(width, name=n)(inputs) for n, width in widths.items()}
+    model = keras.Model(inputs, outputs)
+    weights = {n: np.random.default_rng(k).normal(size=(4, 3, k)) for n, k in widths.items()}
+
+    def predict(rows, count, seed):
+        return {
+            n: tf.constant(np.einsum("bi,sik->sbk", rows, w), tf.float32)
+            for n, w in weights.items()
+        }
+
+    run = SimpleNamespace(
+        model=model,
+        num_predict_samples=4,
+        problem=SimpleNamespace(likelihood=heads, seed=0),
+        method=SimpleNamespace(functions=lambda count, seed: None, predict=predict),
+        data=SimpleNamespace(
+            scaling=SimpleNamespace(targets=scalings, inputs=ArrayPreparation((3,))),
+            prepare_inputs=lambda rows: np.asarray(rows, np.float32),
+        ),
+    )
+    return run, np.arange(12.0).reshape(4, 3) / 12
+
+
+def test_targets_with_a_likelihood_each_are_answered_by_name():
+    pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    run, inputs = of_several(("values", "counts", "labels"))
+    frame = apply.answers(run, {"id": list("abcd")}, inputs)
+    wanted = run.problem.likelihood.predictive(
+        run.method.predict(inputs, 4, 0), load={"loc": [300.0], "scale": [50.0]}
+    )
+    lower, upper = wanted["load"].interval(0.9)
+    for name, values in (
+        ("mean_load", wanted["load"].mean()[:, 0]),
+        ("lower_load", lower[:, 0]),
+        ("upper_load", upper[:, 0]),
+        ("mean_calls", wanted["calls"].mean()[:, 0]),
+        ("mean_left_no", wanted["left"].probs[:, 0]),
+        ("mean_left_yes", wanted["left"].probs[:, 1]),
+        ("epistemic_left", wanted["left"].epistemic()),
     ):
-        apply.answers(run, {}, [1, 2])
-    assert run.asked is None
+        np.testing.assert_allclose(frame[name], values, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert frame["lower_calls"].tolist() == np.round(frame["lower_calls"]).tolist()
+    assert len(set(frame.columns)) == len(frame.columns)
+    assert not {"total", "lower_left_no"} & set(frame.columns)
+    wide = apply.answers(run, {}, inputs, 0.99)
+    assert np.all(wide["lower_load"] < frame["lower_load"])
+
+
+def test_a_level_without_numbers_is_refused():
+    pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    run, inputs = of_several(("labels",))
+    with pytest.raises(ValueError, match=r"no target is a number, got 0\.5 for 'left'; prob"):
+        apply.answers(run, {}, inputs, 0.5)
 
 
 @pytest.mark.parametrize("content", [b"", b"words", b"\x93NUMPY\x01\x00"])

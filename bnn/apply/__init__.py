@@ -90,7 +90,7 @@ def _array(path: Path) -> Any:
 def answers(
     run: Run, kept: dict[str, Any], inputs: Any, level: float | None = None, **options: Any
 ) -> Any:
-    """The output: what is kept of the inputs, then `Predictive.to_dataframe`.
+    """The output: what is kept of the inputs, then `Predictive.to_dataframe` of every target.
 
     Args:
       run: restored.
@@ -101,18 +101,11 @@ def answers(
 
     Raises:
       ValueError: inputs that the source does not take; a level for classes; a column of the inputs
-        that has the name of one of the answers; a run of targets that have a likelihood each.
+        that has the name of one of the answers.
     """
     from bnn.data.preparation import ImagePreparation, TablePreparation
     from bnn.data.table_files import read_table
 
-    targets = run.data.scaling.targets
-    if isinstance(targets, dict):
-        raise ValueError(
-            f"--workdir must hold a run with one likelihood, got one of "
-            f"{', '.join(map(repr, targets))} with a likelihood each; in Python "
-            f"bnn.restore(folder).predictive(inputs) answers by name."
-        )
     source = run.data.scaling.inputs
     if isinstance(inputs, str) and not isinstance(source, ImagePreparation):
         if not isinstance(source, TablePreparation):
@@ -122,11 +115,16 @@ def answers(
             )
         inputs = read_table(inputs, *source.form)
         kept = dict(inputs)
-    said = run.predictive(inputs, raw=True, **options)
-    if level is None and run.data.task not in ("classification", "multi_label"):
-        level = 0.9
-    answer = said.to_dataframe(level=level)
     pandas = _pandas()
+    if isinstance(run.data.scaling.targets, dict):
+        from bnn.apply.by_target import frame_by_target
+
+        answer = frame_by_target(run, inputs, level, **options)
+    else:
+        said = run.predictive(inputs, raw=True, **options)
+        if level is None and run.data.task not in ("classification", "multi_label"):
+            level = 0.9
+        answer = said.to_dataframe(level=level)
     own = pandas.DataFrame(kept, index=answer.index)
     if both := sorted(set(own.columns) & set(answer.columns)):
         raise ValueError(
