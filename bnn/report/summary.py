@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from bnn.diagnostics.heads import versus_of_heads
 from bnn.report.constants import constant_in_words
 from bnn.report.convergence import convergence
 from bnn.report.document import Paragraph, code
@@ -50,7 +51,8 @@ def summary(
             rest = {name: words for name, words in verdicts.items() if name != best}
             if rest:
                 sentences.append(f"The others against it: {_all(rest)}.")
-        sentences += _coverage(next(g for g in groups if g.name == best), count == 1)
+        group = next(g for g in groups if g.name == best)
+        sentences += [*_coverage(group, count == 1), *_heads(group)]
     else:
         sentences.append("No model has a test NLL that is a number.")
     if count > 1 and finite:
@@ -68,10 +70,14 @@ def summary(
 
 def _coverage(group: Group, only: bool) -> list[str]:
     """How many test targets the intervals hold, of every target; nothing where that is unknown."""
-    found = {
-        target: mean_and_error(group.repeated(f"coverage_95/{target}" if target else "coverage_95"))
-        for target in group.first.targets or [""]
+    first = group.first
+    keys = {
+        target: f"coverage_95/{target}" if target else "coverage_95"
+        for target in first.targets or [""]
     }
+    if first.task == "heads":
+        keys = {n.partition("/")[0]: n for n in first.test if n.endswith("/coverage_95")}
+    found = {target: mean_and_error(group.repeated(key)) for target, key in keys.items()}
     shown = [
         f"{show_estimate(each, 100.0)} % of {code(target) if target else 'the test targets'}"
         for target, each in found.items()
@@ -82,6 +88,22 @@ def _coverage(group: Group, only: bool) -> list[str]:
     more = f" and so on for {len(shown) - _MOST} more" if len(shown) > _MOST else ""
     whose = "Its" if only else f"Of {code(group.name)} the"
     return [f"{whose} 95 % intervals hold {', '.join(shown[:_MOST])}{more}."]
+
+
+def _heads(group: Group) -> list[str]:
+    """Every target of several kinds beside the best constant, of a model's first run."""
+    run = group.first
+    predictions = run.predictions() if run.task == "heads" and run.is_the_model else None
+    if predictions is None or not predictions.losses:
+        return []
+    versus = versus_of_heads(predictions.targets, predictions.losses)
+    shown = [
+        f"{code(name)}: {each.numbers}{'' if each.is_better else ', no better than a constant'}"
+        for name, each in list(versus.items())[:_MOST]
+    ]
+    more = f"; and {len(versus) - _MOST} more" if len(versus) > _MOST else ""
+    of = f" in run {code(run.name)}" if len(group.runs) > 1 else ""
+    return [f"Target by target{of}, beside a constant: {'; '.join(shown)}{more}."] if shown else []
 
 
 def _all(verdicts: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from bnn.data import Dataset
 from bnn.data.checked_examples import checked
 from bnn.diagnostics import constant_warning, ledger_report, versus_constant
+from bnn.diagnostics.heads import heads_warning, versus_of_heads
 from bnn.divergences import MonteCarlo
 from bnn.evaluation import Judged, evaluation_of, judge
 from bnn.ledger import ledger
@@ -128,11 +129,12 @@ def _augmentation(data: Dataset) -> dict[str, list[str]]:
 
 def _constant_in_words(session: Session, test: Judged, kl_weight: float) -> str:
     """The warning of a model that predicts the test part no better than a constant, or ""."""
-    likelihood = session.problem.likelihood
-    if likelihood.task not in ("classification", "regression") or session.data.num_train == 0:
-        return ""  # several heads, counts and the like have no constant to be compared with
-    data, prefix = session.data, "loss/"
+    task, data, prefix = session.problem.likelihood.task, session.data, "loss/"
+    if task not in ("classification", "regression", "heads") or data.num_train == 0:
+        return ""  # counts and the like have no constant to be compared with
     losses = {n.removeprefix(prefix): v for n, v in test.examples.items() if n.startswith(prefix)}
+    if task == "heads":
+        return heads_warning(versus_of_heads(test.examples["targets"], losses))
     names = [n.partition("/")[2] for n in losses if n.startswith("squared_error")]
     versus = versus_constant(data.task, test.examples["targets"], losses, names)
     held = hasattr(data, "x_train") and hasattr(data, "y_train")

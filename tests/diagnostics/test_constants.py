@@ -6,6 +6,7 @@ import pytest
 
 import bnn
 from bnn.diagnostics import constant_warning, versus_constant
+from bnn.diagnostics.heads import heads_warning, versus_of_heads
 from bnn.diagnostics.neighbours import neighbour_error
 
 
@@ -145,3 +146,17 @@ def test_without_training_data_nothing_is_claimed(rng):
     _, y = line(rng)
     words = constant_warning(network(0.0, 1.0), "regression", regression(y, y.mean()), None)
     assert "Whether there is more to learn was not looked at. Remedies" in words
+
+
+def test_every_head_has_a_constant_of_its_own(rng):
+    load, kind = rng.normal(300.0, 50.0, 90), np.arange(90) % 3
+    targets = np.stack([load, kind], axis=1)
+    losses = {"load/squared_error": (load - 310.0) ** 2, "kind/error": np.zeros(90), "nll": load}
+    versus = versus_of_heads(targets, losses)
+    assert {name: each.is_better for name, each in versus.items()} == {"load": False, "kind": True}
+    said = heads_warning(versus)
+    assert said.startswith("The model predicts no better than a constant of 'load' (RMSE ")
+    assert "'kind'" not in said
+    assert heads_warning({"kind": versus["kind"]}) == ""
+    two_columns = {"pair/squared_error/a": load, "pair/squared_error/b": load, **losses}
+    assert versus_of_heads(targets, two_columns) == {}

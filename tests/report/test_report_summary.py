@@ -202,3 +202,28 @@ def test_the_summary_says_how_many_targets_the_intervals_hold(write_run):
     assert "hold 12.50 % of the test" in summary("toy", groups, groups[0], {}).text
     classes = grouped(write_run("b"))
     assert "intervals" not in summary("toy", classes, classes[0], {}).text
+
+
+def of_heads(rng, quality, num_samples, size, labels_seed):
+    """A number that is predicted, a count that is not, and a class."""
+    load, calls = rng.normal(300.0, 50.0, size), rng.poisson(3.0, size).astype(float)
+    left = (np.arange(size) % 3 == 0).astype(float)
+    losses = {
+        "load/squared_error": np.full(size, 25.0),
+        "calls/squared_error": (calls - 3.2) ** 2,
+        "left/error": np.zeros(size),
+        "nll": np.ones(size),
+    }
+    targets = np.stack([load, calls, left], axis=1)
+    return Predictions("heads", num_samples, targets, losses, {})
+
+
+def test_several_kinds_of_targets_are_judged_one_by_one(write_run):
+    test = {"nll": 1.0, "load/coverage_95": 0.93, "calls/coverage_95": 0.5, "left/error": 0.0}
+    [group] = grouped(write_run("a", make=of_heads, test=test, changes={"task": "heads"}))
+    said = summary("toy", [group], group, {}).text
+    assert "Its 95 % intervals hold 93.00 % of `load`, 50.00 % of `calls`." in said
+    words = said[said.index("Target by target, beside a constant:") :]
+    assert re.search(r"`load`: RMSE 5.00, standard deviation of the targets [45]\d\.\d; ", words)
+    assert re.search(r"`calls`: RMSE .* targets [\d.]+, no better than a constant; ", words)
+    assert "`left`: error 0 %, the most frequent class 33.3 %." in words
