@@ -100,13 +100,13 @@ def of_several(kinds):
             prepare_inputs=lambda rows: np.asarray(rows, np.float32),
         ),
     )
-    return run, np.arange(12.0).reshape(4, 3) / 12
+    return run, np.arange(6.0).reshape(2, 3) / 6
 
 
 def test_targets_with_a_likelihood_each_are_answered_by_name():
     pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
     run, inputs = of_several(("values", "counts", "labels"))
-    frame = apply.answers(run, {"id": list("abcd")}, inputs)
+    frame = apply.answers(run, {"id": ["a", "b"]}, inputs)
     wanted = run.problem.likelihood.predictive(
         run.method.predict(inputs, 4, 0), load={"loc": [300.0], "scale": [50.0]}
     )
@@ -124,8 +124,6 @@ def test_targets_with_a_likelihood_each_are_answered_by_name():
     assert frame["lower_calls"].tolist() == np.round(frame["lower_calls"]).tolist()
     assert len(set(frame.columns)) == len(frame.columns)
     assert not {"total", "lower_left_no"} & set(frame.columns)
-    wide = apply.answers(run, {}, inputs, 0.99)
-    assert np.all(wide["lower_load"] < frame["lower_load"])
 
 
 def test_a_level_without_numbers_is_refused():
