@@ -72,7 +72,10 @@ def chain_row(
     size = np.minimum(effective_sample_size(series), distinct)
     limit = float(stats.norm.isf(level / (2 * series.shape[1])))
     if size.min() < _LEAST_EFFECTIVE:
-        note = f"effective sample size {size.min():.0f} of {len(series)}: raise num_steps"
+        note = (
+            f"effective sample size {size.min():.0f} of {len(series)}, where 1,000 are enough: "
+            "raise num_steps, or the method's step size"
+        )
         deviation = np.abs(series.mean(0) - exact).max()
         return Row(name, deviation, limit, None, Verdict.UNRESOLVED, note)
     deviation = series.mean(0) - exact

@@ -7,8 +7,9 @@ keeps them. The groups of checks are
 
 * `interface`: `describe` is JSON and names the method; `variables` are always the same and
   nobody else's; functions repeat with their seed; predictions have the model's shape;
-* `loss`: finite at every step; metrics with the same names compiled and eager; `kl` is that of
-  the ledger in nats and `loss` = `nll` + `kl` / N, where the method says nll and kl;
+* `loss`: finite at every step; metrics with the same names compiled and eager; it counts the
+  weights of examples; `kl` is that of the ledger in nats and `loss` = `nll` + `kl` / N, where the
+  method says nll and kl;
 * `restore`: a checkpoint restored into a fresh build has the same state, archive and functions,
   and continues to the same bits;
 * `posterior`: z-scores of mean and covariance of the functions' weights, in coordinates in

@@ -92,6 +92,7 @@ def loss_rows(trained: TrainedMethod) -> list[Row]:
             names == {tuple(info.metrics)} and averaged,
             f"{list(info.metrics)}, with {list(trained.method.averaged)} averaged",
         ),
+        _weights_row(fresh),
         *_kl_rows(
             {name: float(value) for name, value in info.metrics.items()},
             float(info.loss),
@@ -99,6 +100,18 @@ def loss_rows(trained: TrainedMethod) -> list[Row]:
             trained.recipe.regression.num_train,
         ),
     ]
+
+
+def _weights_row(trained: TrainedMethod) -> Row:
+    """That examples of weight 2 give another loss; or the method refuses weights."""
+    name = "example weights"
+    try:
+        light, heavy = (trained.loss_of_weighted(0, weight) for weight in (1.0, 2.0))
+    except NotImplementedError:
+        return skipped_row(name, "the method has no loss")
+    except ValueError as refused:
+        return skipped_row(name, f"refused: {refused}")
+    return truth_row(name, light != heavy, f"loss {light:.4g} at weights of 1, {heavy:.4g} of 2")
 
 
 def _known_kl(trained: TrainedMethod) -> float | None:

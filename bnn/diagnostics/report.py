@@ -99,8 +99,13 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """Whether all is well, and what was not looked at: "ok; not checked: gradient"."""
-        said = "ok" if self.ok else f"{len(self.failures)} FAILED"
+        """Whether all is well, and what was not looked at: "1 FAILED; not checked: gradient"."""
+        verdicts = [row.verdict for row in self.failures]
+        counts = {
+            "FAILED": verdicts.count(Verdict.FAIL),
+            "unresolved": verdicts.count(Verdict.UNRESOLVED),
+        }
+        said = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "ok"
         names = ", ".join(row.name for row in self.skipped)
         return f"{said}; not checked: {names}" if names else said
 

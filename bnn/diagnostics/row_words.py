@@ -68,7 +68,8 @@ _MOMENTS = {
 _GRADIENTS = {
     "loss": (
         "The mean loss is not E[NLL] + KL / N: see the rows on KL and value; where they pass, the "
-        "objective weights samples or examples wrongly."
+        "objective weights samples or examples wrongly, or the estimator errs by noise.sample: the "
+        "rows on outputs see the first sample alone."
     ),
     "gradient …": (
         "The mean gradient in this variable is not the bound's, so training goes astray: look for "
@@ -196,6 +197,10 @@ _METHOD = {
     "names of metrics": (
         "Compiled steps name other metrics than eager ones, or averaged names one that no step "
         "gives: return the same names at every step."
+    ),
+    "example weights": (
+        "The loss does not change with the weights of the examples, so that weighted data are "
+        "fitted as if they had none: pass weights=batch.weights to the objective."
     ),
     "KL once, over N": (
         "loss is not nll + KL / N: look for a KL that is left out, added once a batch, or divided "

@@ -38,7 +38,9 @@ class SampledKL:
         size = abs(float(np.mean(self._next(_FIRST)))) + 1.0
         self.statistic = Statistic(f"KL {site.name}", np.zeros(1), size)
         changes = tf.function(self._changes, autograph=False)  # once: not worth XLA's compilation
-        self.precise = bool(np.mean(changes(tf.range(_FIRST))) < _PRECISE * size)
+        steps = tf.range(_FIRST)
+        change = np.mean(changes.get_concrete_function(steps)(steps))
+        self.precise = bool(change < _PRECISE * size)
 
     def add(self, kl: np.ndarray) -> None:
         """Takes in KLs of the ledger, `[n]`."""
@@ -47,7 +49,8 @@ class SampledKL:
     def _next(self, count: int) -> np.ndarray:
         steps = tf.range(self._drawn, self._drawn + count)
         self._drawn += count
-        return self._many(steps).numpy()
+        # Called directly, functions of many objects have TensorFlow warn of retracing.
+        return self._many.get_concrete_function(steps)(steps).numpy()
 
     def _log_ratios(self, steps: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(self._log_ratio, steps, fn_output_signature=tf.TensorSpec([]))

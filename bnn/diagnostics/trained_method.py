@@ -111,6 +111,13 @@ class TrainedMethod:
         noise = Noise(self.recipe.seed, tf.constant(step, tf.int64))
         return self.method.step(self.batches.at(step), noise, identity)
 
+    def loss_of_weighted(self, step: int, weight: float) -> float:
+        """The loss of a step's batch whose examples all have this weight; no state changes."""
+        batch = self.batches.at(step)
+        weights = tf.fill([len(batch.targets)], weight)
+        noise = Noise(self.recipe.seed, tf.constant(step, tf.int64))
+        return float(self.method.loss(batch._replace(weights=weights), noise, training=False).loss)
+
     def state(self) -> dict[str, list[keras.Variable]]:
         """All variables that a step changes, by part: what a run's checkpoint has."""
         problem = self.method.problem

@@ -198,6 +198,7 @@ class Langevin(bnn.methods.Method):
             self.problem.model,
             batch.inputs,
             batch.targets,
+            weights=batch.weights,
             estimator=bnn.estimators.Mean(),
             noise=noise,
             training=training,

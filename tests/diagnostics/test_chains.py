@@ -63,7 +63,7 @@ def test_a_chain_that_is_too_short_is_unresolved():
     assert "sees only deviations above" in row(autoregressive(0.9, 2000)).note
     short = row(autoregressive(0.99, 2000) + 3)
     assert short.verdict is Verdict.UNRESOLVED
-    assert short.note.endswith("of 2000: raise num_steps")
+    assert short.note.endswith("1,000 are enough: raise num_steps, or the method's step size")
     few = row(autoregressive(0.0, 5000), distinct=20)
     assert few.verdict is Verdict.UNRESOLVED
     assert "effective sample size 20 of 5000" in few.note

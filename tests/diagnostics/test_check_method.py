@@ -106,6 +106,11 @@ class KLPerExample(VariationalInference):
         return info._replace(loss=loss, metrics={**info.metrics, "kl": info.metrics["kl"] / 32})
 
 
+class Unweighted(VariationalInference):
+    def loss(self, batch, noise, **options):
+        return super().loss(batch._replace(weights=None), noise, **options)
+
+
 class OneDraw(VariationalInference):
     def functions(self, num_samples, seed):
         mean = self.problem.model.trainable_variables[:1]
@@ -135,6 +140,7 @@ class Careless(VariationalInference):
 DEFECTS = {
     UndividedKL: ("loss", ["names of metrics", "KL once, over N"]),
     KLPerExample: ("loss", ["finite loss", "KL in nats"]),
+    Unweighted: ("loss", ["example weights"]),
     OneDraw: ("posterior", ["functions differ"]),
     Careless: (
         "interface",

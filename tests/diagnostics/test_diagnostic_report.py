@@ -40,16 +40,24 @@ def test_passed_and_skipped_rows_are_ok(report):
     assert Report("title", tuple(sound), 1, 1e-7).ok
 
 
+def test_what_is_unresolved_alone_has_not_failed(report):
+    rows = tuple(row for row in report.rows if row.verdict is not Verdict.FAIL)
+    assert Report("title", rows, 1, 1e-7).summary == "1 unresolved; not checked: limits of scale"
+
+
 def test_a_notebook_shows_the_table(report):
     html = report._repr_html_()
-    assert "<caption>Flipout · Dense: 2 FAILED; not checked: limits of scale</caption>" in html
+    assert (
+        "<caption>Flipout · Dense: 1 FAILED, 1 unresolved; not checked: limits of scale</caption>"
+        in html
+    )
     assert "<tr><td>variance</td><td>1.3</td><td>250.00</td><td>6.2</td><td>FAIL</td>" in html
     assert html.count("<tr>") == 6
 
 
 def test_the_table_reads(report):
     lines = str(report).splitlines()
-    said = "2 FAILED; not checked: limits of scale"
+    said = "1 FAILED, 1 unresolved; not checked: limits of scale"
     assert lines[0] == f"Flipout · Dense: {said} (16384 draws, false-alarm rate 1e-07)"
     assert lines[1].split() == ["check", "statistic", "z", "limit", "verdict"]
     assert lines[2].split() == ["small", "difference", "1e-07", "1e-06", "pass"]

@@ -37,10 +37,8 @@ class Langevin(Method):
 
     def loss(self, batch, noise, training=True):
         objective = NegativeELBO().bind(self.problem.likelihood, self.problem.num_train)
-        model, estimator = self.problem.model, Mean()
-        terms = objective(
-            model, batch.inputs, batch.targets, estimator=estimator, noise=noise, training=training
-        )
+        at = {"estimator": Mean(), "noise": noise, "training": training, "weights": batch.weights}
+        terms = objective(self.problem.model, batch.inputs, batch.targets, **at)
         return Info(terms.loss, {"nll": terms.nll, "kl": terms.kl})
 
     def step(self, batch, noise, reduce):
