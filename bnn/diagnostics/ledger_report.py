@@ -195,7 +195,7 @@ def _warnings(
     if nll is not None and kl > nll > 0:  # of densities an NLL below 0 says nothing of its size
         found.append(
             f"the KL dominates: {kl:.3g} nats per example beside an NLL of {nll:.3g}{of_what}. "
-            "The bound is mostly the price of the weights; more data, a fitting prior or a smaller "
-            "network would help more than longer training."
+            "The bound is mostly the price of the weights. Train for longer while the KL still "
+            "falls; then more data, a fitting prior or a smaller network help."
         )
     return found

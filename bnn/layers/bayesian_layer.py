@@ -81,7 +81,7 @@ class BayesianLayer(keras.layers.Layer):
                 setattr(self, name, module.get(given.get(name)))
             for part, (kind, default) in _FAMILIES.items():
                 name = f"{site}_{part}"
-                setattr(self, name, _own(given.get(name), kind, default))
+                setattr(self, name, _own(name, given.get(name), kind, default))
         self._sites: tuple[Site, ...] = ()
 
     def __repr__(self) -> str:
@@ -169,14 +169,16 @@ class BayesianLayer(keras.layers.Layer):
         return cls(**config)
 
 
-def _own(given: Any, kind: type, default: Callable[[], Any]) -> Any:
+def _own(name: str, given: Any, kind: type, default: Callable[[], Any]) -> Any:
     """The layer's own copy of a description, or of the default."""
     if given is None:
         given = default()
     if not isinstance(given, kind):
+        fits = isinstance(given, type) and issubclass(given, kind)
+        example = given.__name__ if fits else type(default()).__name__
         raise ValueError(
-            f"expected a bnn {kind.__name__.lower()} object or None, got {given!r}; pass for "
-            f"example bnn.{kind.__name__.lower()}s.{type(default()).__name__}()."
+            f"{name} must be a bnn {kind.__name__.lower()} object or None, got {given!r}; pass for "
+            f"example bnn.{kind.__name__.lower()}s.{example}(), with the parentheses."
         )
     own = given.clone()  # type: ignore[attr-defined]
     return chosen(own) if isinstance(own, Posterior) else own

@@ -79,7 +79,7 @@ def compare_all(groups: Sequence[Group], baseline: Group) -> Compared:
         unknown = unknown or not overlap_is_known
     if not rows:
         return Compared(left_out, verdicts)
-    headings = ["model", "KL weight", "metric", "difference", "S"]
+    headings = ["model", "posterior", "metric", "difference", "S"]
     of = f"{code(baseline.name)} ({baseline.first.posterior}, S = {baseline.first.num_samples}"
     about = f"of {of}; training {convergence(baseline)})"
     intervals = ["95 %, test examples", "95 %, seeds or splits", "p", "verdict", "training"]

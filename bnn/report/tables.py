@@ -63,7 +63,7 @@ def summary_table(
         by = [run.estimator or MISSING] if estimator else []
         labels = [group.name, run.posterior, *by]
         rows.append([*labels, str(run.num_samples), repetitions(group), *cells])
-    labels = ["model", "KL weight", *(["estimator"] if estimator else [])]
+    labels = ["model", "posterior", *(["estimator"] if estimator else [])]
     headings = [*labels, "weight samples S", "runs", *[column.heading for column in columns]]
     best = _best(groups, columns, first=len(labels) + 2)
     return Table(headings, rows, num_labels=len(labels), best=best)
@@ -137,7 +137,7 @@ def detection_table(groups: Sequence[Group]) -> Table | None:
             )
     if not rows:
         return None
-    labels = ["model", "KL weight", "out of distribution", "score"]
+    labels = ["model", "posterior", "out of distribution", "score"]
     numbers = ["weight samples S", "runs", "AUROC, %", "AUPR out, %", "AUPR in, %", "FPR95, %"]
     return Table([*labels, *numbers], rows, num_labels=len(labels))
 
@@ -172,7 +172,7 @@ def runs_table(groups: Sequence[Group]) -> Table:
         for group in groups
         for number, key in enumerate(group.by_repetition())
     ]
-    headings = ["folder", "model", "KL weight", "repetition", "weight samples S", "training s"]
+    headings = ["folder", "model", "posterior", "repetition", "weight samples S", "training s"]
     return Table([*headings, *[column.heading for column in columns]], rows, num_labels=4)
 
 

@@ -187,6 +187,13 @@ def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_of_points(results: Mapping[str, Any]) -> bool:
+    """Whether the model's weights are points, whose ledger is −ln p(w) and no KL."""
+    sites = results.get("ledger", {}).get("sites", [])
+    no_noise = bool(sites) and all(site["median_snr"] is None for site in sites)
+    return no_noise and results.get("estimator", "Mean") == "Mean"
+
+
 def show_finished(path: Path, results: Mapping[str, Any]) -> None:
     """Shows the results of a run that has ended already."""
     logging.getLogger("absl").warning(
@@ -207,7 +214,7 @@ def summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
     summary |= {f"test {name}": value for name, value in results["test"].items()}
     if units := units_of_test(results):
         summary["units of the test"] = units
-    summary["KL, nats"] = results["kl"]["total"]
+    summary["−ln p(w), nats" if _is_of_points(results) else "KL, nats"] = results["kl"]["total"]
     summary["seconds of training"] = results["seconds"]["train"]
     summary["files"] = str(path)
     return summary

@@ -291,9 +291,15 @@ def test_inputs_that_do_not_fit_the_layer(layer, shapes):
 @pytest.mark.parametrize("given", ["normal", bnn.posteriors.MeanFieldNormal, 1.0])
 def test_posterior_or_prior_that_is_none(part, given):
     with pytest.raises(
-        ValueError, match=rf"expected a bnn {part} object or None, got .*example bnn"
+        ValueError, match=rf"kernel_{part} must be a bnn {part} object or None, got .*example bnn"
     ):
         bnn.layers.Dense(2, **{f"kernel_{part}": given})
+
+
+def test_a_posterior_without_its_parentheses_is_told_so():
+    remedy = r"example bnn\.posteriors\.FullCovarianceNormal\(\), with the parentheses"
+    with pytest.raises(ValueError, match=remedy):
+        bnn.layers.Dense(2, bias_posterior=bnn.posteriors.FullCovarianceNormal)
 
 
 def test_a_prior_is_no_posterior():

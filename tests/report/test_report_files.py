@@ -117,9 +117,9 @@ def test_every_table_states_samples_and_kl_weight(write_run, tmp_path, no_figure
     assert len(headers) == 5
     for _, columns in headers:
         assert re.search(r"\bS\b", columns), columns
-        assert "KL weight" in columns
+        assert "posterior" in columns
     rows = table_below(markdown, "### Quality")
-    assert [row["KL weight"] for row in rows] == ["whole KL", "tempered, KL x 0.1"]
+    assert [row["posterior"] for row in rows] == ["whole KL", "tempered, KL x 0.1"]
 
 
 def test_means_and_errors_are_those_of_the_runs(write_run, tmp_path, no_figures):

@@ -181,7 +181,7 @@ def test_a_comparison_of_seeds(write_run):
     assert [row["metric"] for row in rows] == ["NLL, nats", "error, %", "Brier", "ECE"]
     nll = rows[0]
     assert nll["verdict"] == "better: over test examples and over 4 seeds"
-    assert (nll["S"], nll["KL weight"]) == ("6", "whole KL")
+    assert (nll["S"], nll["posterior"]) == ("6", "whole KL")
     expected = np.mean(groups[1].values("nll") - groups[0].values("nll"))
     assert float(nll["difference"].replace("−", "-")) == pytest.approx(expected, rel=0.1)
     assert "(" not in nll["p"]

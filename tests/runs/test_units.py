@@ -39,6 +39,23 @@ def test_units_are_named_while_training_and_after_it(tmp_path):
     assert summary(whole, tmp_path)["units of the test"] == units_of_test(results)
 
 
+@pytest.mark.parametrize(
+    ("about", "name"),
+    [
+        ({"ledger": {"sites": [{"median_snr": None}]}}, "−ln p(w), nats"),
+        ({"ledger": {"sites": [{"median_snr": None}]}, "estimator": "Mean"}, "−ln p(w), nats"),
+        ({"ledger": {"sites": [{"median_snr": None}]}, "estimator": "Flipout"}, "KL, nats"),
+        ({"ledger": {"sites": [{"median_snr": None}, {"median_snr": 1.0}]}}, "KL, nats"),
+        ({}, "KL, nats"),
+    ],
+)
+def test_the_ledger_of_points_is_not_called_a_kl(tmp_path, about, name):
+    results = {"test": {}, "kl": {"total": 2.0}, "seconds": {"train": 3.0}} | about
+    shown = summary(results, tmp_path)
+    assert shown[name] == 2.0
+    assert len({"−ln p(w), nats", "KL, nats"} & set(shown)) == 1
+
+
 @pytest.mark.parametrize(("written", "faults"), [(True, 0), ("yes", 1)])
 def test_a_report_reads_whether_targets_were_standardised(tmp_path, written, faults):
     file = tmp_path / "results.json"
