@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn import figures, metrics
+from bnn.data import Dataset
 from bnn.evaluation.evaluation import Examples, join, named
 from bnn.likelihoods import Likelihood, Mixture
 
@@ -32,6 +33,16 @@ def own_units(targets: Any, scaling: Any) -> np.ndarray:
     if scaling is None or scaling.loc is None:
         return targets
     return scaling.to_own_units("targets", targets)
+
+
+def own_inputs(data: Dataset) -> np.ndarray:
+    """The test part's inputs of one number in their own units, `[B]`, float64."""
+    inputs = data.x_test[:, 0].astype(np.float64)
+    if data.input_scale is not None:
+        inputs = inputs * np.ravel(data.input_scale)[0]
+    if data.input_loc is not None:
+        inputs = inputs + np.ravel(data.input_loc)[0]
+    return inputs
 
 
 def mixtures(

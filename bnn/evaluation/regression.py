@@ -10,7 +10,7 @@ import numpy as np
 from bnn import figures, metrics
 from bnn.data import Dataset
 from bnn.evaluation.evaluation import Block, Evaluation, Examples, named, register
-from bnn.evaluation.predictives import mixture_examples, own_units, units
+from bnn.evaluation.predictives import mixture_examples, own_inputs, own_units, units
 from bnn.formatting import with_unit
 from bnn.likelihoods import Likelihood, NormalRegression
 from bnn.metrics.quantile_calibration import transform_calibration_error
@@ -78,7 +78,7 @@ class RegressionEvaluation(Evaluation):
         labels = _labels(examples, data)
         shown: dict[str, Any] = {"path": path, "not_drawn": labels[most:]}
         if data.input_shape == (1,) and len(data.x_test) == len(targets):
-            x = data.x_test[:, 0]
+            x = own_inputs(data)
             figures.predictive_band(x, targets, mean, lower, upper, y_label=labels[:most], **shown)
         else:
             figures.predictive_intervals(targets, mean, lower, upper, label=labels[:most], **shown)

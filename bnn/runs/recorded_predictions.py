@@ -9,6 +9,7 @@ import numpy as np
 
 from bnn.data import Dataset
 from bnn.evaluation import Judged, judged
+from bnn.evaluation.predictives import own_inputs
 from bnn.likelihoods import Classification, Likelihood
 from bnn.runs.prediction_file import Predictions
 
@@ -36,7 +37,7 @@ def predictions_of_test(likelihood: Likelihood, test: Judged, data: Dataset) -> 
         targets=test.examples["targets"],
         losses=_under("loss/", test),
         scores=_under("score/", test),
-        inputs=_own_inputs(data) if _one_input(data) else None,
+        inputs=own_inputs(data) if _one_input(data) else None,
         rows=_rows(data),
         **samples,
     )
@@ -102,12 +103,3 @@ def _compact(scale: np.ndarray) -> np.ndarray:
 def _one_input(data: Dataset) -> bool:
     known = data.test_source is None
     return known and data.task == "regression" and data.input_shape == (1,)
-
-
-def _own_inputs(data: Dataset) -> np.ndarray:
-    inputs = data.x_test[:, 0].astype(np.float64)
-    if data.input_scale is not None:
-        inputs = inputs * np.ravel(data.input_scale)[0]
-    if data.input_loc is not None:
-        inputs = inputs + np.ravel(data.input_loc)[0]
-    return inputs
