@@ -33,9 +33,10 @@ _MONTE_CARLO = MonteCarlo(32)
 # How the words of a warning begin, by which reports find them.
 NO_BETTER = "The model predicts no better than a constant"
 REMEDIES = (
-    "a tempered bound (`kl_weight` below 1, named as tempered), posteriors with dependent weights "
-    "(`FullCovarianceNormal`, `LowRankNormal`), fewer weights, a method that has no such bound "
-    "(`Laplace`, `NUTS`), or MAP (`Point` posteriors), which shows what the architecture can do"
+    "a method that has no such bound (`Laplace`, `NUTS`), a tempered bound (`kl_weight` below 1, "
+    "named as tempered), fewer weights, MAP (`Point` posteriors), which shows what the "
+    "architecture can do, or posteriors with dependent weights (`FullCovarianceNormal`, "
+    "`LowRankNormal`), which alone may not suffice"
 )
 
 
@@ -55,11 +56,17 @@ class Versus(NamedTuple):
 
 
 def versus_constant(
-    task: str, targets: np.ndarray, losses: Mapping[str, np.ndarray], names: Sequence[str] = ("",)
+    task: str,
+    targets: np.ndarray,
+    losses: Mapping[str, np.ndarray],
+    names: Sequence[str] = ("",),
+    noise: np.ndarray | None = None,
 ) -> Versus | None:
     """Compares predictions with the mean of the targets, or the most frequent class.
 
-    The constant is taken as if it had been known. None where the losses do not tell.
+    The constant is taken as if it had been known. A target whose noise is as wide as its own
+    spread, by the median, is no better explained, whatever the mean does. None where the losses
+    do not tell.
 
     Args:
       task: `"classification"` or `"regression"`.
@@ -67,6 +74,8 @@ def versus_constant(
       losses: of every example, `error`, or `squared_error` (`squared_error/<name>` of several
         targets), `[B]` each.
       names: of the D targets.
+      noise: standard deviations that the likelihood gives to the targets, `[B, D]`; not looked at
+        where None.
     """
     if not len(targets):
         return None
@@ -87,10 +96,13 @@ def versus_constant(
         spread = float(np.std(targets[:, column]))
         if not np.isfinite(rmse):
             return None
-        better |= bool(rmse < np.sqrt(1 - LEAST) * spread)
+        level = np.nan if noise is None else float(np.median(noise[:, column]))
+        drowned = bool(np.isfinite(level) and level >= spread)
+        better |= bool(rmse < np.sqrt(1 - LEAST) * spread) and not drowned
         of = f" of {target}" if target else ""
+        wide = f", of the noise {show(level, 3)}" if drowned else ""
         said.append(
-            f"RMSE{of} {show(rmse, 3)}, standard deviation of the targets {show(spread, 3)}"
+            f"RMSE{of} {show(rmse, 3)}, standard deviation of the targets {show(spread, 3)}{wide}"
         )
     return Versus(better, "; ".join(said), float(np.var(targets[:, 0])))
 

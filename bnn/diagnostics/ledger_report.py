@@ -192,7 +192,9 @@ def _warnings(
                 f"{row.median_snr:.3g}. It is all but deterministic; train longer, start with a "
                 "larger initial_scale, or raise the learning rate of the scales."
             )
-    if nll is not None and kl > nll > 0:  # of densities an NLL below 0 says nothing of its size
+    points = all(row.median_snr == math.inf for row in rows)  # −ln p(w), and no bound
+    # Of densities an NLL below 0 says nothing of its size.
+    if nll is not None and kl > nll > 0 and not points:
         found.append(
             f"the KL dominates: {kl:.3g} nats per example beside an NLL of {nll:.3g}{of_what}. "
             "The bound is mostly the price of the weights. Train for longer while the KL still "

@@ -118,4 +118,6 @@ def _versus(likelihood: Likelihood, samples: Any, targets: np.ndarray) -> Any:
         f"squared_error/{name}" if name else "squared_error": squares[:, column]
         for column, name in enumerate(names)
     }
-    return versus_constant("regression", targets, losses, names)
+    variance = np.asarray(likelihood.predictive(samples).aleatoric(), np.float64)
+    noise = np.sqrt(variance).reshape(targets.shape)
+    return versus_constant("regression", targets, losses, names, noise)

@@ -48,7 +48,7 @@ def constant(run: Run) -> str | None:
     found = versus_constant(run.task, predictions.targets, predictions.losses, run.targets or [""])
     if found is None:
         return None
-    return "" if found.is_better else found.numbers
+    return "" if found.is_better and not recorded(run) else found.numbers
 
 
 def recorded(run: Run) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bnn.data import Dataset
 from bnn.data.checked_examples import checked
 from bnn.diagnostics import constant_warning, ledger_report, versus_constant
@@ -136,7 +138,9 @@ def _constant_in_words(session: Session, test: Judged, kl_weight: float) -> str:
     if task == "heads":
         return heads_warning(versus_of_heads(test.examples["targets"], losses))
     names = [n.partition("/")[2] for n in losses if n.startswith("squared_error")]
-    versus = versus_constant(data.task, test.examples["targets"], losses, names)
+    variance = test.examples.get("aleatoric")
+    noise = None if variance is None else np.sqrt(variance)
+    versus = versus_constant(data.task, test.examples["targets"], losses, names, noise)
     held = hasattr(data, "x_train") and hasattr(data, "y_train")
     train = (data.x_train, data.y_train) if held else None
     return constant_warning(session.problem.model, data.task, versus, train, kl_weight)
@@ -215,6 +219,8 @@ def summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if units := units_of_test(results):
         summary["units of the test"] = units
     summary["−ln p(w), nats" if _is_of_points(results) else "KL, nats"] = results["kl"]["total"]
+    for name, found in results.get("chains", {}).items():
+        summary[f"R-hat of the {name}"] = found["r_hat"]
     summary["seconds of training"] = results["seconds"]["train"]
     summary["files"] = str(path)
     return summary

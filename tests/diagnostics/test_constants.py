@@ -47,6 +47,17 @@ def test_numbers_of_a_regression(rng):
     assert regression(targets, 0.1 * targets).is_better
 
 
+def test_noise_as_wide_as_the_targets_explains_nothing(rng):
+    targets = rng.normal(size=(50, 1))
+    losses = {"squared_error": 0.5 * targets[:, 0] ** 2}
+    spread = np.std(targets)
+    for level, is_better in ((0.9, True), (1.9, False), (np.inf, True), (np.nan, True)):
+        noise = np.full((50, 1), level * spread)
+        found = versus_constant("regression", targets, losses, noise=noise)
+        assert found.is_better == is_better
+        assert (f", of the noise {1.9 * spread:.2f}" in found.numbers) == (not is_better)
+
+
 def test_of_several_targets_one_suffices(rng):
     targets = rng.normal(size=(50, 2))
     losses = {"squared_error/a": targets[:, 0] ** 2, "squared_error/b": np.zeros(50)}

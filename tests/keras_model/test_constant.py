@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import bnn
-from bnn.keras_model.constant import some_examples
+from bnn.keras_model.constant import constant_in_words, some_examples
 
 
 @pytest.fixture
@@ -45,6 +45,24 @@ def test_the_collapsed_fit_is_named(fitted):
 
 def test_a_tempered_one_fits_and_gets_no_word(fitted):
     assert fitted(kl_weight=0.05).constant_warning == ""
+
+
+def test_a_curve_under_noise_as_wide_as_the_targets_is_named(rng):
+    """The mean follows the targets, and the noise that was learned says that nothing does."""
+    network = keras.Sequential([keras.Input((1,)), bnn.layers.Dense(1, use_bias=False)])
+    (site,) = bnn.sites(network).values()
+    site.posterior.initialise(np.full((1, 1), 0.5), 0.02)
+    x = rng.normal(size=(80, 1)).astype("float32")
+    said = {}
+    for scale in (0.6, 2.0):
+        likelihood = bnn.likelihoods.Normal(scale=scale)
+        likelihood.build(1)
+        said[scale] = constant_in_words(
+            network, likelihood, (x, x), num_samples=4, seed=0, kl_weight=1.0
+        )
+    assert said[0.6] == ""
+    assert "no better than a constant" in said[2.0]
+    assert ", of the noise 2.00" in said[2.0]
 
 
 def test_on_noise_the_constant_is_right(fitted):

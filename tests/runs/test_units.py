@@ -49,9 +49,11 @@ def test_units_are_named_while_training_and_after_it(tmp_path):
         ({}, "KL, nats"),
     ],
 )
-def test_the_ledger_of_points_is_not_called_a_kl(tmp_path, about, name):
+def test_chains_say_r_hat_and_the_ledger_of_points_is_not_called_a_kl(tmp_path, about, name):
     results = {"test": {}, "kl": {"total": 2.0}, "seconds": {"train": 3.0}} | about
-    shown = summary(results, tmp_path)
+    chains = {"weights": {"r_hat": 2.2, "least_effective_samples": 7.0}}
+    shown = summary(results | {"chains": chains}, tmp_path)
+    assert shown["R-hat of the weights"] == 2.2
     assert shown[name] == 2.0
     assert len({"−ln p(w), nats", "KL, nats"} & set(shown)) == 1
 
