@@ -13,6 +13,7 @@ from bnn.diagnostics.neighbours import neighbour_error
 from bnn.divergences import MonteCarlo
 from bnn.formatting import show
 from bnn.ledger import elementwise_kl, site_kl
+from bnn.likelihoods import Likelihood, Normal, NormalRegression
 from bnn.noise import Noise
 from bnn.sites import sites
 
@@ -74,8 +75,8 @@ def versus_constant(
       losses: of every example, `error`, or `squared_error` (`squared_error/<name>` of several
         targets), `[B]` each.
       names: of the D targets.
-      noise: standard deviations that the likelihood gives to the targets, `[B, D]`; not looked at
-        where None.
+      noise: standard deviations that a likelihood has learned for the targets, `[B, D]`; not
+        looked at where None.
     """
     if not len(targets):
         return None
@@ -105,6 +106,19 @@ def versus_constant(
             f"RMSE{of} {show(rmse, 3)}, standard deviation of the targets {show(spread, 3)}{wide}"
         )
     return Versus(better, "; ".join(said), float(np.var(targets[:, 0])))
+
+
+def learned_noise(likelihood: Likelihood, variance: Any) -> np.ndarray | None:
+    """Standard deviations of a normal noise that training has chosen; None of any other.
+
+    Args:
+      likelihood: built.
+      variance: that it gives to the targets, `[B, D]`; None where not known.
+    """
+    fixed = isinstance(likelihood, Normal) and not likelihood.trainable_variables
+    if variance is None or fixed or not isinstance(likelihood, NormalRegression):
+        return None
+    return np.sqrt(np.asarray(variance, np.float64))
 
 
 def constant_warning(

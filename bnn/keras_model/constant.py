@@ -107,6 +107,7 @@ def _as_targets(task: str, y: Any) -> np.ndarray:
 
 def _versus(likelihood: Likelihood, samples: Any, targets: np.ndarray) -> Any:
     from bnn.diagnostics import versus_constant
+    from bnn.diagnostics.constants import learned_noise
 
     mean = np.asarray(predictive_mean(likelihood, samples), np.float64)
     if likelihood.task == "classification":
@@ -118,6 +119,7 @@ def _versus(likelihood: Likelihood, samples: Any, targets: np.ndarray) -> Any:
         f"squared_error/{name}" if name else "squared_error": squares[:, column]
         for column, name in enumerate(names)
     }
-    variance = np.asarray(likelihood.predictive(samples).aleatoric(), np.float64)
-    noise = np.sqrt(variance).reshape(targets.shape)
+    noise = learned_noise(likelihood, likelihood.predictive(samples).aleatoric())
+    if noise is not None:
+        noise = noise.reshape(targets.shape)
     return versus_constant("regression", targets, losses, names, noise)

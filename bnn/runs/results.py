@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bnn.data import Dataset
 from bnn.data.checked_examples import checked
 from bnn.diagnostics import constant_warning, ledger_report, versus_constant
+from bnn.diagnostics.constants import learned_noise
 from bnn.diagnostics.heads import heads_warning, versus_of_heads
 from bnn.divergences import MonteCarlo
 from bnn.evaluation import Judged, evaluation_of, judge
@@ -138,8 +137,7 @@ def _constant_in_words(session: Session, test: Judged, kl_weight: float) -> str:
     if task == "heads":
         return heads_warning(versus_of_heads(test.examples["targets"], losses))
     names = [n.partition("/")[2] for n in losses if n.startswith("squared_error")]
-    variance = test.examples.get("aleatoric")
-    noise = None if variance is None else np.sqrt(variance)
+    noise = learned_noise(likelihood, test.examples.get("aleatoric"))
     versus = versus_constant(data.task, test.examples["targets"], losses, names, noise)
     held = hasattr(data, "x_train") and hasattr(data, "y_train")
     train = (data.x_train, data.y_train) if held else None

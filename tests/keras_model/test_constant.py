@@ -54,15 +54,15 @@ def test_a_curve_under_noise_as_wide_as_the_targets_is_named(rng):
     site.posterior.initialise(np.full((1, 1), 0.5), 0.02)
     x = rng.normal(size=(80, 1)).astype("float32")
     said = {}
-    for scale in (0.6, 2.0):
-        likelihood = bnn.likelihoods.Normal(scale=scale)
+    for scale, learned in ((0.6, True), (2.0, True), (2.0, False)):
+        likelihood = bnn.likelihoods.Normal(scale=scale, trainable=learned)
         likelihood.build(1)
-        said[scale] = constant_in_words(
+        said[scale, learned] = constant_in_words(
             network, likelihood, (x, x), num_samples=4, seed=0, kl_weight=1.0
         )
-    assert said[0.6] == ""
-    assert "no better than a constant" in said[2.0]
-    assert ", of the noise 2.00" in said[2.0]
+    assert said[0.6, True] == said[2.0, False] == ""  # a fixed noise says nothing of the fit
+    assert "no better than a constant" in said[2.0, True]
+    assert ", of the noise 2.00" in said[2.0, True]
 
 
 def test_on_noise_the_constant_is_right(fitted):
