@@ -137,7 +137,7 @@ def _constant_in_words(session: Session, test: Judged, kl_weight: float) -> str:
     if task == "heads":
         return heads_warning(versus_of_heads(test.examples["targets"], losses))
     names = [n.partition("/")[2] for n in losses if n.startswith("squared_error")]
-    noise = learned_noise(likelihood, test.examples.get("aleatoric"))
+    noise = learned_noise(session.problem.likelihood, test.examples.get("aleatoric"))
     versus = versus_constant(data.task, test.examples["targets"], losses, names, noise)
     held = hasattr(data, "x_train") and hasattr(data, "y_train")
     train = (data.x_train, data.y_train) if held else None
