@@ -107,3 +107,12 @@ def test_a_predictive_is_a_table():
     assert f"<td>{said.mean[0, 0]:.1f} [{lower:.1f}, {upper:.1f}]</td>" in html
     assert "epistemic standard deviation" in html
     assert "variance" not in html
+
+
+def test_a_mixture_says_of_what_and_how_many():
+    heads = bnn.likelihoods.Heads(
+        {"load": bnn.likelihoods.Normal(), "kind": bnn.likelihoods.Categorical()}
+    )
+    said = heads.predictive({"load": tf.zeros((4, 5, 1)), "kind": tf.zeros((4, 5, 3))})
+    assert repr(said["load"]) == "Mixture(Normal, [S, B, D] = (4, 5, 1))"
+    assert repr(said["kind"]) == "ClassMixture(Categorical, [S, B, C] = (4, 5, 3))"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bnn.likelihoods import Heads
 from bnn.predictive import Predictive, predictive
 from bnn.predictive.quantities import QUANTITIES
 
@@ -60,6 +61,7 @@ def _of_target(
     """What the run's functions say of one target, in its own units."""
     count = run.num_predict_samples if num_samples is None else num_samples
     heads, seed = run.problem.likelihood, run.problem.seed
+    assert isinstance(heads, Heads)
     units: dict[str, Any] = {}
     if scaling.kind == "values":
         units = {"loc": scaling.loc, "scale": scaling.scale}

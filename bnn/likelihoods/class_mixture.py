@@ -28,6 +28,10 @@ class ClassMixture:
         self.name = name
         self.components = tf.cast(log_probs, tf.float64)
 
+    def __repr__(self) -> str:
+        """Likelihood, and numbers of samples, inputs and classes."""
+        return f"ClassMixture({self.name}, [S, B, C] = {self.components.shape})"
+
     @functools.cached_property
     def log_probs(self) -> tf.Tensor:
         """Those of the mixture, `[B, C]`."""

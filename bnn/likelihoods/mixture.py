@@ -50,6 +50,11 @@ class Mixture:
         self.log_weights = log_weights
         self.num_samples = len_of(zeros) if num_samples is None else num_samples
 
+    def __repr__(self) -> str:
+        """Likelihood, and numbers of components, inputs and columns."""
+        shape = self.parameters[0].shape
+        return f"Mixture({type(self.likelihood).__name__}, [S, B, D] = {shape})"
+
     @property
     def shape(self) -> tf.TensorShape:
         """`[B, D]`."""

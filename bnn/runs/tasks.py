@@ -27,6 +27,8 @@ _SERVED = {
     ),
     "multiple": (("heads",), "bnn.likelihoods.Heads({…}) with a likelihood for every target"),
 }
+# Numbers are values unless the data say otherwise: what they say, by the likelihood's task.
+_NUMBERS_OF_A_KIND = {"counts": "counts", "multilabel": "multi_label"}
 _POSITIVE = (LogNormal, Gamma, Weibull, Beta)
 
 
@@ -103,9 +105,11 @@ def _check_served(place: str, task: str, likelihood: Likelihood) -> None:
     if likelihood.task in served and isinstance(likelihood, Positions) == is_map:
         return
     positions = " by positions" if isinstance(likelihood, Positions) else ""
+    kind = _NUMBERS_OF_A_KIND.get(likelihood.task) if task == "regression" else None
+    says = f", or say with target_kinds that its numbers are {kind!r}" if kind else ""
     raise ValueError(
         f"likelihood {type(likelihood).__name__} is for {likelihood.task}{positions}, but "
-        f"{place} is for {task}; use {remedy}."
+        f"{place} is for {task}; use {remedy}{says}."
     )
 
 

@@ -26,7 +26,8 @@ REFUSED = {
     ),
     "values for counts": (
         lambda: (of_values(), L.Poisson()),
-        r"likelihood Poisson is for counts, but data set 'toy' is for regression; use bnn\.like",
+        r"likelihood Poisson is for counts, but data set 'toy' is for regression; use bnn\.like"
+        r".*, or say with target_kinds that its numbers are 'counts'\.",
     ),
     "labels for several labels": (
         lambda: (dataset(numbers("labels"), num_classes=3), L.Bernoulli()),
