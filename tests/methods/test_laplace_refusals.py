@@ -54,7 +54,7 @@ def refused():
         "large": (small(dense(1400)), Laplace("full"), 'serves at most 4096 weights, got 5600: .* 0.23 GiB; use structure="kfac", "low_rank" or'),  # noqa: E501
         "random": (small(Dense(2)), Laplace(), "method Laplace needs Point posteriors, but site 0_dense/kernel has MeanFieldNormal"),  # noqa: E501
         "plain": (small(keras.layers.Dense(2)), Laplace("full"), "have no prior: they are a plain Keras layer's; give prior_precision"),  # noqa: E501
-        "plain kfac": (small(keras.layers.Dense(2)), Laplace("kfac", prior_precision=1.0), r"is of a plain Keras layer \(bnn.convert"),  # noqa: E501
+        "plain kfac": (small(keras.layers.Dense(2)), Laplace("kfac", prior_precision=1.0), r"is of a plain Keras layer \(bnn.convert.*such as where=\["),  # noqa: E501
         "prior": (small(dense(2, kernel_prior=HeavyTails())), Laplace("full"), "site 0_dense/kernel must have a fixed normal prior .* got StudentT"),  # noqa: E501
         "where": (small(dense(2)), Laplace("full", where="head"), r"fits none of 0_dense/kernel, 0_dense/bias"),  # noqa: E501
         "twice": (twice, Laplace(), "0_dense/kernel is called twice; leave it out by where"),

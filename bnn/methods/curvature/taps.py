@@ -147,8 +147,8 @@ def check_served(tensor: Tensor) -> None:
         what = f"of a map of the kind {type(operator).__name__}"
     raise ValueError(
         'structure "kfac" serves kernels and biases of dense layers and convolutions in bnn.layers,'
-        f' but {tensor.name} is {what}; leave it out by where, or use structure="low_rank", '
-        '"diagonal" or "full".'
+        f" but {tensor.name} is {what}; leave it out by where, which names those that stay random, "
+        'such as where=["*conv*", "*dense*"], or use structure="low_rank", "diagonal" or "full".'
     )
 
 
