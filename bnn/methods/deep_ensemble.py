@@ -256,9 +256,10 @@ class DeepEnsemble(Method):
         if self.archive is None:
             return about
         starts = "the same" if self.same_starts else "different"
-        cost = self._cost.describe(self.problem.num_train)
+        gradients = int(self._cost.examples.numpy()) * own.get("train_samples", 1)
         if "gradient_evaluations" in own:  # a sampler may take more than one gradient a step
-            cost = described(self._gradients_of_members(), self.problem.num_train)
+            gradients = self._gradients_of_members()
+        cost = described(gradients, self.problem.num_train)
         return {**about, "first_weights": starts, **cost}
 
     def _gradients_of_members(self) -> int:

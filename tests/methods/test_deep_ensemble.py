@@ -301,3 +301,10 @@ def test_what_results_say():
     assert described["posterior"] == "3 members: the average of iterates"
     assert DeepEnsemble().point_weights
     assert not DeepEnsemble(inference()).point_weights
+
+
+def test_every_weight_sample_of_a_step_is_a_gradient():
+    """Counted once, as it was, members of S samples seemed S times as cheap as one run of them."""
+    built = recipe(DeepEnsemble(inference(), 2), **FEW).build(start=1)
+    built.method._cost.spend(10)  # the examples of a step
+    assert built.method.describe()["gradient_evaluations"] == 10 * 4
