@@ -119,10 +119,21 @@ def read_sweep(path: str | Path) -> Sweep:
     if not path.is_file():
         raise FileNotFoundError(f"the sweep's file {path} does not exist; correct the path.")
     try:
-        return parse_sweep(tomllib.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:  # TOML's own errors are ValueErrors too
+        return parse_sweep(read_toml(path))
+    except ValueError as error:
         said = str(error).rstrip(".")
         raise ValueError(f"{path}: {said}; correct the file.") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a file; ValueError where it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(
+            f'{error}; TOML has gin\'s text in quotes, a value such as "@Flipout()" and a name '
+            'with a slash such as "kl/LinearWarmup.value"'
+        ) from None
 
 
 def parse_sweep(content: dict[str, Any]) -> Sweep:

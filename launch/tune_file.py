@@ -18,19 +18,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from launch.gin_values import check_name, gin_text, short_names
 from launch.points import Point
-from launch.sweep_file import SEED, Choice, Sweep, parse_sweep
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from launch.sweep_file import SEED, Choice, Sweep, parse_sweep, read_toml
 
 _RANGE = {"low", "high", "log", "step"}
 
@@ -92,7 +86,7 @@ def read_search(path: Path) -> Search:
     if not path.is_file():
         raise FileNotFoundError(f"the search's file {path} does not exist.")
     try:
-        return _parse(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _parse(read_toml(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -113,6 +113,8 @@ def test_long_names_are_cut_and_stay_apart(read):
     [
         ("grids = 1", "s.toml: unknown key 'grids'; a sweep has gin_file, bindings, arguments"),
         ("a = ", "s.toml: Invalid value"),
+        ("grid.run.f = [@Mean()]", r"line 2, column 15\); TOML has gin's text in quotes, a value"),
+        ("grid.kl/Cosine.value = [1]", 'and a name with a slash such as "kl/LinearWarmup.value"'),
         ("grid.run.epochs = 3", r"\[grid\]: run.epochs must be a list of alternatives, got 3"),
         ("grid.run.epochs = []", r"\[grid\]: run.epochs must be a list of alternatives, got \[\]"),
         ("grid.run.f = ['relu']", r"run.f: 'relu' is not a gin value; .* \"'relu'\""),
