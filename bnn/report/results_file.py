@@ -26,6 +26,7 @@ _OPTIONAL = {
     "num_train": _COUNT,
     "num_test": _COUNT,
     "kl_weight": "a number",
+    "passes_over_the_data": "a number",
     "seconds": "numbers by name",
     "versions": "texts by name",
     "target_units": "texts by name",

@@ -10,7 +10,7 @@ from bnn.report.constants import constant_in_words
 from bnn.report.convergence import convergence
 from bnn.report.document import Paragraph, code
 from bnn.report.groups import Group
-from bnn.report.numbers import show_estimate
+from bnn.report.numbers import show_estimate, show_number
 from bnn.report.statistics import mean_and_error
 
 _MOST = 8  # models or targets in a sentence
@@ -60,12 +60,49 @@ def summary(
             "The test: a paired bootstrap over test rows and a paired t interval over seeds or "
             "splits, both at 95 %."
         )
-    moving = {g.name: words for g in groups if (words := convergence(g)).startswith("still")}
+    if count > 2 and finite:
+        sentences.append(
+            f"Nothing is adjusted for {count - 1} comparisons, and the lowest of {count} means was "
+            "found on the test data itself: choose by a validation part."
+        )
+    sentences += _budgets(groups)
+    ended = {group.name: convergence(group) for group in groups}
+    moving = {name: words for name, words in ended.items() if words.startswith("still")}
     if moving:
         said = "; ".join(f"{code(name)} {words}" for name, words in moving.items())
         sentences.append(f"Training had not ended: {said}. Verdicts on them may change.")
+    unknown = sum(words.startswith("not known") for words in ended.values())
+    if unknown:
+        sentences.append(
+            f"Whether training had ended is not known of {unknown} of {count} "
+            f"{'model' if count == 1 else 'models'}: too few reports, of which a smaller "
+            "`run.report_every` gives more."
+        )
     flat = constant_in_words(groups)
     return Paragraph(" ".join([*sentences, flat] if flat else sentences))
+
+
+def _budgets(groups: Sequence[Group]) -> list[str]:
+    """Whether the models had one budget of gradients; nothing where it is not known."""
+    passes = {g.name: _passes(g) for g in groups}
+    known = {name: each for name, each in passes.items() if math.isfinite(each)}
+    if len(known) < 2:
+        return []
+    least, most = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    if known[most] > 1.01 * known[least]:
+        return [
+            f"Budgets differ: {code(least)} took the gradients of {show_number(known[least], 3)} "
+            f"passes over the training data, {code(most)} of {show_number(known[most], 3)}."
+        ]
+    if len(known) < len(groups):
+        return []
+    return [f"Each took the gradients of {show_number(known[most], 3)} passes over the data."]
+
+
+def _passes(group: Group) -> float:
+    """Passes over the training data of a training, in the mean; NaN where a run does not say."""
+    found = [run.results.get("passes_over_the_data", math.nan) for run in group.runs]
+    return sum(found) / len(found)
 
 
 def _coverage(group: Group, only: bool) -> list[str]:

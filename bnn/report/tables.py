@@ -172,7 +172,8 @@ def runs_table(groups: Sequence[Group]) -> Table:
         for group in groups
         for number, key in enumerate(group.by_repetition())
     ]
-    headings = ["folder", "model", "posterior", "repetition", "weight samples S", "training s"]
+    headings = ["folder", "model", "posterior", "repetition", "weight samples S"]
+    headings += ["passes over the data", "training s"]
     return Table([*headings, *[column.heading for column in columns]], rows, num_labels=4)
 
 
@@ -205,6 +206,7 @@ def _run(
         run.posterior,
         ", ".join(said) or MISSING,
         str(run.num_samples),
+        show_number(run.results.get("passes_over_the_data", float("nan")), 3),
         show_number(run.results.get("seconds", {}).get("train", float("nan")), 3),
         *cells,
     ]

@@ -123,6 +123,8 @@ def test_too_few_reports_say_so(write_run):
     assert slope(records([float("nan")] * 50), 100) is None
     [group] = grouped(write_run("a"))
     assert convergence(group) == "not known: too few reports"
+    said = summary("toy", [group], group, {}).text
+    assert "Whether training had ended is not known of 1 of 1 model: too few reports" in said
 
 
 def with_losses(folder, losses):
@@ -227,3 +229,35 @@ def test_several_kinds_of_targets_are_judged_one_by_one(write_run):
     assert re.search(r"`load`: RMSE 5.00, standard deviation of the targets [45]\d\.\d; ", words)
     assert re.search(r"`calls`: RMSE .* targets [\d.]+, no better than a constant; ", words)
     assert "`left`: error 0 %, the most frequent class 33.3 %." in words
+
+
+def test_the_summary_says_whether_models_had_one_budget(write_run):
+    """By the gradients that were taken; nothing where a run does not say."""
+
+    def said(*passes):
+        changes = [{} if p is None else {"passes_over_the_data": p} for p in passes]
+        folders = [
+            write_run(f"{len(list(parent.iterdir()))}", estimator="ABC"[i], changes=each)
+            for i, each in enumerate(changes)
+        ]
+        groups = grouped(*folders)
+        return summary("toy", groups, groups[0], {}).text
+
+    parent = write_run("first").parent
+    assert "Each took the gradients of 40.1 passes over the data." in said(40.09, 40.1)
+    found = said(40, 200.0, None)
+    assert (
+        "Budgets differ: `estimator=A` took the gradients of 40.0 passes over the training data, "
+        "`estimator=B` of 200." in found
+    )
+    assert "gradients" not in said(40.0, 40.0, None)
+
+
+def test_the_lowest_of_several_is_no_fair_estimate(write_run):
+    """With two models there is one comparison, and its interval is what it says."""
+    folders = [write_run(n, estimator=n) for n in ("A", "B", "C")]
+    words = "Nothing is adjusted for 2 comparisons, and the lowest of 3 means was found on the test"
+    groups = grouped(*folders)
+    assert words in summary("toy", groups, groups[0], {}).text
+    groups = grouped(*folders[:2])
+    assert "adjusted" not in summary("toy", groups, groups[0], {}).text
