@@ -7,7 +7,7 @@ targets have units of their own: their likelihood is joint, every other metric i
 each, `[D]`. Selective prediction and detection take one score per example, such as
 `uncertainty_scores(log_probs)` gives.
 
-Example::
+For example:
 
     log_probs = np.log([[[0.9, 0.1], [0.6, 0.4]], [[0.7, 0.3], [0.2, 0.8]]])  # [S=2, B=2, C=2]
     labels = [0, 1]
