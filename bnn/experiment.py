@@ -120,6 +120,7 @@ def run(workdir: str | Path, **arguments: Any) -> Run:
 
 
 def _train(session: Session, trackers: list[Tracker]) -> Run:
+    session.strategy.check_workers()
     workers = session.strategy.workers
     told = run_trackers(trackers, session.plan.total_steps)
     with workers.named_failures():

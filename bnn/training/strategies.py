@@ -53,6 +53,19 @@ class Strategy:
         """R, over all processes."""
         return self.distributed.num_replicas_in_sync if self.distributed is not None else 1
 
+    def check_workers(self) -> None:
+        """Raises ValueError where `TF_CONFIG` names more workers than train together."""
+        try:
+            addresses, _ = _cluster(os.environ.get("TF_CONFIG"))
+        except ValueError:  # not set, or of another program
+            return
+        if len(addresses) > self.workers.count:
+            raise ValueError(
+                f"strategy must be MultiWorker where TF_CONFIG names {len(addresses)} workers, got "
+                f"{type(self).__name__}: each of them would train the whole run in the same "
+                "folder. Bind run.strategy = @MultiWorker(), or start one process."
+            )
+
     def scope(self) -> Any:
         """A context in which variables are created for all replicas."""
         return (

@@ -1,11 +1,13 @@
 """What can be said of strategies in one process: errors, before anything is lost."""
 
 import json
+import types
 
 import keras
 import pytest
 
 import bnn
+from bnn import experiment
 from bnn.training import Mirrored, MultiWorker, OneDevice, Strategy, check_layers, strategies
 
 
@@ -88,6 +90,22 @@ def test_several_workers_need_their_variable(monkeypatch):
 
 
 WORKERS = {"worker": ["a:1", "b:2"]}
+
+
+def test_workers_that_would_each_train_the_whole_run_are_refused(monkeypatch):
+    """Without its binding the second worker was told to wait for the first, which was ended."""
+    session = types.SimpleNamespace(strategy=OneDevice())
+    one = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
+    for text in ("", "of another program", json.dumps(one)):
+        monkeypatch.setenv("TF_CONFIG", text)
+        session.strategy.check_workers()
+    monkeypatch.setenv("TF_CONFIG", json.dumps({**one, "cluster": WORKERS}))
+    with pytest.raises(
+        ValueError, match=r"names 2 workers, got OneDevice: .*= @MultiWorker\(\), or"
+    ):
+        experiment._train(session, [])
+
+
 UNUSABLE = [
     "two",
     "[]",
