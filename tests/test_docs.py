@@ -9,7 +9,6 @@ and bindings that there are. A title stands for the file that later blocks read.
 import functools
 import importlib
 import importlib.util
-import inspect
 import os
 import pathlib
 import re
@@ -195,40 +194,6 @@ def test_named_files_and_objects_exist(name):
             assert resolves(dotted[1]), f"{name} names {dotted[1]}"
     for dotted in re.findall(r"^::: ([\w.]+)", prose(name), re.MULTILINE):
         assert resolves(dotted), f"{name} documents {dotted}"
-
-
-REFERENCE = [name for name in NAMES if name.startswith("api/")]
-
-
-@pytest.mark.parametrize("name", REFERENCE)
-def test_the_reference_has_what_a_module_of_its_name_hides(name):
-    """To MkDocs, which reads sources, `bnn.models.mlp` is a module: its function is one below."""
-    listed = re.findall(r"^::: ([\w.]+)$", (PAGES / name).read_text(), re.MULTILINE)
-    packages = [dotted for dotted in listed if is_module(dotted)]
-    for dotted in packages:
-        assert inspect.ismodule(value_of(dotted)), (
-            f"{name}: {dotted} shows the module, not the function"
-        )
-    public = {
-        f"{p}.{n}" for p in packages for n in getattr(importlib.import_module(p), "__all__", ())
-    }
-    hidden = {d for d in public if is_module(d) and not inspect.ismodule(value_of(d))}
-    shown = {dotted.rpartition(".")[0] for dotted in listed}
-    assert hidden - shown == set(), f"{name} lacks them"
-
-
-def is_module(dotted):
-    """Whether a file has this dotted name."""
-    try:
-        return importlib.util.find_spec(dotted) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def value_of(dotted):
-    """What a package has under a name."""
-    module, _, name = dotted.rpartition(".")
-    return getattr(importlib.import_module(module), name)
 
 
 def resolves(dotted):
