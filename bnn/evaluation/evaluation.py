@@ -39,9 +39,11 @@ class Evaluation(abc.ABC):
 
     Attributes:
       task: of `bnn.likelihoods.Likelihood.task`.
+      target: the head that is judged, by name; "" where it is the only target.
     """
 
     task: str
+    target: str = ""
 
     def of(self, likelihood: Likelihood) -> Evaluation:
         """The evaluation of this very likelihood: itself unless it consists of others."""

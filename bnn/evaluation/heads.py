@@ -32,13 +32,16 @@ class HeadsEvaluation(Evaluation):
     """
 
     task = "heads"
-    inner: Mapping[str, Evaluation] = {}
+    inner: dict[str, Evaluation]
 
     def of(self, likelihood: Likelihood) -> HeadsEvaluation:
         """With the evaluations of the heads."""
         assert isinstance(likelihood, Heads)
         bound = copy.copy(self)
-        bound.inner = {n: evaluation_of(head) for n, head in likelihood.likelihoods.items()}
+        bound.inner = {}
+        for name, head in likelihood.likelihoods.items():
+            bound.inner[name] = copy.copy(evaluation_of(head))
+            bound.inner[name].target = name
         return bound
 
     def block(

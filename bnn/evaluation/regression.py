@@ -75,7 +75,7 @@ class RegressionEvaluation(Evaluation):
         path, most = folder / "predictive_band.png", figures.MAX_TARGETS
         targets, mean = examples["targets"][:, :most], examples["mean"][:, :most]
         lower, upper = np.moveaxis(examples["band"], -1, 0)
-        labels = _labels(examples, data)
+        labels = _labels(examples, data, self.target)
         shown: dict[str, Any] = {"path": path, "not_drawn": labels[most:]}
         if data.input_shape == (1,) and len(data.x_test) == len(targets):
             x = own_inputs(data)
@@ -107,11 +107,11 @@ def _normal_block(
     return Block({"loc": loc, "scale": scale}, found)
 
 
-def _labels(examples: Examples, data: Dataset) -> list[str]:
-    """Name and unit of every target, as far as they are known."""
+def _labels(examples: Examples, data: Dataset, head: str) -> list[str]:
+    """Name and unit of every target, as far as they are known; of the head's, where it is one."""
     names = [target.removeprefix("/") for target in _targets(examples)]
     if len(names) == 1:
-        names = [data.target_names[0] if data.target_names else "Target"]
+        names = [data.target_names[0] if data.target_names else head or "Target"]
     units = data.target_units or {}
     return [with_unit(name, units.get(name, "")) for name in names]
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bnn.diagnostics.heads import versus_of_heads
+from bnn.formatting import with_unit
 from bnn.report.constants import constant_in_words
 from bnn.report.convergence import convergence
 from bnn.report.document import Paragraph, code
@@ -135,7 +136,8 @@ def _heads(group: Group) -> list[str]:
         return []
     versus = versus_of_heads(predictions.targets, predictions.losses)
     shown = [
-        f"{code(name)}: {each.numbers}{'' if each.is_better else ', no better than a constant'}"
+        f"{with_unit(code(name), run.unit(name))}: {each.numbers}"
+        f"{'' if each.is_better else ', no better than a constant'}"
         for name, each in list(versus.items())[:_MOST]
     ]
     more = f"; and {len(versus) - _MOST} more" if len(versus) > _MOST else ""

@@ -1,5 +1,7 @@
 """Several labels, ordered classes, survival, positions and heads against closed forms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.special
@@ -288,3 +290,18 @@ def _drawn_of(y, rng, folder, **described):
         patch.setattr(figures, "predictive_intervals", note)
         evaluation_of(likelihood).figures(examples, data, folder)
     return given, drawn
+
+
+def test_the_figure_of_a_head_names_it_with_its_unit(monkeypatch, tmp_path):
+    labels = []
+    monkeypatch.setattr(
+        figures, "predictive_intervals", lambda *_, label, **__: labels.append(label)
+    )
+    heads = Heads({"load": Normal(), "visits": Poisson()})
+    column = np.ones((4, 1))
+    of_one = {"targets": column, "mean": column, "loss/squared_error": column[:, 0]}
+    of_one["band"] = np.ones((4, 1, 2))
+    examples = {f"head/{h}/{n}": v for h in ("load", "visits") for n, v in of_one.items()}
+    data = SimpleNamespace(target_names=None, target_units={"load": "kWh"}, input_shape=(3,))
+    evaluation_of(heads).figures(examples, data, tmp_path)
+    assert labels == [["load (kWh)"], ["visits"]]

@@ -206,6 +206,9 @@ def test_the_summary_says_how_many_targets_the_intervals_hold(write_run):
     assert "intervals" not in summary("toy", classes, classes[0], {}).text
 
 
+KILOWATT_HOURS = {"task": "heads", "target_units": {"load": "kWh"}}
+
+
 def of_heads(rng, quality, num_samples, size, labels_seed):
     """A number that is predicted, a count that is not, and a class."""
     load, calls = rng.normal(300.0, 50.0, size), rng.poisson(3.0, size).astype(float)
@@ -222,11 +225,13 @@ def of_heads(rng, quality, num_samples, size, labels_seed):
 
 def test_several_kinds_of_targets_are_judged_one_by_one(write_run):
     test = {"nll": 1.0, "load/coverage_95": 0.93, "calls/coverage_95": 0.5, "left/error": 0.0}
-    [group] = grouped(write_run("a", make=of_heads, test=test, changes={"task": "heads"}))
+    [group] = grouped(write_run("a", make=of_heads, test=test, changes=KILOWATT_HOURS))
     said = summary("toy", [group], group, {}).text
     assert "Its 95 % intervals hold 93.00 % of `load`, 50.00 % of `calls`." in said
     words = said[said.index("Target by target, beside a constant:") :]
-    assert re.search(r"`load`: RMSE 5.00, standard deviation of the targets [45]\d\.\d; ", words)
+    assert re.search(
+        r"`load` \(kWh\): RMSE 5.00, standard deviation of the targets [45]\d\.\d; ", words
+    )
     assert re.search(r"`calls`: RMSE .* targets [\d.]+, no better than a constant; ", words)
     assert "`left`: error 0 %, the most frequent class 33.3 %." in words
 
