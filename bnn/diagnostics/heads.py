@@ -12,7 +12,7 @@ from bnn.diagnostics.constants import NO_BETTER, REMEDIES, Versus, versus_consta
 def versus_of_heads(targets: np.ndarray, losses: Mapping[str, np.ndarray]) -> dict[str, Versus]:
     """Compares every head with the mean of its targets, or its most frequent class.
 
-    Heads of several labels or columns have no such comparison, nor have those behind them.
+    Empty where a head has several columns, as labels of positions: whose is whose is not known.
 
     Args:
       targets: `[B, D]`, the columns of the heads in their order, in their own units.
@@ -21,16 +21,16 @@ def versus_of_heads(targets: np.ndarray, losses: Mapping[str, np.ndarray]) -> di
     """
     found: dict[str, Versus] = {}
     heads = dict.fromkeys(name.partition("/")[0] for name in losses if "/" in name)
+    if len(heads) != targets.shape[1]:
+        return found
     for column, head in enumerate(heads):
         own = {n.partition("/")[2]: each for n, each in losses.items() if n.startswith(f"{head}/")}
         task = "classification" if "error" in own else "regression"
-        if column >= targets.shape[1] or not {"error", "squared_error"} & set(own):
-            break
         values = targets[:, column : column + 1]
         versus = versus_constant(task, values[:, 0].astype(int) if "error" in own else values, own)
         if versus is not None:
             found[head] = versus
-    return found if len(heads) == targets.shape[1] else {}
+    return found
 
 
 def heads_warning(versus: Mapping[str, Versus]) -> str:

@@ -169,5 +169,6 @@ def test_every_head_has_a_constant_of_its_own(rng):
     assert said.startswith("The model predicts no better than a constant of 'load' (RMSE ")
     assert "'kind'" not in said
     assert heads_warning({"kind": versus["kind"]}) == ""
-    two_columns = {"pair/squared_error/a": load, "pair/squared_error/b": load, **losses}
-    assert versus_of_heads(targets, two_columns) == {}
+    positions = np.stack([np.full(90, -1.0), kind, load], axis=1)  # two labels, one is padding
+    maps = {"map/error": np.zeros(90), "load/squared_error": load**2}
+    assert versus_of_heads(positions, maps) == {}
