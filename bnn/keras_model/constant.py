@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.keras_model.heads import predictive_mean
-from bnn.likelihoods import Likelihood, Positions
+from bnn.likelihoods import Likelihood, NormalRegression, Positions
 from bnn.prediction import fixed_batch, predict
 
 _MOST = 256  # examples predicted
@@ -119,7 +119,8 @@ def _versus(likelihood: Likelihood, samples: Any, targets: np.ndarray) -> Any:
         f"squared_error/{name}" if name else "squared_error": squares[:, column]
         for column, name in enumerate(names)
     }
-    noise = learned_noise(likelihood, likelihood.predictive(samples).aleatoric())
-    if noise is not None:
-        noise = noise.reshape(targets.shape)
+    noise = None
+    if isinstance(likelihood, NormalRegression):  # the mixture of another need have no such part
+        noise = learned_noise(likelihood, likelihood.predictive(samples).aleatoric())
+        noise = None if noise is None else noise.reshape(targets.shape)
     return versus_constant("regression", targets, losses, names, noise)

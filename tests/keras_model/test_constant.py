@@ -1,6 +1,7 @@
 """The classroom case through `fit`: sin(x), a gap, learned noise, mean field, whole KL."""
 
 import logging
+import types
 
 import keras
 import numpy as np
@@ -63,6 +64,22 @@ def test_a_curve_under_noise_as_wide_as_the_targets_is_named(rng):
     assert said[0.6, True] == said[2.0, False] == ""  # a fixed noise says nothing of the fit
     assert "no better than a constant" in said[2.0, True]
     assert ", of the noise 2.00" in said[2.0, True]
+
+
+def test_a_likelihood_of_ones_own_needs_a_mean_and_nothing_more(rng):
+    class Own(bnn.likelihoods.Laplace):
+        def predictive(self, samples, **units):
+            return types.SimpleNamespace(mean=super().predictive(samples, **units).mean)
+
+    network = keras.Sequential([keras.Input((1,)), bnn.layers.Dense(1, use_bias=False)])
+    x = rng.normal(size=(40, 1)).astype("float32")
+    (site,) = bnn.sites(network).values()
+    site.posterior.initialise(np.ones((1, 1)), 0.02)
+    likelihood, options = Own(), {"num_samples": 4, "seed": 0, "kl_weight": 1.0}
+    likelihood.build(1)
+    assert constant_in_words(network, likelihood, (x, x), **options) == ""
+    site.posterior.initialise(np.zeros((1, 1)), 0.02)
+    assert "no better than a constant" in constant_in_words(network, likelihood, (x, x), **options)
 
 
 def test_on_noise_the_constant_is_right(fitted):
