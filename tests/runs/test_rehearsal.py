@@ -114,6 +114,17 @@ def test_what_fails_at_once_leaves_no_folder(tmp_path, clean_gin, name):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", FAULTS)
+def test_so_on_the_replicas_of_one_machine(tmp_path, clean_gin, name):
+    class Two(bnn.training.Strategy):
+        num_replicas = 2
+
+    given, words = FAULTS[name]
+    with pytest.raises((ValueError, RuntimeError, TypeError), match=words):
+        run(tmp_path / "run", strategy=Two(), **given)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_corrected_command_takes_the_folder(tmp_path, cheap_runs, clean_gin):
     with pytest.raises(ValueError, match="one logit"):
         run(tmp_path / "run", **FAULTS["one logit for three classes"][0])
