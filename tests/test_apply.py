@@ -126,6 +126,23 @@ def test_targets_with_a_likelihood_each_are_answered_by_name():
     assert not {"total", "lower_left_no"} & set(frame.columns)
 
 
+def test_several_targets_are_of_one_prediction_and_in_blocks_the_same(monkeypatch):
+    pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    run, inputs = of_several(("values", "labels"))
+    whole, asked, predict = apply.answers(run, {}, inputs), [], run.method.predict
+
+    def counted(rows, *others):
+        asked.append(len(rows))
+        return predict(rows, *others)
+
+    monkeypatch.setattr(run.method, "predict", counted)
+    monkeypatch.setattr("bnn.apply.by_target.rows_a_block", lambda *_: 1)
+    blocks = apply.answers(run, {}, inputs)
+    assert asked == [1] * len(inputs)
+    assert list(blocks.columns) == list(whole.columns)
+    np.testing.assert_allclose(blocks, whole, rtol=1e-4, atol=1e-6)
+
+
 def test_a_level_without_numbers_is_refused():
     pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
     run, inputs = of_several(("labels",))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import keras
+import tensorflow as tf
+
 from bnn.likelihoods import Heads
-from bnn.predictive import Predictive, predictive
+from bnn.predictive import predictive
+from bnn.predictive.blocks import rows_a_block
 from bnn.predictive.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -42,37 +47,46 @@ def frame_by_target(
             f"{', '.join(map(repr, scalings))}; probabilities are their own answer."
         )
     prepared = run.data.prepare_inputs(inputs)
-    frames = []
-    for name, scaling in scalings.items():
-        said = _of_target(run, name, scaling, prepared, num_samples)
-        mass = (0.9 if level is None else level) if name in numbers else None
-        renamed = {
-            f"{quantity}{suffix}": f"{quantity}_{name}{suffix}"
-            for quantity in QUANTITIES
-            for suffix in ("", "_standard_error")
-        }
-        frames.append(said.to_dataframe(mass).rename(columns=renamed))
-    return pd.concat(frames, axis=1)
-
-
-def _of_target(
-    run: Run, name: str, scaling: TargetScaling, prepared: Any, num_samples: int | None
-) -> Predictive:
-    """What the run's functions say of one target, in its own units."""
     count = run.num_predict_samples if num_samples is None else num_samples
-    heads, seed = run.problem.likelihood, run.problem.seed
+    seed = run.problem.seed
+    functions = run.method.functions(count, seed)
+    heads = run.problem.likelihood
     assert isinstance(heads, Heads)
-    units: dict[str, Any] = {}
-    if scaling.kind == "values":
-        units = {"loc": scaling.loc, "scale": scaling.scale}
-    said = predictive(
-        run.model, heads.likelihoods[name], prepared, count, seed,
-        functions=run.method.functions(count, seed), **units
-    )  # fmt: skip
-    said.predict_by(
-        lambda rows: heads.split("samples", run.method.predict(rows, count, seed))[name]
-    )
-    columns = said.mean.shape[1]
+    size, frames = rows_a_block(run.model, count), []
+    for first in range(0, max(1, len(keras.tree.flatten(prepared)[0])), size):
+        rows = slice(first, first + size)
+        block = keras.tree.map_structure(lambda leaf, rows=rows: leaf[rows], prepared)
+        # One prediction, of which every target has its part.
+        samples = heads.split("samples", run.method.predict(block, count, seed))
+        parts = []
+        for name, scaling in scalings.items():
+            units = {"loc": scaling.loc, "scale": scaling.scale} if scaling.kind == "values" else {}
+            options: dict[str, Any] = {"functions": functions, "batch_size": size, **units}
+            said = predictive(run.model, heads.likelihoods[name], block, count, seed, **options)
+            said.predict_by(_known(samples[name]))
+            said.names = _names(name, scaling, said.mean.shape[1])
+            mass = (0.9 if level is None else level) if name in numbers else None
+            parts.append(said.to_dataframe(mass).rename(columns=_renamed(name)))
+        frames.append(pd.concat(parts, axis=1))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _known(outputs: tf.Tensor) -> Callable[[Any], tf.Tensor]:
+    return lambda _: outputs
+
+
+def _names(target: str, scaling: TargetScaling, columns: int) -> tuple[str, ...]:
+    """Of a target's columns."""
+    if columns == 1:
+        return (target,)
     parts = scaling.names or tuple(map(str, range(columns)))
-    said.names = (name,) if columns == 1 else tuple(f"{name}_{part}" for part in parts[:columns])
-    return said
+    return tuple(f"{target}_{part}" for part in parts[:columns])
+
+
+def _renamed(target: str) -> dict[str, str]:
+    """The columns of a frame that name a quantity alone, with the target's name."""
+    return {
+        f"{quantity}{suffix}": f"{quantity}_{target}{suffix}"
+        for quantity in QUANTITIES
+        for suffix in ("", "_standard_error")
+    }
