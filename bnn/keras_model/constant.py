@@ -13,7 +13,8 @@ from bnn.likelihoods import Likelihood, NormalRegression, Positions
 from bnn.prediction import fixed_batch, predict
 
 _MOST = 256  # examples predicted
-_BATCH = 32
+_BATCH = 32  # of them at once, or all where the inputs of all are no more numbers than
+_NUMBERS = 2**20
 _TASKS = ("classification", "regression")
 
 
@@ -52,7 +53,8 @@ def constant_in_words(
         x, targets = _rows(x, whole), targets[whole]
         if not len(targets):
             return ""
-    size = fixed or _BATCH
+    small = sum(np.size(leaf) for leaf in keras.tree.flatten(x)) <= _NUMBERS
+    size = fixed or (_MOST if small else _BATCH)
     parts = []
     for start in range(0, len(targets), size):
         with keras.StatelessScope():  # states of layers are left as they are
