@@ -16,6 +16,7 @@ from bnn.data.checked_examples import checked
 from bnn.diagnostics import constant_warning, ledger_report, versus_constant
 from bnn.diagnostics.constants import learned_noise
 from bnn.diagnostics.heads import heads_warning, versus_of_heads
+from bnn.diagnostics.mixing import mixing_warning
 from bnn.divergences import MonteCarlo
 from bnn.evaluation import Judged, evaluation_of, judge
 from bnn.ledger import ledger
@@ -73,8 +74,8 @@ def write_results(
     write_predictions(folder.path, problem.likelihood, test, data)
     records = read_jsonl(folder.metrics)
     figures = draw_figures(folder.figures, records, problem.likelihood, test.examples, data)
-    flat = _constant_in_words(session, test, results.get("kl_weight", 1.0))
-    warnings = [flat] if flat else []
+    said = _constant_in_words(session, test, results.get("kl_weight", 1.0))
+    warnings = [words for words in (said, mixing_warning(results)) if words]
     standardized = results["standardized_targets"]
     results["ledger"] = write_ledger(folder.path, problem, records, warnings, standardized)
     results["seconds"]["total"] = round(time.monotonic() - started, 3)
