@@ -80,7 +80,7 @@ def compare_all(groups: Sequence[Group], baseline: Group) -> Compared:
     if not rows:
         return Compared(left_out, verdicts)
     headings = ["model", "posterior", "metric", "difference", "S"]
-    of = f"{code(baseline.name)} ({baseline.first.posterior}, S = {baseline.first.num_samples}"
+    of = f"{code(baseline.name)} ({baseline.first.posterior}, S = {baseline.first.num_functions}"
     about = f"of {of}; training {convergence(baseline)})"
     intervals = ["95 %, test examples", "95 %, seeds or splits", "p", "verdict", "training"]
     text = _ABOUT.format(about=about)
@@ -114,7 +114,7 @@ def _rows(baseline: Group, group: Group) -> tuple[list[list[str]], bool]:
         if any(lost):
             sign = (lost[1] > 0) - (lost[0] > 0)
             difference = {1: "+∞", -1: "−∞", 0: MISSING}[sign]
-            cells = [difference, str(group.first.num_samples), MISSING, MISSING, MISSING]
+            cells = [difference, str(group.first.num_functions), MISSING, MISSING, MISSING]
             words = verdict_of_not_finite(*lost, len(pairs))
             rows.append([*labels, loss.heading, *cells, words, ended])
             continue
@@ -131,7 +131,7 @@ def _rows(baseline: Group, group: Group) -> tuple[list[list[str]], bool]:
                 *labels,
                 loss.heading,
                 show_difference(best, loss.factor),
-                str(group.first.num_samples),
+                str(group.first.num_functions),
                 MISSING if points is None else show_interval(points, loss.factor),
                 MISSING if runs is None else show_interval(runs, loss.factor),
                 p_value,

@@ -64,7 +64,7 @@ def group_figures(data: str, groups: Sequence[Group], folder: Path) -> list[list
             file = figure_file(folder, *words)
             (folder / file).touch()  # so that no other figure gets the name
             together[folder / file] = drawn.figure
-            about = f"{group.first.posterior}, S = {group.first.num_samples}"
+            about = f"{group.first.posterior}, S = {group.first.num_functions}"
             about += f", {target}" if target else ""
             members.append(Figure(file, f"{about}: {drawn.caption}"))
         if together:

@@ -79,11 +79,17 @@ def group_runs(runs: Iterable[Run]) -> dict[str, list[Group]]:
 
 
 def _named(members: Sequence[Sequence[Run]]) -> list[Group]:
-    names = differences([dict(identity(runs[0].bindings)) for runs in members])
     labels = [{run.label for run in runs} for runs in members]
     named = [next(iter(found)) if len(found) == 1 else "" for found in labels]
-    if all(named) and len(set(named)) == len(named):
-        names = named
+    others = [
+        dict(identity(runs[0].bindings))
+        for name, runs in zip(named, members, strict=True)
+        if not name
+    ]
+    by_difference = iter(differences(others))
+    names = [name or next(by_difference) for name in named]
+    if len(set(names)) < len(names):  # the same name in two sweeps, or too little to tell by
+        names = differences([dict(identity(runs[0].bindings)) for runs in members])
     groups = []
     for name, runs in zip(names, members, strict=True):
         _check_distinct(runs)

@@ -205,5 +205,5 @@ def _quantiles(groups: Sequence[Group], path: Path, target: str = "") -> str:
 
 
 def _samples(groups: Sequence[Group]) -> str:
-    counts = sorted({group.first.num_samples for group in groups})
+    counts = sorted({group.first.num_functions for group in groups})
     return f"S = {', '.join(map(str, counts))}"

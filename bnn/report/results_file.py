@@ -23,6 +23,7 @@ _OPTIONAL = {
     "date": _TEXT,
     "task": _TEXT,
     "git_revision": _TEXT,
+    "num_functions": _COUNT,
     "num_train": _COUNT,
     "num_test": _COUNT,
     "kl_weight": "a number",

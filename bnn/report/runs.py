@@ -87,8 +87,13 @@ class Run:
 
     @property
     def num_samples(self) -> int:
-        """S, the weight samples of the test metrics."""
+        """The weight samples that were asked for, of the test metrics."""
         return self.results["num_predict_samples"]
+
+    @property
+    def num_functions(self) -> int:
+        """S, the functions in the test metrics: fewer than asked for where there are no more."""
+        return self.results.get("num_functions", self.num_samples)
 
     @property
     def posterior(self) -> str:

@@ -62,7 +62,7 @@ def summary_table(
         run = group.first
         by = [run.estimator or MISSING] if estimator else []
         labels = [group.name, run.posterior, *by]
-        rows.append([*labels, str(run.num_samples), repetitions(group), *cells])
+        rows.append([*labels, str(run.num_functions), repetitions(group), *cells])
     labels = ["model", "posterior", *(["estimator"] if estimator else [])]
     headings = [*labels, "weight samples S", "runs", *[column.heading for column in columns]]
     best = _best(groups, columns, first=len(labels) + 2)
@@ -130,7 +130,7 @@ def detection_table(groups: Sequence[Group]) -> Table | None:
                     group.first.posterior,
                     other,
                     SCORES.get(score, score),
-                    str(group.first.num_samples),
+                    str(group.first.num_functions),
                     repetitions(group),
                     *cells,
                 ]
@@ -205,7 +205,7 @@ def _run(
         group.name,
         run.posterior,
         ", ".join(said) or MISSING,
-        str(run.num_samples),
+        str(run.num_functions),
         show_number(run.results.get("passes_over_the_data", float("nan")), 3),
         show_number(run.results.get("seconds", {}).get("train", float("nan")), 3),
         *cells,

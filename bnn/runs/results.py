@@ -34,6 +34,7 @@ from bnn.tracking import Console, RunInfo, Tracker, read_jsonl
 from bnn.training import write_json, write_text
 
 _KL_SAMPLES = 32
+_MIXED = 1.01  # the largest R-hat of chains that have mixed
 
 
 def write_results(
@@ -98,7 +99,7 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
     step = problem.total_steps
     values = ledger(problem.model, seed=problem.seed, step=step, kl=MonteCarlo(_KL_SAMPLES))
     kl = {name: float(value) for name, value in values.items()}
-    about = session.method.describe()
+    about, found = session.method.describe(), test.num_samples
     # Of methods that do not count themselves: every step takes its examples once a sample.
     examples = step * session.plan.batch_size * about.get("train_samples", 1)
     return {
@@ -106,6 +107,8 @@ def final_results(session: Session, test: Judged) -> dict[str, Any]:
         "task": problem.likelihood.task,
         "test": evaluation_of(problem.likelihood).metrics(test.examples),
         "num_predict_samples": session.num_predict_samples,
+        # Members of an ensemble, say: there may be no more.
+        **({"num_functions": found} if found != session.num_predict_samples else {}),
         **(described(examples, data.num_train) if data.num_train else {}),
         **about,
         "kl": {"total": sum(kl.values()), **kl},
@@ -209,7 +212,8 @@ def show_finished(path: Path, results: Mapping[str, Any]) -> None:
 
 def summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """What a person wants to see of the results."""
-    names = ("data", "method", "posterior", "estimator", "num_predict_samples", "steps", "seed")
+    names = ("data", "method", "posterior", "estimator", "num_predict_samples")
+    names += ("num_functions", "steps", "seed")
     summary: dict[str, Any] = {name: results[name] for name in names if name in results}
     if "augmentation" in results:
         summary["augmentation"] = ", ".join(results["augmentation"])
@@ -220,6 +224,11 @@ def summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
     summary["−ln p(w), nats" if _is_of_points(results) else "KL, nats"] = results["kl"]["total"]
     for name, found in results.get("chains", {}).items():
         summary[f"R-hat of the {name}"] = found["r_hat"]
+        if (found["r_hat"] or 0.0) > _MIXED:
+            summary["chains"] = (
+                f"not mixed, R-hat above {_MIXED}: predictions are averages over a part of the "
+                "posterior; take longer chains, or more of them"
+            )
     summary["seconds of training"] = results["seconds"]["train"]
     summary["files"] = str(path)
     return summary
