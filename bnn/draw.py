@@ -15,8 +15,8 @@ from bnn.compat import (
     recording_is_stopped,
     vectorized_depth,
 )
-from bnn.estimators import Estimator, Mean, Realisation
-from bnn.noise import Sobol, as_noise
+from bnn.estimators import Estimator, Mean, Realisation, Reparameterization, one_tensor
+from bnn.noise import Noise, Sobol, as_noise
 
 Site = Any  # `bnn.sites.Site`, which calls draws
 _ACTIVE = threading.local()
@@ -263,6 +263,40 @@ class Draw:
             "      with bnn.Draw(seed=0, estimator=estimator, step=step):\n"
             "          return model(x)"
         )
+
+
+class PriorDraw(Draw):
+    """A draw of all weights from their priors, whatever the posterior is.
+
+    Args:
+      noise: coordinates of everything random.
+    """
+
+    def __init__(self, noise: Any) -> None:
+        super().__init__(noise, Reparameterization())
+
+    def _make(self, site: Site, like: tf.Tensor) -> Realisation:
+        with self._outside_of_loops(site, like):
+            weights = _of_prior(site, self.noise.at(site=self._number(site)))
+            return one_tensor(site.operator, weights)
+
+
+def _of_prior(site: Site, noise: Noise) -> tf.Tensor:
+    """A draw from p(w), of the tensor's shape; ValueError where that is a density alone."""
+    prior, shape = site.prior, site.posterior.shape
+    if hasattr(prior, "current_scale") and hasattr(prior, "loc"):
+        return prior.loc + prior.current_scale() * noise.normal(shape)
+    try:
+        distribution = prior.distribution()
+    except NotImplementedError as missing:
+        raise ValueError(
+            f"functions of the prior need priors that can be drawn from, got {prior!r} at site "
+            f"{site.label!r}, which has a density alone; use one with a distribution of TFP, such "
+            "as bnn.priors.Normal()."
+        ) from missing
+    one = tuple(distribution.batch_shape) + tuple(distribution.event_shape)
+    more = shape[: len(shape) - len(one)]
+    return distribution.sample(more, seed=tf.bitcast(noise.bits((2,)), tf.int32))
 
 
 def current_draw() -> Draw | None:

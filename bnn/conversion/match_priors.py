@@ -8,38 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bnn.draw import Draw
-from bnn.estimators import Realisation, Reparameterization, one_tensor
+from bnn.draw import PriorDraw
 from bnn.noise import Noise, Purpose
 from bnn.priors import FunctionSpaceNormal
 from bnn.priors.processes import Process
-from bnn.sites import Site, sites
+from bnn.sites import sites
 
 _PROCESS = 2**16 - 2  # site of the process's own noise
-
-
-class PriorDraw(Draw):
-    """A draw of all weights from their priors, by reparameterization.
-
-    Args:
-      noise: coordinates of everything random.
-    """
-
-    def __init__(self, noise: Noise) -> None:
-        super().__init__(noise, Reparameterization())
-
-    def _make(self, site: Site, like: tf.Tensor) -> Realisation:
-        prior, noise = site.prior, self.noise.at(site=self._number(site))
-        scale, loc = getattr(prior, "current_scale", None), getattr(prior, "loc", None)
-        if scale is None or loc is None:
-            raise ValueError(
-                f"functions of the prior need normal priors of independent elements, got "
-                f"{type(prior).__name__} at site {site.label!r}; use "
-                "bnn.priors.FunctionSpaceNormal() or bnn.priors.Normal()."
-            )
-        weights = loc + scale() * noise.normal(site.posterior.shape)
-        with self._outside_of_loops(site, like):
-            return one_tensor(site.operator, weights)
 
 
 def match_priors(
@@ -117,6 +92,13 @@ def _matched(model: keras.Model) -> list[keras.Variable]:
             f"model {model.name!r} must have a prior to match, got none; give its layers "
             "kernel_prior=bnn.priors.FunctionSpaceNormal()."
         )
+    for name, site in sites(model).items():
+        if not hasattr(site.prior, "current_scale") or not hasattr(site.prior, "loc"):
+            raise ValueError(
+                "functions of the prior that are matched need normal priors of independent "
+                f"elements, got {type(site.prior).__name__} at site {name!r}; use "
+                "bnn.priors.FunctionSpaceNormal() or bnn.priors.Normal()."
+            )
     return found
 
 

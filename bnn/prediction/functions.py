@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from bnn.compat import substituted
-from bnn.draw import Draw
+from bnn.draw import Draw, PriorDraw
 from bnn.estimators import Reparameterization
 from bnn.noise import Noise, Purpose
 
@@ -84,6 +84,39 @@ class Draws(Functions):
     def _context(self, seed: Any, sample: Any) -> Draw:
         noise = Noise(seed, purpose=Purpose.PREDICTION, sample=sample, antithetic=self.antithetic)
         return Draw(noise, Reparameterization())
+
+
+class PriorDraws(Functions):
+    """Coherent draws of all weights from their priors, w ~ p(w): what is believed before data.
+
+    Of the model as it is, trained or not: `bnn.predict(model, x, functions=PriorDraws(20))`. Layers
+    without sites, and weights that are no site, stay as they are.
+
+    Args:
+      num_samples: S, at least 1.
+      seed: int or scalar integer tensor.
+
+    Raises:
+      ValueError: for num_samples below 1 or a seed that is no integer of 64 bits; when it draws,
+        for a prior that is a density alone, as `Horseshoe`.
+    """
+
+    def __init__(self, num_samples: int = 32, seed: Any = 0) -> None:
+        self.num_samples = check_num_samples(num_samples)
+        self._context(seed, 0)  # raises for an unusable seed
+        self.arguments = as_seed(seed)
+
+    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
+        """A draw of this seed and sample from the priors."""
+        return self._context(arguments, sample)
+
+    @property
+    def key(self) -> Hashable:
+        """All draws are made in the same way."""
+        return PriorDraws
+
+    def _context(self, seed: Any, sample: Any) -> PriorDraw:
+        return PriorDraw(Noise(seed, purpose=Purpose.PREDICTION, sample=sample))
 
 
 class StoredWeights(Functions):
