@@ -17,6 +17,7 @@ from bnn.prediction import Draws
 from bnn.prediction.compiled import output_types, sampler
 from bnn.prediction.functions import check_num_samples
 from bnn.predictive.export_lite import write_lite_sampler
+from bnn.predictive.export_scaling import Map, recalibration
 from bnn.predictive.fitted import check_level
 from bnn.predictive.pruned import PrunedDraws
 from bnn.sites import sites
@@ -31,6 +32,7 @@ def export(
     prune: float = 0.0,
     num_samples: int = 32,
     seed: int = 0,
+    calibration: Any = None,
     **units: Any,
 ) -> None:
     """Writes a SavedModel that samples and predicts without bnn, with the posterior's own noise.
@@ -42,7 +44,8 @@ def export(
       with the same TensorFlow, switches and kind of processor, else to rounding;
     - `predict(inputs, seed, num_samples)` → float64 `mean` (of classes their probabilities
       `[B, C]`), `total`, `aleatoric`, `epistemic` as of `bnn.predictive`, and of numbers `lower`
-      and `upper`, the central interval's ends. All samples are in memory: call it on batches;
+      and `upper`, the central interval's ends; with a `calibration` also `calibrated_mean`, the
+      recalibrated probabilities. All samples are in memory: call it on batches;
     - `serving_default(inputs)`: the same with the `num_samples` and the `seed` given here, so that
       every input has an axis of examples, as TensorFlow Serving's clients expect it.
 
@@ -63,33 +66,38 @@ def export(
       seed: of `serving_default`.
       prune: share of the weights, those of lowest |μ|/σ, that are 0 with certainty and not
         stored: of mean-field normal posteriors, three numbers are stored for each that is kept.
+      calibration: a fitted `TemperatureScaling`, `VectorScaling` or `MatrixScaling`, or a
+        `Calibration` with one, whose conformal sets are not exported; it is right for the number
+        of samples and the seed that it was fitted with: give these as `num_samples` and `seed`.
       **units: `loc` and `scale` of regression targets, for results in their own units.
 
     Raises:
       FileExistsError: something is at the path.
       ValueError: no likelihood, several outputs, unknown inputs, nothing random, or an unusable
-        `prune`.
+        `prune` or `calibration`.
     """
     path, level = Path(path), check_level(level)
     network, likelihood = model_and_likelihood(model, likelihood)
     require_new(path)
+    recalibrated = recalibration(calibration, network, likelihood)
     if path.suffix == ".tflite":
-        _require_plain(prune, units)
+        _require_plain(prune, {**units, "calibration": calibration})
         module = tf.Module()
         module.kept = [variable.value for variable in network.variables]
         write_lite_sampler(network, input_specs(network), _structure(network), path, module)
         return
     served = check_num_samples(num_samples), operator.index(seed)
     pruned = PrunedDraws(network, prune) if prune else None
-    save_module(_Exported(network, likelihood, level, pruned, units, served), path)
+    exported = _Exported(network, likelihood, level, pruned, units, served, recalibrated)
+    save_module(exported, path)
 
 
 def _require_plain(prune: float, units: dict[str, Any]) -> None:
     """ValueError for what a LiteRT file of outputs cannot hold."""
     if prune or any(unit is not None for unit in units.values()):
         raise ValueError(
-            "a .tflite file holds the outputs of the whole posterior, got prune or units; leave "
-            "them out, or export to a folder."
+            "a .tflite file holds the outputs of the whole posterior, got prune, calibration or "
+            "units; leave them out, or export to a folder."
         )
 
 
@@ -120,6 +128,7 @@ class _Exported(tf.Module):
         pruned: PrunedDraws | None,
         units: dict[str, Any],
         served: tuple[int, int],
+        recalibrated: Map | None,
     ) -> None:
         super().__init__()
         named = input_specs(model)
@@ -139,7 +148,10 @@ class _Exported(tf.Module):
 
         def predict(**arguments: Any) -> dict[str, tf.Tensor]:
             samples = outputs(arguments, tf.constant(0), arguments["num_samples"])
-            return said_of(likelihood.predictive(samples, **units), level)
+            said = said_of(likelihood.predictive(samples, **units), level)
+            if recalibrated is not None:
+                said["calibrated_mean"] = recalibrated(said["mean"])
+            return said
 
         seed = {"seed": tf.TensorSpec([], tf.int64, name="seed")}
         self.endpoints = {

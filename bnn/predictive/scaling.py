@@ -20,7 +20,7 @@ from scipy.special import logsumexp, softmax
 from bnn.formatting import is_number
 from bnn.predictive.fitted import Fitted, check_labels, check_probs
 
-_SMALLEST = 1e-12  # probabilities below count as this: their logarithm must be finite
+SMALLEST = 1e-12  # probabilities below count as this: their logarithm must be finite
 _LARGEST = 100.0  # of parameters; at it the likelihood has no maximum,
 _SEPARATED = 1e-8  # nor where so few nats an example are left
 _OPTIONS = {"maxiter": 10_000, "ftol": 1e-15, "gtol": 1e-9}
@@ -299,7 +299,7 @@ class IsotonicScaling(Scaling):
 
 
 def _logs(probs: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probs, _SMALLEST))
+    return np.log(np.maximum(probs, SMALLEST))
 
 
 def _without_maximum(scaling: Scaling, labels: np.ndarray, predicted: np.ndarray) -> str:
