@@ -24,7 +24,7 @@ _LEGEND, _ROWS = 0.7, 10.3
 
 def predictive_band(
     x: npt.ArrayLike,
-    y: npt.ArrayLike,
+    y: npt.ArrayLike | None,
     mean: npt.ArrayLike,
     lower: npt.ArrayLike,
     upper: npt.ArrayLike,
@@ -34,15 +34,16 @@ def predictive_band(
     x_label: str = "Input",
     y_label: str | Sequence[str] = "Target",
     not_drawn: Sequence[str] = (),
+    points: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Draws the predictive mean and interval over a one-dimensional input, with the targets.
 
     Args:
         x: `[N]` or `[N, 1]`, inputs in any order.
-        y: `[N]` or `[N, D]`, targets; NaN where there is none, as between and beyond the data. Each
-            of D, at most `MAX_TARGETS`, has a panel.
-        mean: As y, predictive means, in the targets' units.
+        y: `[N]` or `[N, D]`, targets; NaN where there is none, as between and beyond the data; or
+            None for none at all. Each of D, at most `MAX_TARGETS`, has a panel.
+        mean: `[N]` or `[N, D]`, predictive means, in the targets' units.
         lower: As y, lower ends of the predictive intervals.
         upper: As y, upper ends of the predictive intervals.
         path: The PNG file to write; none where None.
@@ -50,6 +51,8 @@ def predictive_band(
         x_label: What the input is, with its unit.
         y_label: What the target is, with its unit; of each of several.
         not_drawn: Names of further targets, which stand below the last panel.
+        points: Inputs `[M]` and targets `[M]` or `[M, D]` at other places than x, as data beside a
+            curve over a grid. The interval there is that between its neighbours in x.
         ax: Axes to draw into, one for each target, in place of a new figure.
 
     Returns:
@@ -59,22 +62,29 @@ def predictive_band(
         ValueError: If lengths differ, a prediction is not finite, a lower end exceeds its upper, or
             there are too many targets.
     """
+    y = np.full(np.shape(mean), np.nan) if y is None else y
     targets = _by_target(y=y, mean=mean, lower=lower, upper=upper)
     each = [_predictions(level, x=x, **target) for target in targets]
     labels = _labels("y_label", y_label, len(each))
+    elsewhere = _elsewhere(points, len(each))
     finite(x=each[0][0])
     height = _LEGEND + min(2.4 * len(each), _ROWS)
     with canvas(path, 5.0, height, ax) as figure:
         axes = panels(figure, ax, len(each), 1, sharex=True)
-        for axis, arrays, label in zip(axes, each, labels, strict=True):
-            _band(axis, arrays, level)
+        for axis, arrays, label, more in zip(axes, each, labels, elsewhere, strict=True):
+            _band(axis, arrays, level, more)
             axis.set_ylabel(label)
         axes[-1].set_xlabel(x_label + _others(not_drawn, 60))
         shared_legend(figure, ax=ax)
     return figure
 
 
-def _band(axis: Axes, arrays: Sequence[npt.NDArray[np.float64]], level: float) -> None:
+def _band(
+    axis: Axes,
+    arrays: Sequence[npt.NDArray[np.float64]],
+    level: float,
+    elsewhere: Sequence[npt.NDArray[np.float64]],
+) -> None:
     x, y, mean, lower, upper = arrays
     order = np.argsort(x, kind="stable")
     axis.fill_between(
@@ -84,7 +94,35 @@ def _band(axis: Axes, arrays: Sequence[npt.NDArray[np.float64]], level: float) -
         axis.plot(x[order], bound[order], color=BLUE, lw=0.6, alpha=0.7)
     axis.plot(x[order], mean[order], color=BLUE, label="predictive mean")
     seen = np.isfinite(y)
-    _targets(axis, x[seen], y[seen], ((lower <= y) & (y <= upper))[seen])
+    at, value = elsewhere
+    low, high = (
+        np.concatenate([bound[seen], np.interp(at, x[order], bound[order])])
+        for bound in (lower, upper)
+    )
+    at, value = np.concatenate([x[seen], at]), np.concatenate([y[seen], value])
+    _targets(axis, at, value, (low <= value) & (value <= high))
+
+
+def _elsewhere(
+    points: tuple[npt.ArrayLike, npt.ArrayLike] | None, count: int
+) -> list[list[npt.NDArray[np.float64]]]:
+    """Inputs and targets of the points of every target; empty where there are none."""
+    if points is None:
+        return [[np.zeros(0), np.zeros(0)]] * count
+    if len(points) != 2:
+        raise ValueError(
+            f"points must be two arrays, inputs and targets, got {len(points)}; pass (x, y)."
+        )
+    inputs, targets = points
+    each = [vectors(inputs=inputs, **target) for target in _by_target(targets=targets)]
+    if len(each) != count:
+        raise ValueError(
+            f"the targets of points must have the columns of mean, {count}, got {len(each)}; pass "
+            "one for each target."
+        )
+    for x, y in each:
+        finite(inputs=x, targets=y)
+    return each
 
 
 def predictive_intervals(

@@ -48,18 +48,17 @@ mean, epistemic = np.asarray(mean)[:, 0], np.sqrt(np.asarray(covariance)[:, 0, 0
 half = 1.645 * np.sqrt(epistemic**2 + noise**2)  # of the 90 % band
 
 # %%
-at_points = [np.interp(x[:, 0], grid[:, 0], a) for a in (mean, mean - half, mean + half)]
 bnn.figures.predictive_band(
-    np.concatenate([grid[:, 0], x[:, 0]]),
-    np.concatenate([np.full(len(grid), np.nan), y[:, 0]]),
-    *(
-        np.concatenate([a, b])
-        for a, b in zip((mean, mean - half, mean + half), at_points, strict=True)
-    ),
+    grid,
+    None,
+    mean,
+    mean - half,
+    mean + half,
     "regression_bands.png",
     level=0.9,
     x_label="x",
     y_label="y",
+    points=(x, y),
 )
 
 # %% [markdown]

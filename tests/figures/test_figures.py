@@ -175,6 +175,13 @@ VECTORS = {"y": [1.0, 2.0], "mean": [1.0, 2.0], "lower": [0.0, 1.0], "upper": [2
         (predictive_band, {"x": [1.0]}, "y must have the length of x, 1, got 2"),
         (predictive_band, {"x": [1.0, NAN]}, "x must be finite, got nan at index 1"),
         (predictive_band, {"path": "curve.pdf"}, "path must end in '.png', got 'curve.pdf'"),
+        (predictive_band, {"points": [1.0]}, r"points must be two arrays, .* got 1; pass \(x, y\)"),
+        (predictive_band, {"points": ([1.0], [NAN])}, "targets must be finite, got nan at index 0"),
+        (
+            predictive_band,
+            {"points": ([1.0], [[1.0, 2.0]])},
+            "targets of points must have the columns of mean, 1, got 2",
+        ),
     ],
 )
 def test_unfit_input_is_named(draw, changes, message, tmp_path):
@@ -187,6 +194,17 @@ def test_unfit_input_is_named(draw, changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         draw(**{"path": tmp_path / "figure.png", **arguments, **changes})
     assert not list(tmp_path.iterdir())
+
+
+def test_points_stand_beside_a_curve_over_a_grid():
+    """Dots inside of the interval as it is at their inputs, crosses outside of it."""
+    grid = np.array([2.0, 0.0, 1.0])
+    points = np.array([[0.5], [1.5]]), np.array([[0.9], [4.0]])
+    for y in (None, np.full(3, NAN)):
+        figure = predictive_band(grid, y, grid, grid - 1, grid + 1, points=points)
+        *_, inside, outside = (c.get_offsets() for c in figure.axes[0].collections)
+        np.testing.assert_array_equal(inside, [[0.5, 0.9]])
+        np.testing.assert_array_equal(outside, [[1.5, 4.0]])
 
 
 def test_the_rows_of_the_most_targets_are_at_most_a_page_of_a4(rng):
