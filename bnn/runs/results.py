@@ -212,8 +212,8 @@ def show_finished(path: Path, results: Mapping[str, Any]) -> None:
 
 def summary(results: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """What a person wants to see of the results."""
-    names = ("data", "method", "posterior", "estimator", "num_predict_samples")
-    names += ("num_functions", "steps", "seed")
+    names = ["data", "method", "posterior", "estimator", "num_predict_samples", "num_functions"]
+    names += ["steps", "seed"]
     summary: dict[str, Any] = {name: results[name] for name in names if name in results}
     if "augmentation" in results:
         summary["augmentation"] = ", ".join(results["augmentation"])
