@@ -106,14 +106,15 @@ class ResidentBatches(Batches):
         # its own, because other kernels of data order do not run under XLA.
         self._indices = tf.function(self._order, autograph=False, jit_compile=True)
 
-    def _order(self, steps: tf.Tensor) -> tf.Tensor:
+    def _order(self, first_step: tf.Tensor, count: int) -> tf.Tensor:
+        steps = first_step + tf.range(count, dtype=tf.int64)
         return batch_indices(
             steps, batch_size=self.batch_size, num_train=self.num_train, seed=self._seed
         )
 
     def take(self, first_step: int, count: int) -> tf.Tensor:
         """Indices of the examples, int32 `[count, B]`."""
-        return self._indices(tf.range(first_step, first_step + count, dtype=tf.int64))
+        return self._indices(tf.constant(first_step, tf.int64), count)
 
     def batch(self, row: tf.Tensor) -> Batch:
         """The examples of these indices."""

@@ -75,9 +75,8 @@ class TrainingSteps:
                 f"num_steps must be from 1 to steps_per_call={self.steps_per_call}, got "
                 f"{num_steps}."
             )
-        positions = tf.range(first_step, first_step + self.steps_per_call, dtype=tf.int64)
-        rows = self._rows(first_step, num_steps)
-        values = self._run(positions, rows, tf.constant(num_steps), self._resident)
+        first, count = tf.constant(first_step, tf.int64), tf.constant(num_steps)
+        values = self._run(first, self._rows(first_step, num_steps), count, self._resident)
         return History.of(values.numpy()[:num_steps], self._names)
 
     def gradients(self, step: int) -> tuple[Info, list[Any]]:
@@ -100,11 +99,11 @@ class TrainingSteps:
         return tf.nest.map_structure(pad, rows)
 
     def _loop(
-        self, positions: tf.Tensor, rows: Any, num_steps: tf.Tensor, resident: Any
+        self, first_step: tf.Tensor, rows: Any, num_steps: tf.Tensor, resident: Any
     ) -> tf.Tensor:
         """Loss and metrics, `[K, 1 + metrics, …]`; rows from `num_steps` on stay zero."""
         history = tf.TensorArray(tf.float32, self.steps_per_call)
-        noise = Noise(self._seed, positions)
+        noise = Noise(self._seed, first_step + tf.range(self.steps_per_call, dtype=tf.int64))
 
         def body(i: tf.Tensor, history: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             row = tf.nest.map_structure(lambda part: part[i], rows)
