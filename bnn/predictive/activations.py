@@ -37,6 +37,7 @@ _INCREASING = (
 _REACH = 6.5  # standard deviations: 8e-11 of the mass is beyond
 _NODES = 32  # on either side of 0
 _COMPILE_FROM = 256  # units
+_LEAST = 1e-30  # variance: a root of 0 has no gradient
 _SLOW = 0.3275911 / np.sqrt(2)
 _TAIL = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 # Q of erfc z = t Q(t) exp(−z²), t = 1/(1 + z/2), z ≥ 0: least squares of the relative error at
@@ -81,7 +82,8 @@ def moments_of_activation(activation: Any, mean: tf.Tensor, variance: tf.Tensor)
     relu: E = mean Φ + s φ, E[f²] = (mean² + variance) Φ + mean s φ, E f' = Φ (closed form).
     Others: Gauss-Legendre quadrature of 32 nodes on either side of x = 0, where they bend, with
     nodes that lie the closer the nearer to it; relative error below 1e-5 in float64. The slope is
-    E[(x − mean) f(x)]/variance (Stein 1981). Where the variance is 0, it is f(mean), 0 and 0.
+    E[(x − mean) f(x)]/variance (Stein 1981). Where the variance is 0, they are f(mean), 0 and 0,
+    and of relu the slope is that at the mean.
 
     Args:
       activation: of Keras, one that `serves` knows.
@@ -136,13 +138,12 @@ def _density_and_cdf(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _relu(m: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    known = variance > 0
-    s = tf.where(known, tf.sqrt(tf.where(known, variance, 1)), 0)  # a root of 0 has no gradient
-    fall, above = _density_and_cdf(tf.math.divide_no_nan(m, s))
-    first = tf.where(known, m * above + s * fall / np.sqrt(2 * np.pi), tf.nn.relu(m))
+    s = tf.sqrt(tf.maximum(variance, _LEAST))
+    fall, above = _density_and_cdf(m / s)
+    first = m * above + s * fall * (1 / np.sqrt(2 * np.pi))
     # E[f²] − E² = v Φ + E (m − E), without the difference of two squares.
     second = tf.maximum(variance * above + first * (m - first), 0)
-    return first, second, tf.where(known, above, tf.zeros_like(m))
+    return first, second, above
 
 
 def _quadrature(f: Any, m: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, ...]:

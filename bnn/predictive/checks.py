@@ -125,13 +125,14 @@ def require_known(at: np.ndarray, mixture: Mixture | ClassMixture) -> None:
     """ValueError where the model's outputs are NaN, naming the first of these inputs."""
     known = [mixture.components] if isinstance(mixture, ClassMixture) else mixture.parameters
     wrong = [np.isnan(np.asarray(one)) for one in known]
+    if not any(w.any() for w in wrong):
+        return
     rows = functools.reduce(np.logical_or, (w.any(axis=(0, *range(2, w.ndim))) for w in wrong))
-    if rows.any():
-        raise ValueError(
-            f"the model's outputs must be numbers, got NaN for {int(rows.sum())} of {len(rows)} "
-            f"inputs, the first in row {at[np.argmax(rows)]}; look at these inputs, and at the "
-            "model's weights."
-        )
+    raise ValueError(
+        f"the model's outputs must be numbers, got NaN for {int(rows.sum())} of {len(rows)} "
+        f"inputs, the first in row {at[np.argmax(rows)]}; look at these inputs, and at the "
+        "model's weights."
+    )
 
 
 def one_number(q: Any) -> float:

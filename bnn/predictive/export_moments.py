@@ -18,7 +18,7 @@ from bnn.predictive.export import (
 )
 from bnn.predictive.export_lite import write_lite
 from bnn.predictive.fitted import check_level
-from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
+from bnn.predictive.moment_samples import MomentSamples
 from bnn.predictive.moments import propagate, require_served
 
 
@@ -64,12 +64,10 @@ def export_moments(
             lambda inputs: propagate(network, inputs)._asdict(), input_specs(network), path, module
         )
         return
-    points = normal_points(num_points, tuple(network.outputs[0].shape[1:]), 0)
+    drawn = MomentSamples(network, likelihood, num_points, 0, covariance)
 
     def predict(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        most = CLASSES if likelihood.task == "classification" else None
-        outputs = sampled_outputs(network, inputs, points, covariance, most)
-        return said_of(likelihood.predictive(outputs, **units), level)
+        return said_of(likelihood.predictive(drawn(inputs), **units), level)
 
     function = tf.function(predict, autograph=False)
     traced = function.get_concrete_function(**input_specs(network))

@@ -36,9 +36,10 @@ def _linear(kernel: Any, bias: Any, given: Units) -> Units:
         squares = squares if given.variance is None else squares + given.variance
         parts.append(operator(squares, weights.variance))
     if bias is not None:
-        said = said._replace(mean=bias.operator(given.mean, bias.posterior.mean) + said.mean)
+        row = given.mean[:1]  # what a bias gives is the same for every input
+        said = said._replace(mean=said.mean + bias.operator(row, bias.posterior.mean))
         if not bias.posterior.deterministic:
-            spread = bias.operator(given.mean, bias.posterior.variance)
+            spread = bias.operator(row, bias.posterior.variance)
             parts.append(spread if parts else spread + tf.zeros_like(said.mean))
     total = None
     for part in parts:

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bnn.likelihoods import Categorical, Likelihood
 from bnn.noise import Noise, Purpose
 from bnn.prediction.inputs import leaves
-from bnn.predictive.moments import has_covariance, propagate, propagate_covariance
+from bnn.predictive.moments import Leading, has_covariance, propagate, propagate_leading
 
-CLASSES = 3  # the likeliest, of which covariances are carried on
+_CLASSES = 3  # the likeliest, of which covariances are carried on
 _BITS = 30  # of a coordinate of a point
 _MOST_SOBOL = 21_201  # dimensions of which SciPy has direction numbers
 _FEW = 16  # outputs of which the factor is written out
@@ -20,48 +21,65 @@ _SMALLEST = 1e-20
 _JITTER = 1e-6  # of an output's variance, where a covariance has no inverse
 
 
-def sampled_outputs(
-    model: keras.Model, rows: Any, points: tf.Tensor, covariance: bool, most: int | None = None
-) -> tf.Tensor:
+class MomentSamples:
     """Outputs `[S, B, K]` of a block of inputs: mean + L ε with L Lᵀ the covariance, or √variance.
 
     ε is the same for all inputs, so that what is said of one does not depend on the others. Not
     samples of functions: outputs of two inputs are no two values of one.
 
     Args:
-      model: of layers that `require_served` has let pass.
-      rows: one input `[B, …]`.
-      points: ε, `[S, 1, …]`, see `normal_points`.
+      model: of layers that `require_served` lets pass.
+      likelihood: of classes, covariances of the three likeliest alone are carried on; of a
+        softmax, those of their differences.
+      num_samples: S.
+      seed: of ε, see `normal_points`.
       covariance: carry covariances on where `has_covariance`, else variances alone.
-      most: of so many outputs, see `propagate_covariance`.
     """
-    [x] = (tf.cast(leaf, tf.float32) for leaf in leaves(rows))
-    if not covariance or not has_covariance(model):
-        mean, variance = propagate(model, x)
-        return mean + tf.sqrt(variance) * points
-    return _moved(*propagate_covariance(model, x, most), points)
+
+    def __init__(
+        self,
+        model: keras.Model,
+        likelihood: Likelihood,
+        num_samples: int,
+        seed: Any,
+        covariance: bool,
+    ) -> None:
+        shape = tuple(model.outputs[0].shape[1:])
+        self._model, self._most, self._relative = model, 0, False
+        if covariance and has_covariance(model):
+            [size] = shape
+            self._most = min(_CLASSES, size) if likelihood.task == "classification" else size
+            self._relative = isinstance(likelihood, Categorical) and size > 1
+            # The likeliest classes come first, where coordinates are the most even.
+            first = self._most - self._relative
+            shape = (first + size if self._most < size else first,)
+        self._points = normal_points(num_samples, shape, seed)
+
+    def __call__(self, rows: Any) -> tf.Tensor:
+        """Of one input `[B, …]`."""
+        [x] = (tf.cast(leaf, tf.float32) for leaf in leaves(rows))
+        if not self._most:
+            mean, variance = propagate(self._model, x)
+            return mean + tf.sqrt(variance) * self._points
+        leading = propagate_leading(self._model, x, self._most, self._relative)
+        return _drawn(leading, self._points)
 
 
 @tf.function(autograph=False, jit_compile=True)
-def _moved(mean: tf.Tensor, covariance: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    """Mean + L ε with Cholesky's L of the outputs in the order of their means.
-
-    The first coordinates of the points are the most even, and the likeliest classes decide.
-    """
-    size = mean.shape[-1]
-    order = tf.one_hot(tf.argsort(mean, axis=1, direction="DESCENDING"), size)
-    ordered = tf.matmul(tf.matmul(order, covariance), order, transpose_b=True)
-    scales = tf.linalg.diag_part(ordered)
-    if size > _FEW:
-        factor = tf.linalg.cholesky(ordered + tf.linalg.diag(_JITTER * scales + _SMALLEST))
+def _drawn(leading: Leading, points: tf.Tensor) -> tf.Tensor:
+    """Mean + L ε, with Cholesky's L of the chosen outputs, and √variance of all others."""
+    mean, chosen, block, alone = leading
+    number, size = chosen.shape[1:]
+    scales = tf.linalg.diag_part(block)
+    if number > _FEW:
+        factor = tf.linalg.cholesky(block + tf.linalg.diag(_JITTER * scales + _SMALLEST))
     else:
-        factor = _columns(ordered, _JITTER * scales)
-    factor = tf.matmul(order, factor, transpose_a=True)
-    flat = tf.reshape(
-        tf.matmul(points[:, 0], tf.reshape(factor, [-1, size]), transpose_b=True),
-        [-1, tf.shape(mean)[0], size],
-    )
-    return mean + flat
+        factor = _columns(block, _JITTER * scales)
+    moves = tf.reshape(tf.einsum("bkj,bkc->jbc", factor, chosen), [number, -1])
+    drawn = tf.reshape(tf.matmul(points[:, 0, :number], moves), [-1, tf.shape(mean)[0], size])
+    if points.shape[2] > number:
+        drawn += tf.sqrt(alone) * points[:, :, number:]
+    return mean + drawn
 
 
 def _columns(covariance: tf.Tensor, least: tf.Tensor) -> tf.Tensor:

@@ -53,6 +53,23 @@ class Correlated(NamedTuple):
     covariance: tf.Tensor
 
 
+class Leading(NamedTuple):
+    """Mean of all outputs, and the covariance of those with the largest means, float32.
+
+    Attributes:
+      mean: `[B, K]`.
+      chosen: which outputs these m are, from the largest on, a row of 0 and one 1 each:
+        `[B, m, K]`.
+      block: their covariance, `[B, m, m]`.
+      alone: the variance of every other output, which count as independent, 0 for these: `[B, K]`.
+    """
+
+    mean: tf.Tensor
+    chosen: tf.Tensor
+    block: tf.Tensor
+    alone: tf.Tensor
+
+
 def propagate(model: keras.Model, inputs: Any) -> Moments:
     """Mean and variance of the model's outputs over the posterior, in the diagonal approximation.
 
@@ -91,6 +108,25 @@ def propagate_covariance(model: keras.Model, inputs: Any, most: int | None = Non
     Raises:
       ValueError: as of `propagate`, or outputs of another shape.
     """
+    return Correlated(*_run(model, inputs, _covariances, _number(model, most)))
+
+
+def propagate_leading(model: keras.Model, inputs: Any, most: int, relative: bool) -> Leading:
+    """`propagate_covariance` in parts, for drawing outputs.
+
+    Args:
+      model: as there.
+      inputs: as there.
+      most: as there.
+      relative: of differences to the largest output, which is all that a softmax sees: that one
+        has no variance then, the others that of the difference, and a pass back is saved. Those
+        that are not chosen count as independent of it.
+    """
+    return Leading(*_run(model, inputs, _leading, _number(model, most), relative))
+
+
+def _number(model: keras.Model, most: int | None) -> int:
+    """Of outputs with a covariance; ValueError for an unusable one."""
     require_served(model)
     if not has_covariance(model):
         raise ValueError(
@@ -100,7 +136,7 @@ def propagate_covariance(model: keras.Model, inputs: Any, most: int | None = Non
     if most is not None and most < 1:
         raise ValueError(f"most must be at least 1 or None, got {most!r}.")
     size = model.outputs[0].shape[1]
-    return Correlated(*_run(model, inputs, _covariances, min(most or size, size)))
+    return min(most or size, size)
 
 
 def has_covariance(model: keras.Model) -> bool:
@@ -109,7 +145,7 @@ def has_covariance(model: keras.Model) -> bool:
     return len(shape) == 2 and shape[1] <= _MOST_OUTPUTS
 
 
-def _run(model: keras.Model, inputs: Any, rule: Callable[..., Any], *options: int) -> Any:
+def _run(model: keras.Model, inputs: Any, rule: Callable[..., Any], *options: Any) -> Any:
     x = tf.cast(tf.convert_to_tensor(inputs), tf.float32)
     require_served(model)
     if tf.inside_function():
@@ -136,28 +172,40 @@ def _variances(model: keras.Model, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _covariances(model: keras.Model, x: tf.Tensor, most: int) -> tuple[tf.Tensor, tf.Tensor]:
+    leading = _leading(model, x, most, False)
+    spread = tf.matmul(leading.block, leading.chosen)
+    spread = tf.matmul(leading.chosen, spread, transpose_a=True)
+    return leading.mean, spread + tf.linalg.diag(leading.alone)
+
+
+def _leading(model: keras.Model, x: tf.Tensor, most: int, relative: bool) -> Leading:
     sources = Sources()
     said = applied(_through(model, Units(x, None), sources))
-    size, count = said.mean.shape[-1], tf.shape(x)[0]
+    mean, count, size = said.mean, tf.shape(said.mean)[0], said.mean.shape[-1]
+    chosen = tf.one_hot(tf.math.top_k(mean, most).indices, size)
+    alone = 1 - tf.reduce_sum(chosen, axis=1)
+    first, chosen = chosen[:, :1], chosen[:, 1 if relative else 0 :]
+    number = chosen.shape[1]
     if said.variance is None:
-        return said.mean, tf.zeros([count, size, size])
-    if said.path is None:
-        return said.mean, tf.linalg.diag(said.variance)
-    if most == size:
-        chosen = tf.eye(size, batch_shape=[count])
-    else:
-        chosen = tf.one_hot(tf.math.top_k(said.mean, most).indices, size)
-    paths = tf.reduce_sum(chosen * said.path[:, tf.newaxis], axis=2)
-    slopes = [tf.gradients(paths[:, k], sources.places) for k in range(most)]
-    block = tf.zeros([count, most, most])
-    for variance, *each in zip(sources.variances, *slopes, strict=True):
-        if each[0] is None:  # of a branch that ends
-            continue
-        flat = [tf.reshape(slope, [count, -1]) for slope in each]
-        block += _gram(tf.reshape(variance, [count, -1]), flat)
-    spread = tf.matmul(chosen, tf.matmul(block, chosen), transpose_a=True)
-    alone = said.own + (1 - tf.reduce_sum(chosen, axis=1)) * (said.variance - said.own)
-    return said.mean, spread + tf.linalg.diag(alone)
+        return Leading(mean, chosen, tf.zeros([count, number, number]), tf.zeros_like(mean))
+    block, spread = tf.linalg.diag(_of(chosen, said.own)), said.variance
+    if relative:
+        block += _of(first, said.own)[:, tf.newaxis]
+        spread += _of(first, spread)
+    if said.path is not None:
+        paths = _of(chosen - first if relative else chosen, said.path)
+        slopes = [tf.gradients(paths[:, k], sources.places) for k in range(number)]
+        for variance, *each in zip(sources.variances, *slopes, strict=True):
+            if each[0] is None:  # of a branch that ends
+                continue
+            flat = [tf.reshape(slope, [count, -1]) for slope in each]
+            block += _gram(tf.reshape(variance, [count, -1]), flat)
+    return Leading(mean, chosen, block, alone * spread)
+
+
+def _of(rows: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Rows `[B, m, K]` times values `[B, K]`, `[B, m]`."""
+    return tf.reduce_sum(rows * values[:, tf.newaxis], axis=2)
 
 
 def _gram(variance: tf.Tensor, rows: list[tf.Tensor]) -> tf.Tensor:

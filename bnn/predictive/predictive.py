@@ -14,7 +14,7 @@ from bnn.likelihoods import ClassMixture, Likelihood, Mixture
 from bnn.prediction import Functions, fixed_batch, predict_blocks
 from bnn.prediction.inputs import number_of_rows, row_blocks
 from bnn.predictive import standard_errors
-from bnn.predictive.blocks import ROWS, moment_rows, rows_a_block
+from bnn.predictive.blocks import ROWS, ahead, moment_rows, rows_a_block
 from bnn.predictive.calibration import Calibration
 from bnn.predictive.checks import (
     chosen,
@@ -31,7 +31,7 @@ from bnn.predictive.conversions import as_arviz, as_dataframe
 from bnn.predictive.display import as_table, as_text
 from bnn.predictive.first_rows import FirstRows
 from bnn.predictive.fitted import check_flag
-from bnn.predictive.moment_samples import CLASSES, normal_points, sampled_outputs
+from bnn.predictive.moment_samples import MomentSamples
 from bnn.predictive.moments import require_served
 from bnn.predictive.quantities import QUANTITIES, in_order
 from bnn.predictive.stamp import Stamp
@@ -81,7 +81,8 @@ def predictive(
         propagated in one pass (`bnn.predictive.propagate`, approximate beyond two layers), and
         `num_samples` outputs drawn from the normals that come out, at no further pass.
       covariance: with moments, carry covariances on, too (`propagate_covariance`), for outputs
-        `[B, K]` with K at most 100, of classes the three likeliest: nearer, a pass back for each.
+        `[B, K]` with K at most 100: nearer, a pass back for each. Of classes two passes, for the
+        differences between the three likeliest.
       antithetic: draw weights in pairs μ ± σ ε: the mean has a smaller error where outputs are
         nearly linear in the weights. `num_samples` must be even.
       progress: show a bar on a terminal's standard error where a pass takes over two seconds.
@@ -106,9 +107,7 @@ def predictive(
     options = functions, batch_size, jit_compile, units, until, progress
     said = Predictive(model, likelihood, inputs, *options, check_flag("allow_nan", allow_nan))
     if method == "moments":
-        points = normal_points(num_samples, tuple(model.outputs[0].shape[1:]), seed)
-        most = CLASSES if likelihood.task == "classification" else None
-        said.predict_by(lambda rows: sampled_outputs(model, rows, points, covariance, most))
+        said.predict_by(MomentSamples(model, likelihood, num_samples, seed, covariance))
     return said
 
 
@@ -301,8 +300,9 @@ class Predictive:
             return
         if self._predict is not None:
             size, finite = self._options["batch_size"], self._options["finite"]
-            for start, rows in row_blocks(self._model, self._inputs, size, finite):
-                outputs = one_output(self._predict(rows))
+            blocks = row_blocks(self._model, self._inputs, size, finite)
+            each = ((start, one_output(self._predict(rows))) for start, rows in blocks)
+            for start, outputs in ahead(each):
                 self.num_samples = len(outputs)  # a method may have fewer than asked for
                 yield np.arange(start, start + outputs.shape[1]), self._ask.mixture(outputs)
             return

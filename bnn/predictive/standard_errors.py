@@ -60,7 +60,7 @@ def of_classes(mixture: ClassMixture, coupled: int = 1) -> tuple[dict, dict]:
 
     Influences of a sample's probabilities p: p; −Σ p ln p̄; −Σ p ln p; Σ p ln(p/p̄).
     """
-    log_p = mixture.components.numpy()
+    log_p = np.asarray(mixture.components)  # not copied
     size = max(1, _NUMBERS // (log_p.shape[0] * log_p.shape[2]))
     pieces = [
         _of_log_probs(log_p[:, first : first + size], coupled)
@@ -107,4 +107,4 @@ def error(values: np.ndarray, coupled: int = 1) -> np.ndarray:
     if count < 2:
         return np.full(values.shape[1:], np.nan)
     away = values - values.mean(axis=0)
-    return np.sqrt(np.einsum("s...,s...->...", away, away) / (count * (count - 1)))
+    return np.sqrt(np.square(away, out=away).sum(axis=0) / (count * (count - 1)))

@@ -3,14 +3,15 @@
 import keras
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 import bnn
 from bnn.likelihoods import Categorical, Normal
 from bnn.predictive import propagate, propagate_covariance
 from bnn.predictive.moment_samples import normal_points
+from bnn.predictive.moments import propagate_leading
 from tests.conftest import Z_LIMIT
-from tests.predictive.moment_networks import two_layers
+from tests.predictive.moment_networks import two_layers, widened
 
 K, L = keras.layers, bnn.layers
 
@@ -52,6 +53,45 @@ def test_a_predictive_of_moments(rng):
     exact = softmax(logits, axis=-1)
     error = np.hypot(ours.standard_error("mean"), exact.std(axis=0) / np.sqrt(20_000))
     assert np.abs((ours.mean - exact.mean(axis=0)) / error).max() < Z_LIMIT
+
+
+def test_differences_to_the_likeliest_have_the_covariance_of_the_outputs(rng):
+    hidden = [L.Dense(5, activation="relu"), L.Dense(6, activation="tanh")]
+    model = widened(keras.Sequential([keras.Input((3,)), *hidden, L.Dense(5)]), rng)
+    x = rng.normal(size=(4, 3)).astype(np.float32)
+    said = propagate_leading(model, x, 3, True)
+    mean, covariance = propagate_covariance(model, x)
+    variance = propagate(model, x).variance.numpy()
+    order = np.argsort(-mean, axis=1)
+    for row, (first, *chosen) in enumerate(order[:, :3]):
+        contrasts = np.eye(5)[chosen] - np.eye(5)[first]
+        expected = contrasts @ covariance[row].numpy() @ contrasts.T
+        np.testing.assert_allclose(said.block[row], expected, rtol=1e-3)
+        np.testing.assert_array_equal(said.chosen[row], np.eye(5)[chosen])
+        others = np.zeros(5)
+        others[order[row, 3:]] = variance[row, order[row, 3:]] + variance[row, first]
+        np.testing.assert_allclose(said.alone[row], others, rtol=1e-5)
+        assert np.abs(np.diag(expected) / variance[row, chosen] - 1).max() > 0.05  # of others
+
+
+def test_drawn_classes_have_the_probabilities_of_their_normal(rng):
+    """Of two classes all of the covariance counts; by quadrature over their difference."""
+    hidden = L.Dense(5, activation="relu")
+    model = widened(keras.Sequential([keras.Input((3,)), hidden, L.Dense(2)]), rng)
+    x = rng.normal(size=(8, 3)).astype(np.float32)
+    mean, covariance = (part.numpy().astype(np.float64) for part in propagate_covariance(model, x))
+    variance = covariance[:, 0, 0] + covariance[:, 1, 1] - 2 * covariance[:, 0, 1]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(64)
+    away = mean[:, 1] - mean[:, 0]
+
+    def second(variance):
+        return expit(away[:, None] + np.sqrt(variance)[:, None] * nodes) @ weights / weights.sum()
+
+    said = bnn.predictive(model, Categorical(), x, 1024, method="moments")
+    error = np.abs(said.mean[:, 1] - second(variance)).max()
+    assert error < 2e-3
+    independent = second(covariance[:, 0, 0] + covariance[:, 1, 1])
+    assert np.abs(said.mean[:, 1] - independent).max() > 10 * error  # planted: no covariance
 
 
 def test_what_moments_cannot_pass_is_named(rng):
