@@ -50,9 +50,7 @@ class MomentSamples:
             [size] = shape
             self._most = min(_CLASSES, size) if likelihood.task == "classification" else size
             self._relative = isinstance(likelihood, Categorical) and size > 1
-            # The likeliest classes come first, where coordinates are the most even.
-            first = self._most - self._relative
-            shape = (first + size if self._most < size else first,)
+            shape = (size - self._relative,)
         self._points = normal_points(num_samples, shape, seed)
 
     def __call__(self, rows: Any) -> tf.Tensor:
@@ -67,19 +65,20 @@ class MomentSamples:
 
 @tf.function(autograph=False, jit_compile=True)
 def _drawn(leading: Leading, points: tf.Tensor) -> tf.Tensor:
-    """Mean + L ε, with Cholesky's L of the chosen outputs, and √variance of all others."""
-    mean, chosen, block, alone = leading
-    number, size = chosen.shape[1:]
+    """Mean + L ε, with Cholesky's L of the chosen outputs, and √variance of the others.
+
+    The first coordinates of the points are the most even, and the likeliest classes decide.
+    """
+    mean, chosen, others, block, variance = leading
     scales = tf.linalg.diag_part(block)
-    if number > _FEW:
+    if chosen.shape[1] > _FEW:
         factor = tf.linalg.cholesky(block + tf.linalg.diag(_JITTER * scales + _SMALLEST))
     else:
         factor = _columns(block, _JITTER * scales)
-    moves = tf.reshape(tf.einsum("bkj,bkc->jbc", factor, chosen), [number, -1])
-    drawn = tf.reshape(tf.matmul(points[:, 0, :number], moves), [-1, tf.shape(mean)[0], size])
-    if points.shape[2] > number:
-        drawn += tf.sqrt(alone) * points[:, :, number:]
-    return mean + drawn
+    moves = tf.einsum("bkj,bkc->jbc", factor, chosen)
+    alone = tf.transpose(others * tf.sqrt(variance)[:, tf.newaxis], [1, 0, 2])
+    moves = tf.reshape(tf.concat([moves, alone], axis=0), [points.shape[2], -1])
+    return mean + tf.reshape(tf.matmul(points[:, 0], moves), [-1, *tf.unstack(tf.shape(mean))])
 
 
 def _columns(covariance: tf.Tensor, least: tf.Tensor) -> tf.Tensor:
@@ -101,18 +100,21 @@ def normal_points(num_samples: int, shape: tuple[int, ...], seed: Any) -> tf.Ten
 
     Every coordinate's bits are crossed with random ones (L'Ecuyer & Lemieux 2002), so that each
     point is uniform and a mean over them unbiased, with an error that falls nearly as 1/S; then
-    Φ⁻¹. Independent points beyond the dimensions that SciPy has direction numbers of.
+    Φ⁻¹. The second half is the first with its signs changed, so that odd parts cancel. Independent
+    points in place of Sobol's beyond the dimensions that SciPy has direction numbers of.
     """
     from scipy.special import ndtri  # which `import bnn` need not wait for
     from scipy.stats.qmc import Sobol
 
     noise = Noise(seed, purpose=Purpose.PREDICTION)
-    size = int(np.prod(shape))
+    half, size = (num_samples + 1) // 2, int(np.prod(shape))
     if size > _MOST_SOBOL:
-        return noise.normal((num_samples, 1, *shape))
-    whole = 1 << (num_samples - 1).bit_length()  # SciPy warns of other numbers
-    places = Sobol(size, scramble=False, bits=_BITS).random(whole)[:num_samples]
-    shift = noise.bits((size,)).numpy() >> (32 - _BITS)
-    moved = (places * 2**_BITS).astype(np.int64) ^ shift.astype(np.int64)
-    normals = ndtri((moved + 0.5) / 2**_BITS).reshape(num_samples, 1, *shape)
-    return tf.constant(normals, tf.float32)
+        normals = noise.normal((half, 1, *shape))
+    else:
+        whole = 1 << (half - 1).bit_length()  # SciPy warns of other numbers
+        places = Sobol(size, scramble=False, bits=_BITS).random(whole)[:half]
+        shift = noise.bits((size,)).numpy() >> (32 - _BITS)
+        moved = (places * 2**_BITS).astype(np.int64) ^ shift.astype(np.int64)
+        values = ndtri((moved + 0.5) / 2**_BITS).reshape(half, 1, *shape)
+        normals = tf.constant(values, tf.float32)
+    return tf.concat([normals, -normals], axis=0)[:num_samples]

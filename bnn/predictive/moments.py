@@ -60,14 +60,16 @@ class Leading(NamedTuple):
       mean: `[B, K]`.
       chosen: which outputs these m are, from the largest on, a row of 0 and one 1 each:
         `[B, m, K]`.
-      block: their covariance, `[B, m, m]`.
-      alone: the variance of every other output, which count as independent, 0 for these: `[B, K]`.
+      others: the same of those that follow, and count as independent.
+      block: the covariance of the chosen, `[B, m, m]`.
+      variance: of every output by itself, `[B, K]`, right for the others.
     """
 
     mean: tf.Tensor
     chosen: tf.Tensor
+    others: tf.Tensor
     block: tf.Tensor
-    alone: tf.Tensor
+    variance: tf.Tensor
 
 
 def propagate(model: keras.Model, inputs: Any) -> Moments:
@@ -175,32 +177,33 @@ def _covariances(model: keras.Model, x: tf.Tensor, most: int) -> tuple[tf.Tensor
     leading = _leading(model, x, most, False)
     spread = tf.matmul(leading.block, leading.chosen)
     spread = tf.matmul(leading.chosen, spread, transpose_a=True)
-    return leading.mean, spread + tf.linalg.diag(leading.alone)
+    alone = tf.reduce_sum(leading.others, axis=1) * leading.variance
+    return leading.mean, spread + tf.linalg.diag(alone)
 
 
 def _leading(model: keras.Model, x: tf.Tensor, most: int, relative: bool) -> Leading:
     sources = Sources()
     said = applied(_through(model, Units(x, None), sources))
     mean, count, size = said.mean, tf.shape(said.mean)[0], said.mean.shape[-1]
-    chosen = tf.one_hot(tf.math.top_k(mean, most).indices, size)
-    alone = 1 - tf.reduce_sum(chosen, axis=1)
-    first, chosen = chosen[:, :1], chosen[:, 1 if relative else 0 :]
+    order = tf.one_hot(tf.math.top_k(mean, size).indices, size)
+    first, chosen, others = order[:, :1], order[:, int(relative) : most], order[:, most:]
     number = chosen.shape[1]
     if said.variance is None:
-        return Leading(mean, chosen, tf.zeros([count, number, number]), tf.zeros_like(mean))
-    block, spread = tf.linalg.diag(_of(chosen, said.own)), said.variance
+        zeros = tf.zeros([count, number, number]), tf.zeros_like(mean)
+        return Leading(mean, chosen, others, *zeros)
+    block, variance = tf.linalg.diag(_of(chosen, said.own)), said.variance
     if relative:
         block += _of(first, said.own)[:, tf.newaxis]
-        spread += _of(first, spread)
+        variance += _of(first, variance)
     if said.path is not None:
         paths = _of(chosen - first if relative else chosen, said.path)
         slopes = [tf.gradients(paths[:, k], sources.places) for k in range(number)]
-        for variance, *each in zip(sources.variances, *slopes, strict=True):
+        for spread, *each in zip(sources.variances, *slopes, strict=True):
             if each[0] is None:  # of a branch that ends
                 continue
             flat = [tf.reshape(slope, [count, -1]) for slope in each]
-            block += _gram(tf.reshape(variance, [count, -1]), flat)
-    return Leading(mean, chosen, block, alone * spread)
+            block += _gram(tf.reshape(spread, [count, -1]), flat)
+    return Leading(mean, chosen, others, block, variance)
 
 
 def _of(rows: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
