@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.children import START_AGAIN
+from launch.children import START_AGAIN, ending
 from launch.files import write_text
 from launch.points import Point
 
@@ -134,6 +135,20 @@ def last_line(path: Path) -> str:
     said = [line.strip() for line in lines if line.strip()]
     errors = [line for line in said if line.startswith("error: ")]
     return (errors or said or [""])[-1]
+
+
+def failure(code: int, log: Path) -> str:
+    """Why a process failed: how it ended, by a shell's exit code, and what its log ends with.
+
+    What was killed had no time for an error, and the last line of its log is no reason.
+    """
+    said = last_line(log)
+    if code <= 128:
+        return f"{ending(code)}: {said}" if said else ending(code)
+    end = ending(128 - code)
+    if code == 128 + signal.SIGKILL:
+        end += ", as for want of memory"
+    return f"{end}; its log ends with: {said}" if said else end
 
 
 def _without_workdir(arguments: Sequence[str]) -> list[str]:

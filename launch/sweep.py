@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.children import Signals, ending
+from launch.children import Signals
 from launch.command import (
     Parser,
     add_group_options,
@@ -32,7 +32,7 @@ from launch.files import folder, in_words
 from launch.live import Live
 from launch.points import POINTS, Point, write_points
 from launch.pool import Pool, Slot, Task, make_slots, stop_code
-from launch.records import FAILED, FINISHED, WAITING, Records, last_line
+from launch.records import FAILED, FINISHED, WAITING, Records, failure, last_line
 from launch.slurm import SubmissionError, add_slurm_options
 from launch.sweep_file import read_sweep
 from launch.sweep_results import choose_metrics, write_results
@@ -147,7 +147,7 @@ def _run_here(
         elif asked:
             line += "stopped"
         else:
-            line += f"{ending(code)}: {last_line(task.log)}"
+            line += failure(code, task.log)
         live.say(line)
 
     def watch(names: Sequence[str]) -> Sequence[str]:
@@ -180,7 +180,8 @@ def _report(options: argparse.Namespace, records: Records, points: Sequence[Poin
         for point in failed:
             record = records.read(point)
             log = Path(record.get("log") or records.log(point))
-            print(f"  {point.name}: {last_line(log) or ending(record['exit_code'])} ({log})")
+            said = "" if record["exit_code"] > 128 else last_line(log)
+            print(f"  {point.name}: {said or failure(record['exit_code'], log)} ({log})")
     if damaged:
         print(f"\n{len(damaged)} left out of the table:")
         for line in damaged:

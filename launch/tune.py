@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from launch.children import Signals, ending
+from launch.children import Signals
 from launch.command import (
     Parser,
     add_group_options,
@@ -31,7 +31,7 @@ from launch.files import folder, in_words, write_text
 from launch.live import Live
 from launch.points import Point
 from launch.pool import Pool, Task, make_slots, stop_code
-from launch.records import last_line
+from launch.records import failure
 from launch.sweep_results import markdown_table, show
 from launch.tune_file import Search, read_search
 from launch.tune_study import OBJECTIVE, Trials, locked, require_optuna
@@ -139,7 +139,7 @@ class Tuning:
         elif stopped:
             line = "stopped"  # it stays a running trial, which the next command takes up
         else:
-            line = f"{ending(code)}: {last_line(task.log)}"
+            line = failure(code, task.log)
             self._trials.fail(name, line)
             self._failures += 1
             if self._failures >= _HOPELESS and not self._finished:

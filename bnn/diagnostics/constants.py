@@ -70,7 +70,7 @@ def versus_constant(
     do not tell.
 
     Args:
-      task: `"classification"` or `"regression"`.
+      task: `"classification"`, `"regression"` or `"counts"`.
       targets: `[B]` labels or `[B, D]`.
       losses: of every example, `error`, or `squared_error` (`squared_error/<name>` of several
         targets), `[B]` each.
@@ -136,7 +136,7 @@ def constant_warning(
 
     Args:
       model: trained.
-      task: `"classification"` or `"regression"`.
+      task: `"classification"`, `"regression"` or `"counts"`.
       versus: the comparison, in any units.
       train: training inputs and targets, `[N]` labels or `[N, D]`; None where they are not at
         hand.

@@ -39,7 +39,7 @@ def neighbour_error(task: str, inputs: Any, targets: np.ndarray) -> NeighbourErr
     losses is more than 4 standard errors from 0.
 
     Args:
-      task: `"classification"` or `"regression"`.
+      task: `"classification"`, `"regression"` or `"counts"`.
       inputs: `[N, …]` numbers, or a structure of these.
       targets: `[N]` labels or `[N, D]`.
     """

@@ -120,7 +120,9 @@ def losses_by_test_set(pairs: Pairs, names: Sequence[str]) -> Measured:
             raise ValueError(
                 f"{run.path} and {other.path} are both of data set {run.data!r}, seed and split, "
                 f"but were tested on different examples ({_shape(first.targets)} and "
-                f"{_shape(second.targets)} targets); compare runs on the same data."
+                f"{_shape(second.targets)} targets); compare runs on the same data, or "
+                "report each by itself: what else is predicted from one file is another data set, "
+                "which csv.name tells apart."
             )
         rows = b"" if first.rows is None else first.rows.tobytes()
         found.setdefault(rows + first.targets.tobytes(), []).append((first, second))

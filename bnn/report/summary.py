@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from bnn.diagnostics.constants import Versus, versus_constant
 from bnn.diagnostics.heads import versus_of_heads
 from bnn.formatting import with_unit
 from bnn.report.constants import constant_in_words
@@ -13,6 +14,7 @@ from bnn.report.document import Paragraph, code
 from bnn.report.groups import Group
 from bnn.report.numbers import show_estimate, show_number
 from bnn.report.statistics import mean_and_error
+from bnn.runs.prediction_file import Predictions
 
 _MOST = 8  # models or targets in a sentence
 
@@ -53,7 +55,7 @@ def summary(
             if rest:
                 sentences.append(f"The others against it: {_all(rest)}.")
         group = next(g for g in groups if g.name == best)
-        sentences += [*_coverage(group, count == 1), *_heads(group)]
+        sentences += [*_coverage(group, count == 1), *_beside_constants(group, count == 1)]
     else:
         sentences.append("No model has a test NLL that is a number.")
     if count > 1 and finite:
@@ -128,21 +130,44 @@ def _coverage(group: Group, only: bool) -> list[str]:
     return [f"{whose} 95 % intervals hold {', '.join(shown[:_MOST])}{more}."]
 
 
-def _heads(group: Group) -> list[str]:
-    """Every target of several kinds beside the best constant, of a model's first run."""
+def _beside_constants(group: Group, only: bool) -> list[str]:
+    """Every target of a model's first run beside the best constant.
+
+    A single target stands there where no other model is to be compared with and no other sentence
+    has it.
+    """
     run = group.first
-    predictions = run.predictions() if run.task == "heads" and run.is_the_model else None
+    predictions = run.predictions() if run.is_the_model else None
     if predictions is None or not predictions.losses:
         return []
-    versus = versus_of_heads(predictions.targets, predictions.losses)
+    versus = _versus(run.task, run.targets, predictions)
+    of = f" in run {code(run.name)}" if len(group.runs) > 1 else ""
+    if "" in versus:
+        shown_alone = only and versus[""].is_better
+        return [f"Beside a constant{of}: {versus[''].numbers}."] if shown_alone else []
     shown = [
         f"{with_unit(code(name), run.unit(name))}: {each.numbers}"
         f"{'' if each.is_better else ', no better than a constant'}"
         for name, each in list(versus.items())[:_MOST]
     ]
     more = f"; and {len(versus) - _MOST} more" if len(versus) > _MOST else ""
-    of = f" in run {code(run.name)}" if len(group.runs) > 1 else ""
     return [f"Target by target{of}, beside a constant: {'; '.join(shown)}{more}."] if shown else []
+
+
+def _versus(task: str, names: Sequence[str], predictions: Predictions) -> dict[str, Versus]:
+    """The comparison of every target, by its name, "" of a single one that has none."""
+    targets, losses = predictions.targets, predictions.losses
+    if task == "heads":
+        return versus_of_heads(targets, losses)
+    if task not in ("classification", "regression", "counts"):
+        return {}
+    found = {}
+    for column, name in enumerate(names or [""]):
+        end = f"/{name}" if name else ""
+        own = {loss.removesuffix(end): each for loss, each in losses.items() if loss.endswith(end)}
+        values = targets[:, column : column + 1] if name else targets
+        found[name] = versus_constant(task, values, own)
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _all(verdicts: Mapping[str, str]) -> str:

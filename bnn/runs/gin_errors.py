@@ -66,7 +66,8 @@ def unused_macros() -> None:
 def _remedy(text: str) -> str:
     if found := re.search(r"Configurable '(.*?)' doesn't have a parameter named '(.*?)'", text):
         configurable = gin.config._REGISTRY.get_match(found[1])
-        known = [name for name in kinds(configurable.wrapped) if name != "self"]
+        hidden = ("self", *(configurable.denylist or ()))
+        known = [name for name in kinds(configurable.wrapped) if name not in hidden]
         return f"use one of {', '.join(known) or 'none: it has none'}"
     if "No configurable matching" in text:
         return "write import MODULE before it for what is of another module"

@@ -134,8 +134,8 @@ def _augmentation(data: Dataset) -> dict[str, list[str]]:
 def _constant_in_words(session: Session, test: Judged, kl_weight: float) -> str:
     """The warning of a model that predicts the test part no better than a constant, or ""."""
     task, data, prefix = session.problem.likelihood.task, session.data, "loss/"
-    if task not in ("classification", "regression", "heads") or data.num_train == 0:
-        return ""  # counts and the like have no constant to be compared with
+    if task not in ("classification", "regression", "counts", "heads") or data.num_train == 0:
+        return ""  # several labels and the like have no constant to be compared with
     losses = {n.removeprefix(prefix): v for n, v in test.examples.items() if n.startswith(prefix)}
     if task == "heads":
         return heads_warning(versus_of_heads(test.examples["targets"], losses))

@@ -73,7 +73,7 @@ class Console(Tracker):
             return
         display, self._display = self._display, None
         rows = [(name, _shown(value)) for name, value in flatten(results).items()]
-        display.close("run failed" if failed else "results", rows)
+        display.close("run not finished" if failed else "results", rows)
 
 
 class _Lines:

@@ -81,6 +81,15 @@ def test_failed_runs_are_listed_and_retried_on_request(sweep, tmp_path):
     assert {k: len(v) for k, v in starts(tmp_path / "s").items()} == {"good": 1, "bad": 2}
 
 
+def test_a_killed_run_is_said_to_be_killed(sweep, tmp_path):
+    """The last line of its log, an ordinary one, stood there as the reason."""
+    code, out, _ = sweep(ONE_FAILS.replace("stub.fail", "stub.killed"))
+    assert code == 1
+    reason = "was killed by SIGKILL, as for want of memory; its log ends with: units: nats per"
+    assert f"bad: {reason}" in out
+    assert f"  bad: {reason}" in out.partition("1 failed")[2]
+
+
 def test_runs_have_their_own_cores_and_one_group(sweep, tmp_path):
     sweep(FILE, f"--cores={CORES}")
     lines = [line for lines in starts(tmp_path / "s").values() for line in lines]

@@ -271,7 +271,9 @@ def test_other_test_examples_under_the_same_name(write_run):
         ValueError,
         match=message(
             f"{first} and {second} are both of data set 'toy', seed and split, but were tested on "
-            "different examples (60 and 60 targets); compare runs on the same data."
+            "different examples (60 and 60 targets); compare runs on the same data, or report each "
+            "by itself: what else is predicted from one file is another data set, which csv.name "
+            "tells apart."
         ),
     ):
         compare(groups, groups[0])

@@ -236,6 +236,30 @@ def test_several_kinds_of_targets_are_judged_one_by_one(write_run):
     assert "`left`: error 0 %, the most frequent class 33.3 %." in words
 
 
+def test_a_number_stands_beside_a_constant(write_run):
+    """Each of several, and one alone where nothing else says how good its model is."""
+
+    def of_two(rng, quality, num_samples, size, labels_seed):
+        targets = rng.normal([300.0, 3.0], [50.0, 1.0], (size, 2))
+        losses = {"squared_error/load": np.full(size, 25.0), "squared_error/calls": np.ones(size)}
+        losses["squared_error/calls"] *= 4.0
+        return Predictions("regression", num_samples, targets, losses, {})
+
+    test = {"nll": 1.0, "rmse/load": 5.0, "rmse/calls": 2.0}
+    changes = {"task": "regression", "target_units": {"load": "kWh"}}
+    [group] = grouped(write_run("two", make=of_two, test=test, changes=changes))
+    said = summary("toy", [group], group, {}).text
+    words = said[said.index("Target by target, beside a constant:") :]
+    assert re.match(
+        r".*`load` \(kWh\): RMSE 5.00, standard deviation of the targets \d\d\.\d; ", words
+    )
+    assert re.search(r"`calls`: RMSE 2.00, .* targets [\d.]+, no better than a constant\.", words)
+    classes = grouped(write_run("a"), write_run("b", estimator="Mean"))
+    alone = summary("toy", classes[:1], classes[0], {}).text
+    assert re.search(r"Beside a constant: error [\d.]+ %, the most frequent class", alone)
+    assert "eside a constant" not in summary("toy", classes, classes[0], {}).text
+
+
 def test_the_summary_says_whether_models_had_one_budget(write_run):
     """By the gradients that were taken; nothing where a run does not say."""
 

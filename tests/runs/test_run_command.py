@@ -112,7 +112,7 @@ def test_an_exploding_run_ends_with_an_error_that_names_step_and_site(
     assert code == 1
     assert "error: the loss became non-finite at step 0: the KL of site 0_dense/kernel" in err
     assert "0x7f" not in err  # no addresses of Python functions
-    assert "run failed" in out
+    assert "run not finished" in out
     assert not (tmp_path / "run" / "results.json").exists()
     state = tf.train.load_checkpoint(
         tf.train.latest_checkpoint(str(tmp_path / "run" / "checkpoints"))

@@ -16,7 +16,7 @@ CONFIG = str(pathlib.Path(__file__).parents[2] / "gin_configs" / "digits.gin")
 @pytest.mark.parametrize(
     ("binding", "answer"),
     [
-        ("run.epoch = 3", "Did you mean epochs?"),
+        ("run.epoch = 3", "save_seconds. Did you mean epochs?"),
         ("run.optimizer = @Flipoot()", "Did you mean Flipout?"),
         ("VariationalInference.estimater = 1", "Did you mean estimator?"),
         ("VariationalInferense.estimator = 1", "Did you mean VariationalInference?"),

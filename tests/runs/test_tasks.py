@@ -136,6 +136,12 @@ def test_names_of_targets_are_those_of_metrics_and_losses(tmp_path, cheap_runs):
     }
 
 
+def test_counts_that_are_predicted_no_better_than_by_a_constant_are_named(tmp_path, cheap_runs):
+    done = run(tmp_path / "run", **arguments(counted(columns=1), L.Poisson()))
+    words = " ".join(done["ledger"]["warnings"])
+    assert "The model predicts no better than a constant: RMSE" in words
+
+
 def test_a_streamed_set_trains_and_reports_as_the_resident_one(tmp_path, cheap_runs):
     data = dataset(numbers("labels"), num_classes=3)
     source = ArrayExamples("toy", data.x_train, data.y_train)

@@ -95,8 +95,8 @@ def test_units_are_said_before_the_numbers(run_info):
 
 
 def test_failure_is_said(run_info):
-    assert show(run_info(), io.StringIO(), failed=True).endswith("run failed\n")
-    assert "run failed" in show(run_info(), Terminal(), failed=True)
+    assert show(run_info(), io.StringIO(), failed=True).endswith("run not finished\n")
+    assert "run not finished" in show(run_info(), Terminal(), failed=True)
 
 
 def test_without_a_known_number_of_steps_there_is_no_time_left(run_info):
