@@ -186,6 +186,22 @@ def test_answers_stand_beside_what_is_kept(tmp_path):
     assert frame["lower_y"].tolist() == [0.5, 0.5]
 
 
+def test_answers_are_written_as_the_runs_own_files(tmp_path):
+    """With other marks, neither the program that wrote the inputs nor the run reads the answers."""
+    pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    source = TablePreparation((), (";", ",", "."))
+    (tmp_path / "new.csv").write_text("a;b\n1,5;x\n2,5;y\n")
+    run = Run(source=source)
+    run.predictive = lambda inputs, **options: Said(2)
+    frame = apply.answers(run, {}, str(tmp_path / "new.csv"))
+    apply.write(frame, tmp_path / "out.csv", **apply.csv_form(run))
+    assert (tmp_path / "out.csv").read_text().splitlines()[1] == "1,5;x;0,9;0"
+    again = pandas.read_csv(tmp_path / "out.csv", sep=";", decimal=",")
+    assert list(again["a"]) == [1.5, 2.5]
+    arrays = Run(source=ArrayPreparation((3,)))
+    assert apply.csv_form(arrays) == {"separator": ",", "decimal": "."}
+
+
 def test_a_line_is_a_text_whatever_is_in_it(tmp_path):
     """`str.splitlines` would make two of a text with a line separator or a form feed."""
     texts = ["one\u2028two", "three\x0cfour", "", "five"]

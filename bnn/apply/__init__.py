@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bnn.runs.finished import Run
 
-_WRITERS = {".csv": "to_csv", ".parquet": "to_parquet"}
+_ENDINGS = (".csv", ".parquet")
 
 
 def checked_output(name: str) -> Path:
     """The file to be written; ValueError where it cannot be, ImportError without pandas."""
     path = Path(name).expanduser()
-    if path.suffix.lower() not in _WRITERS:
+    if path.suffix.lower() not in _ENDINGS:
         raise ValueError(f"--output must end in .csv or .parquet, got {name!r}.")
     if path.exists() or path.is_symlink():
         raise ValueError(f"--output must not exist yet, got {name!r}; name another one.")
@@ -134,15 +134,33 @@ def answers(
     return pandas.concat([own, answer], axis=1)
 
 
-def write(frame: Any, path: Path) -> None:
+def csv_form(run: Run) -> dict[str, str]:
+    """Separator and decimal point of the run's own CSV files, as `write` takes them."""
+    from bnn.data.preparation import TablePreparation
+
+    source = run.data.scaling.inputs
+    form = source.form if isinstance(source, TablePreparation) else TablePreparation.form
+    return {"separator": form[0], "decimal": form[1]}
+
+
+def write(frame: Any, path: Path, separator: str = ",", decimal: str = ".") -> None:
     """Writes the table beside its place first; a file that appeared there meanwhile stays.
+
+    Args:
+      frame: of pandas.
+      path: that ends in .csv or .parquet.
+      separator: between the values of a line of a CSV file.
+      decimal: its decimal point.
 
     Raises:
       FileExistsError: there is such a file.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
-        getattr(frame, _WRITERS[path.suffix.lower()])(beside, index=False)
+        if path.suffix.lower() == ".csv":
+            frame.to_csv(beside, index=False, sep=separator, decimal=decimal)
+        else:
+            frame.to_parquet(beside, index=False)
         try:
             os.link(beside, path)
         except FileExistsError:

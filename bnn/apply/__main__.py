@@ -6,8 +6,10 @@ Example:
 Inputs are what the run's data came from: a CSV or Parquet file (whose columns the output keeps), a
 .npy array, a folder of image files, or a .txt file with a text in every line. The output, .csv or
 .parquet, has a row for each: the mean in the target's units with its interval, or every class's
-probability; aleatoric and epistemic uncertainty; and the Monte-Carlo error of each. Nothing is
-written but the output, which must not exist yet. Exit codes: 0, 1 error.
+probability; total, aleatoric and epistemic uncertainty, which of numbers are variances, in squares
+of the target's unit, and of classes entropies in nats; and the Monte-Carlo error of each. A CSV file
+has the separator and decimal point of the run's own. Nothing is written but the output, which must
+not exist yet. Exit codes: 0, 1 error.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from bnn import command_line
-from bnn.apply import answers, checked_output, read_inputs, write
+from bnn.apply import answers, checked_output, csv_form, read_inputs, write
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _INPUTS = flags.DEFINE_string(
@@ -49,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
 
         run = restore(_WORKDIR.value, imports=_IMPORT.value)
         frame = answers(run, kept, inputs, _LEVEL.value, num_samples=_NUM_SAMPLES.value)
-        write(frame, output)
+        write(frame, output, **csv_form(run))
     except command_line.errors() as error:
         return command_line.explain(error)
     print(f"{len(frame)} rows with {', '.join(map(str, frame.columns))}: {output}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ _NUMBER_LIKE = re.compile(
     rf"\s*{_UNIT}?"
 )
 _UNNAMED = re.compile(r"\s*|Unnamed: \d+")  # as pandas calls them
+_COUNTED = 20  # rows from which on a column that counts them is no chance
 _DATE_LIKE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}([ T].*)?")
 
 
@@ -134,12 +136,27 @@ def fitted(name: str, table: Table, rows: np.ndarray, options: TableOptions) -> 
             columns.date.days(f"{name}: column {column!r}", whole, ~absent)  # by the file's rows
             found.append(columns.DateColumn.fit(name, column, train, impute))
         elif _is_numeric(whole):
-            columns.numeric.numbers(f"{name}: column {column!r}", whole, ~absent)
+            values = columns.numeric.numbers(f"{name}: column {column!r}", whole, ~absent)
+            _say_of_row_numbers(name, column, values)
             found.append(columns.NumericColumn.fit(name, column, train, impute))
         else:
             refuse_lookalikes(f"{name}: column {column!r}", whole)
             found.append(_categorical(name, column, train, options))
     return TablePreparation(tuple(found), options.form)
+
+
+def _say_of_row_numbers(name: str, column: str, values: np.ndarray) -> None:
+    """Warns of a feature that counts the rows: of a time it is one, of an identifier noise."""
+    if len(values) >= _COUNTED and bool(np.all(np.diff(values) == 1)):
+        logging.getLogger("absl").warning(
+            "%s: column %r counts the rows, %g to %g, and is taken as a feature; if it says which "
+            "row and nothing of it, leave it out with drop=[%r].",
+            name,
+            column,
+            values[0],
+            values[-1],
+            column,
+        )
 
 
 def is_classes(column: str, values: np.ndarray, options: TableOptions) -> bool:

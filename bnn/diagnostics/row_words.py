@@ -9,10 +9,8 @@ from __future__ import annotations
 _STRUCTURE = {
     "layer is the sum of its sites": (
         "Outside of a draw the layer is not Σ op(x, E[w]) over its sites: look in its call for a "
-        "weight, a scale or a map that belongs to no site. A layer that is no such sum by design, "
-        "as one of a product of sites or of a function of its inputs, is compared with its own "
-        "equation under the estimator Mean instead: this contract is none for it, and its other "
-        "rows then say nothing."
+        "weight, a scale or a map that belongs to no site. A layer that is no such sum by design "
+        "is compared with its own equation instead: the other rows are not for it."
     ),
     "operator linear in the weights, …": (
         "op(x, w) is not J w: look in the operator's call for a bias, a scale or a map that bends."

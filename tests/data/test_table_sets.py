@@ -69,6 +69,19 @@ def test_a_stored_scaling_prepares_every_form_of_the_rows_without_the_file(tmp_p
     assert scaling.prepare_inputs(rows.iloc[:0].to_dict("list")).shape == (0, 11)
 
 
+def test_a_feature_that_counts_the_rows_is_named(tmp_path, caplog):
+    path = tmp_path / "t.csv"
+    lines = [f"{7 + i},{i % 5},{i * i % 11}" for i in range(30)]
+    path.write_text("\n".join(["plot,size,price", *lines]))
+    csv(path, targets="price")
+    assert "t: column 'plot' counts the rows, 7 to 36, and is taken as a feature" in caplog.text
+    assert "drop=['plot']" in caplog.text
+    assert "'size'" not in caplog.text
+    caplog.clear()
+    csv(path, targets="price", drop=["plot"])
+    assert not caplog.text
+
+
 def test_missing_values_are_imputed_with_an_indicator(tmp_path):
     frame = homes()
     frame.loc[::5, "income"] = np.nan
