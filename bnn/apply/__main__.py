@@ -7,9 +7,9 @@ Inputs are what the run's data came from: a CSV or Parquet file (whose columns t
 .npy array, a folder of image files, or a .txt file with a text in every line. The output, .csv or
 .parquet, has a row for each: the mean in the target's units with its interval, or every class's
 probability; total, aleatoric and epistemic uncertainty, which of numbers are variances, in squares
-of the target's unit, and of classes entropies in nats; and the Monte-Carlo error of each. A CSV file
-has the separator and decimal point of the run's own. Nothing is written but the output, which must
-not exist yet. Exit codes: 0, 1 error.
+of the target's unit, and of classes entropies in nats; and the Monte-Carlo error of each. A CSV
+file has the separator and decimal point of the run's own. Nothing is written but the output, which
+must not exist yet. Exit codes: 0, 1 error.
 """
 
 from __future__ import annotations
