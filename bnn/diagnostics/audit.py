@@ -17,8 +17,9 @@ from bnn.diagnostics.audit_calls import (
     outside_of_draws,
     state_restored,
 )
-from bnn.diagnostics.audit_words import kl_in_words
+from bnn.diagnostics.audit_words import kl_in_words, wrong_kl_by_hand_in_words
 from bnn.diagnostics.findings import Audit, Finding
+from bnn.diagnostics.kl_by_hand import kl_by_hand
 from bnn.diagnostics.ledger_report import ledger_report
 from bnn.diagnostics.loop import Loop, Measured, measure
 from bnn.diagnostics.report import Verdict
@@ -55,7 +56,8 @@ def audit(
     the noise moves with the step, whether weight decay spares the scales, and whether posteriors
     have collapsed; where there is something to see, whether the model is called in training mode,
     and whether a built optimizer has every variable. The KL's factor is exact; gradients are
-    compared by their means over steps.
+    compared by their means over steps. A KL that is written by hand, in place of `bnn.ledger`, is
+    held against the ledger where scales and means are moved, for a while, to other values.
 
     Args:
       model: built; the network, or the BayesianModel itself.
@@ -239,8 +241,17 @@ def _kl(loop: Loop, measured: Measured) -> Finding:
                 "the same optimum, but learning rates and gradient clipping see it."
             )
         return Finding(name, Verdict.PASS, words)
-    if not any(factors.values()) and measured.whole_gradient_agrees:
-        words = "not by the ledger; by the gradient, which agrees with that of the whole objective."
+    by_hand = None if any(factors.values()) else kl_by_hand(loop)
+    if by_hand is not None and by_hand.is_right:
+        words = "not by the ledger; it moves with scales and means as the ledger does."
+        return Finding(name, Verdict.PASS, words)
+    if by_hand is not None and not by_hand.is_absent:
+        return Finding(name, Verdict.FAIL, wrong_kl_by_hand_in_words(by_hand))
+    if by_hand is None and not any(factors.values()) and measured.whole_gradient_agrees:
+        words = (
+            "not by the ledger; by the gradient, which agrees with that of the whole objective, as "
+            "far as its noise and these scales show; bnn.ledger is exact."
+        )
         return Finding(name, Verdict.PASS, words)
     return Finding(name, Verdict.FAIL, kl_in_words(loop, factors))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import keras
 
+from bnn.diagnostics.kl_by_hand import ByHand
 from bnn.diagnostics.loop import Loop
 from bnn.sites import sites
 
@@ -40,6 +41,22 @@ def kl_in_words(loop: Loop, factors: Mapping[str, float]) -> str:
     times = high * loop.num_train
     counted = f"the KL counts {high:.4g} a nat, {times:.4g} times 1 / N = 1 / {loop.num_train}"
     return f"{counted}{_likely(loop, high)}. Right: {_REMEDY}"
+
+
+def wrong_kl_by_hand_in_words(found: ByHand) -> str:
+    """What is wrong with a KL that is written by hand."""
+    if all(one.is_right for one in found.moved):
+        return (
+            f"a KL of the right value whose gradient is {found.gradient:.3g} times the ledger's: "
+            f"leave out stop_gradient and .numpy(). Right: {_REMEDY}"
+        )
+    each = ", and ".join(
+        f"by {one.counted:.4g} nats, the ledger by {one.wanted:.4g}, when {one.by:g} is added to "
+        f"the {one.what}' variables"
+        for one in found.moved
+        if not one.is_right
+    )
+    return f"a KL that is not the ledger's: it moves {each}. Right: {_REMEDY}"
 
 
 def _likely(loop: Loop, factor: float) -> str:

@@ -104,6 +104,79 @@ def test_the_kl_once_more_by_hand(model, batch):
     assert "another one, written by hand" in words
 
 
+def variance_squared(q):
+    return 0.5 * tf.reduce_sum(q.variance**2 + q.mean**2 - 1 - tf.math.log(q.variance))
+
+
+def mean_forgotten(q):
+    return 0.5 * tf.reduce_sum(q.variance - 1 - tf.math.log(q.variance))
+
+
+def narrower_prior(q):
+    return 0.5 * tf.reduce_sum(4 * (q.variance + q.mean**2) - 1 - tf.math.log(4 * q.variance))
+
+
+def of_variance_and_mean(q):
+    return 0.5 * tf.reduce_sum(q.variance + q.mean**2 - 1 - tf.math.log(q.variance))
+
+
+FEW = 50  # examples, so that the KL of four weights is above the rounding of the loss
+
+
+def in_place_of_the_ledger(model, kl):
+    def loss(x, y, step):
+        with bnn.Draw(5, ESTIMATOR, step=step):
+            nll = -tf.reduce_mean(LIKELIHOOD.log_prob(model(x, training=True), y))
+        return nll + sum(kl(site.posterior) for site in bnn.sites(model).values()) / FEW
+
+    return loss
+
+
+@pytest.fixture
+def narrow():
+    """A model at its start, whose σ are too small for their squares to move a gradient."""
+    keras.utils.set_random_seed(1)
+    return keras.Sequential([keras.Input((3,)), bnn.layers.Dense(1)])
+
+
+@pytest.mark.parametrize("kl", [variance_squared, mean_forgotten, narrower_prior])
+def test_a_wrong_kl_by_hand(narrow, batch, kl):
+    before = narrow.get_weights()
+    words = failures(audited(narrow, in_place_of_the_ledger(narrow, kl), batch, num_train=FEW))[KL]
+    assert "a KL that is not the ledger's: it moves by" in words
+    assert "sum(bnn.ledger(model" in words
+    assert all((a == b).all() for a, b in zip(before, narrow.get_weights(), strict=True))
+    assert "call" not in vars(narrow)
+
+
+def test_a_right_kl_by_hand(narrow, batch):
+    loss = in_place_of_the_ledger(narrow, of_variance_and_mean)
+    for one in (loss, tf.function(loss)):
+        found = audited(narrow, one, batch, num_train=FEW)
+        assert found.ok, str(found)
+        assert "it moves with scales and means as the ledger does" in str(found)
+
+
+def test_a_kl_by_hand_whose_gradient_is_stopped(narrow, batch):
+    loss = in_place_of_the_ledger(narrow, lambda q: tf.stop_gradient(of_variance_and_mean(q)))
+    words = failures(audited(narrow, loss, batch, num_train=FEW))[KL]
+    assert "a KL of the right value whose gradient is 0 times the ledger's" in words
+
+
+def test_a_kl_by_hand_beside_an_nll_that_cannot_be_told(narrow, batch):
+    """Outputs that the model's own call does not give: the gradient is left."""
+    [layer] = narrow.layers
+
+    def loss(x, y, step):
+        with bnn.Draw(5, ESTIMATOR, step=step):
+            nll = -tf.reduce_mean(LIKELIHOOD.log_prob(layer(x), y))
+        return nll + sum(of_variance_and_mean(site.posterior) for site in layer.sites)
+
+    found = audited(narrow, loss, batch, num_train=1)
+    assert found.ok, str(found)
+    assert "as far as its noise and these scales show" in str(found)
+
+
 def test_losses_of_keras_alone_have_no_kl(model, batch):
     def loss(x, y, step):
         with bnn.Draw(0, ESTIMATOR, step=step):
