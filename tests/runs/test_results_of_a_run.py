@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import bnn
 from bnn.experiment import run
-from bnn.methods import MAP, VariationalInference
+from bnn.methods import MAP, StackedEnsemble, VariationalInference
 from bnn.runs import session, train
 from bnn.runs.prediction_file import load_predictions
 from bnn.schedules import Constant, LinearWarmup
@@ -49,6 +49,14 @@ def test_what_a_run_leaves_in_its_folder(whole_run):
     for figure in (workdir / "figures").iterdir():
         assert figure.read_bytes().startswith(b"\x89PNG")
     assert json.loads((workdir / "results.json").read_text()) == results
+
+
+def test_results_say_how_many_functions_there_were(whole_run, tmp_path):
+    """Where the method has no more, as an ensemble its members."""
+    few = run(tmp_path / "run", **arguments(method=StackedEnsemble(2), num_predict_samples=5))
+    assert (few["num_predict_samples"], few["num_functions"]) == (5, 2)
+    _, results = whole_run
+    assert "num_functions" not in results
 
 
 def test_what_the_metrics_hold(whole_run):
