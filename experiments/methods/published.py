@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +16,8 @@ from experiments.methods.cases import of
 from experiments.records import recorded
 from experiments.runs import Job
 from experiments.trained import log_probs, restore, scores
-from experiments.uci.published import PUBLISHED
 
 FOREIGN = {"fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
-SETS = ("bostonHousing", "concrete", "yacht")
-SPLITS = range(5)
 _EPOCHS = 6  # of LeNet-5, or of one member of its ensemble
 # Of a row: its name in tables, the factor to the unit shown there, digits, and the better sign.
 _METRICS = {
@@ -30,8 +26,6 @@ _METRICS = {
     "ece": ("ECE", 1, 4, -1),
     **{name: (f"AUROC, {title}, %", 100, 1, 1) for name, title in FOREIGN.items()},
 }
-_SPREAD = 2.0  # standard errors that a mean over splits may be worse by
-_ENSEMBLE = next(row for row in PUBLISHED if row.title == "Deep ensemble")
 
 
 class Row(NamedTuple):
@@ -87,32 +81,17 @@ IMAGES = {
 def jobs(epochs: float | None = None) -> dict[str, Job]:
     """All runs by name; of so many epochs where given."""
     more = () if epochs is None else (f"run.epochs = {epochs}",)
-    images = {
+    return {
         name: Job(f"published_{name}", row.file, (*row.bindings, *more), seed=0)
         for name, row in IMAGES.items()
-    }
-    ensemble = of("DeepEnsemble", "run.likelihood = @HeteroscedasticNormal()")
-    return images | {
-        (name := f"{data}_{split}"): Job(
-            f"published_{name}",
-            "uci.gin",
-            (*ensemble, f"uci.name = {data!r}", f"uci.split = {split}", *more),
-            seed=0,
-        )
-        for data in SETS
-        for split in SPLITS
     }
 
 
 def record(job: Job, root: Path) -> dict[str, Any]:
     """Of a run that has ended: metrics, number of functions, cost and what made it."""
-    if job.file == "uci.gin":
-        test = (job.results(root) or {})["test"]
-        found = {name: test[name] for name in ("log_likelihood", "rmse")}
-    else:
-        path = root / f"{job.name}.evaluated.json"
-        found = recorded(path, {"run": job.name}, lambda: evaluate(root / job.name))
-        del found["asked"]
+    path = root / f"{job.name}.evaluated.json"
+    found = recorded(path, {"run": job.name}, lambda: evaluate(root / job.name))
+    del found["asked"]
     return {**found, **kept.about(job, root)}
 
 
@@ -159,26 +138,3 @@ def reached(ours: float, published: str, sign: int) -> bool:
     """Whether ours, rounded as it was printed, is no worse; `sign` is that of the better side."""
     digits = len(published.partition(".")[2])
     return sign * (round(ours, digits) - float(published)) >= 0
-
-
-def uci_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Log-likelihood and RMSE, means over splits, beside Lakshminarayanan et al. 2017."""
-    head = ["set", "splits"]
-    for title in ("log-likelihood, nats", "RMSE"):
-        head += [title, "published ± its deviation", "difference, standard errors"]
-    lines = []
-    for data in SETS:
-        held = [rows[name] for split in SPLITS if (name := f"{data}_{split}") in rows]
-        if len(held) < 2:
-            continue
-        line, missed = [data, str(len(held))], []
-        for metric, sign in (("log_likelihood", 1), ("rmse", -1)):
-            mean, spread = getattr(_ENSEMBLE, metric)[data]
-            values = [row[metric] for row in held]
-            error = math.hypot(study.standard_error(values), spread / math.sqrt(20))
-            gap = (float(np.mean(values)) - mean) / error
-            line += [study.mean_error(values, 2), f"{mean:.2f} ± {spread:.2f}", f"{gap:+.1f}"]
-            if sign * gap < -_SPREAD:
-                missed.append({"log_likelihood": "log-likelihood", "rmse": "RMSE"}[metric])
-        lines.append([*map(study.minus, line), ", ".join(missed) or "none"])
-    return study.markdown([*head, "not reached"], lines, 1)

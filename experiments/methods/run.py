@@ -1,6 +1,6 @@
 """Runs every method on digits and in the classroom, some beside publications; writes the tables.
 
-    python -m experiments.methods.run [--parts=digits,classroom,published] [--report] [--fast]
+    python -m experiments.methods.run [--parts=digits,classroom,published,uci] [--report] [--fast]
 
 Every row is `python -m bnn.run`, one binding or a few apart from the others; rows that have ended
 are not repeated, one that was stopped goes on where it was. What tables of digits and of published
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import study
-from experiments.methods import classroom, digits, kept, published
+from experiments.methods import classroom, digits, kept, published, uci
 from experiments.methods.cases import ACTIVATIONS, CLASSROOM, classroom_jobs, digits_jobs
 from experiments.records import recorded
 from experiments.runs import Job, provenance, train_all
@@ -25,7 +25,7 @@ from experiments.runs import Job, provenance, train_all
 _HERE = Path(__file__).parent
 _ROOT = study.ROOT / "runs" / "methods"
 _IMAGES = study.ROOT / "docs" / "pages" / "images"  # the documentation shows them, too
-PARTS = ("digits", "classroom", "published")
+PARTS = ("digits", "classroom", "published", "uci")
 # The bounds of the classroom: RMSE inside of the data, and band in the gap over band inside.
 RMSE, RATIO = 0.12, 2.0
 
@@ -45,8 +45,14 @@ def main(argv: list[str] | None = None) -> int:
         jobs = published.jobs(0.2 if options.fast else None)
         if (held := _kept("published", jobs, published.record, options))["rows"]:
             sections["published images"] = published.images_table(held["rows"])
-            sections["published uci"] = published.uci_table(held["rows"])
             sections["published provenance"] = kept.provenance("published", held)
+    if "uci" in options.parts:
+        tried = _kept("uci_rates", uci.rate_jobs(options.fast), uci.validation, options)
+        rates = uci.chosen(tried["rows"])
+        if (held := _kept("uci", uci.jobs(rates, options.fast), uci.record, options))["rows"]:
+            sections["rates"] = uci.rates_table(tried["rows"])
+            sections["published uci"] = uci.table(held["rows"], rates)
+            sections["uci provenance"] = kept.provenance("uci", held)
     measured = _taught(options, sections) if "classroom" in options.parts else {}
     if not sections:
         print(f"no run below {options.root} has ended; leave --report out.", file=sys.stderr)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bnn import methods
-from experiments.methods import classroom, digits, kept, published, run
+from experiments.methods import classroom, digits, kept, published, run, uci
 from experiments.methods.cases import ACTIVATIONS, CLASSROOM, DIGITS, classroom_jobs, digits_jobs
 
 
@@ -151,15 +151,31 @@ def test_published_figures_are_reached_as_they_were_printed():
 def test_means_over_splits_are_reached_within_two_standard_errors():
     def rows(log_likelihood, rmse):
         values = [{"log_likelihood": log_likelihood + d, "rmse": rmse + d} for d in (-0.1, 0.1)]
-        return {f"yacht_{i}": value for i, value in enumerate(values)}
+        return {f"yacht_{i}_0.01": value for i, value in enumerate(values)}
 
-    near, far = (published.uci_table(rows(*v)) for v in ((-1.3, 0.5), (-1.5, 2.0)))
-    assert "| yacht | 2 | −1.30 ± 0.10 | −1.18 ± 0.21 | −1.1 |" in near
+    near, far = (uci.table(rows(*v), {"yacht": 0.01}) for v in ((-1.3, 0.5), (-1.5, 2.0)))
+    assert "| yacht | 2 | 0.01 | −1.30 ± 0.10 | −1.18 ± 0.21 | −1.1 |" in near
     assert near.rstrip().endswith("| none |")
     assert far.rstrip().endswith("| log-likelihood, RMSE |")
 
 
 def test_published_rows_are_one_binding_apart():
     jobs = published.jobs()
-    assert len({job.name for job in jobs.values()}) == len(published.IMAGES) + 15
+    assert len({job.name for job in jobs.values()}) == len(published.IMAGES)
     assert "run.epochs = 30" in jobs["ensemble"].bindings
+
+
+def test_the_rate_is_chosen_by_validation_rows_of_every_split():
+    jobs = uci.rate_jobs()
+    assert len({job.name for job in jobs.values()}) == 3 * 3 * 5
+    assert all("uci.validation_fraction = 0.2" in job.bindings for job in jobs.values())
+    rows = {name: {"valid_nll": 1.0} for name in jobs}
+    rows |= {f"yacht_{split}_0.03": {"valid_nll": 0.5} for split in uci.SPLITS}
+    del rows["concrete_4_0.01"]  # has not ended: nothing is chosen yet
+    assert uci.chosen(rows) == {"bostonHousing": 3e-3, "yacht": 3e-2}
+    final = uci.jobs(uci.chosen(rows))
+    assert len(final) == 10
+    assert "yacht_4_0.03" in final
+    assert not any("validation" in b for job in final.values() for b in job.bindings)
+    assert not {job.name for job in final.values()} & {job.name for job in jobs.values()}
+    assert "| yacht | 1.000 ± 0.000 | 1.000 ± 0.000 | **0.500 ± 0.000** |" in uci.rates_table(rows)
