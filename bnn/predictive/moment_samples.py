@@ -99,9 +99,11 @@ def normal_points(num_samples: int, shape: tuple[int, ...], seed: Any) -> tf.Ten
     """Standard normal points `[S, 1, …]`, float32: Sobol's sequence, moved by a digital shift.
 
     Every coordinate's bits are crossed with random ones (L'Ecuyer & Lemieux 2002), so that each
-    point is uniform and a mean over them unbiased, with an error that falls nearly as 1/S; then
-    Φ⁻¹. The second half is the first with its signs changed, so that odd parts cancel. Independent
-    points in place of Sobol's beyond the dimensions that SciPy has direction numbers of.
+    point is uniform and the error of a mean falls nearly as 1/S; then Φ⁻¹. The second half is the
+    first with its signs changed, and the first coordinates, at most S/8, are mapped to second
+    moments of I: means and covariances of what is linear in them are exact (moment matching,
+    Barraquand 1995). Independent points in place of Sobol's beyond the dimensions that SciPy has
+    direction numbers of.
     """
     from scipy.special import ndtri  # which `import bnn` need not wait for
     from scipy.stats.qmc import Sobol
@@ -115,6 +117,8 @@ def normal_points(num_samples: int, shape: tuple[int, ...], seed: Any) -> tf.Ten
         places = Sobol(size, scramble=False, bits=_BITS).random(whole)[:half]
         shift = noise.bits((size,)).numpy() >> (32 - _BITS)
         moved = (places * 2**_BITS).astype(np.int64) ^ shift.astype(np.int64)
-        values = ndtri((moved + 0.5) / 2**_BITS).reshape(half, 1, *shape)
-        normals = tf.constant(values, tf.float32)
+        values = ndtri((moved + 0.5) / 2**_BITS)
+        few = values[:, : half // 4]  # more would be stretched far where they nearly depend
+        few[:] = np.linalg.solve(np.linalg.cholesky(few.T @ few / half), few.T).T
+        normals = tf.constant(values.reshape(half, 1, *shape), tf.float32)
     return tf.concat([normals, -normals], axis=0)[:num_samples]

@@ -17,14 +17,17 @@ K, L = keras.layers, bnn.layers
 
 
 def test_points_fill_space_evenly():
-    """Each point is normal over the seeds; their mean is nearer to 0 than that of as many draws."""
+    """Each point is normal over the seeds; means and products are exact, others' nearer."""
     seeds = np.stack([normal_points(64, (4,), seed).numpy()[:, 0] for seed in range(200)])
     first = seeds[:, 0].ravel()
     assert abs(first.mean()) * np.sqrt(first.size) < Z_LIMIT
     assert abs((first**2).mean() - 1) * np.sqrt(first.size / 2) < Z_LIMIT
-    np.testing.assert_allclose(seeds.mean(axis=1), 0, atol=1e-6)  # odd parts cancel
-    squares = np.mean((seeds**2).mean(axis=1) - 1, axis=1)
-    assert np.mean(squares**2) < 0.2 * 2 / (64 * 4)
+    np.testing.assert_allclose(seeds.mean(axis=1), 0, atol=1e-6)
+    products = np.einsum("rsi,rsj->rij", seeds, seeds) / 64
+    np.testing.assert_allclose(products, np.tile(np.eye(4), (200, 1, 1)), atol=1e-5)
+    more = np.stack([normal_points(64, (9,), seed).numpy()[:, 0, 8] for seed in range(200)])
+    assert np.mean(((more**2).mean(axis=1) - 1) ** 2) < 0.2 * 2 / 64
+    assert normal_points(1, (4,), 0).shape == (1, 1, 4)
     assert normal_points(3, (2, 5), 0).shape == (3, 1, 2, 5)
     assert normal_points(2, (30_000,), 0).shape == (2, 1, 30_000)
 
