@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -105,10 +107,23 @@ def _is_large(x: tf.Tensor) -> bool:
 
 
 _KERNELS: dict[Any, Any] = {}
+_PLAIN = contextvars.ContextVar("plain", default=False)
+
+
+@contextlib.contextmanager
+def plain_operations() -> Iterator[None]:
+    """Inside no kernel is compiled: a graph of TensorFlow's own operations, for other runtimes."""
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
 
 
 def _compiled(key: Any, rule: Callable[..., Any]) -> Callable[..., Any]:
     """The rule as one kernel for tens of operations; inlined where XLA compiles the caller."""
+    if _PLAIN.get():
+        return rule
     if key not in _KERNELS:
         _KERNELS[key] = tf.function(rule, jit_compile=True, autograph=False)
     return _KERNELS[key]

@@ -1,4 +1,4 @@
-"""Predictions by moments, which draw nothing, as a SavedModel or a LiteRT file."""
+"""Predictions by moments, which draw nothing, as a SavedModel, a LiteRT or an ONNX file."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bnn.predictive.export import (
     save_module,
 )
 from bnn.predictive.export_lite import write_lite
+from bnn.predictive.export_onnx import write_onnx
 from bnn.predictive.fitted import check_level
 from bnn.predictive.moment_samples import MomentSamples
 from bnn.predictive.moments import propagate, require_served
@@ -38,20 +39,22 @@ def export_moments(
     of `mean`, `total`, `aleatoric`, `epistemic` and of numbers `lower` and `upper`, as `bnn.export`
     gives them. To a path that ends in `.tflite`: a LiteRT file with the signature
     `serving_default(inputs)` of `mean` and `variance` of the model's outputs, as of
-    `bnn.predictive.propagate`, in LiteRT's own operations.
+    `bnn.predictive.propagate`, in LiteRT's own operations. To one that ends in `.onnx` (extra
+    `onnx`): the same for ONNX, in operations of its set 18.
 
     Args:
       model: as of `bnn.export`, with layers that `propagate` serves.
       path: new.
       likelihood: as of `bnn.export`.
       num_points: outputs that are drawn from the normals, always the same.
-      covariance: as of `bnn.predictive`; not of LiteRT.
+      covariance: as of `bnn.predictive`; not of LiteRT and ONNX.
       level: of the interval.
       **units: as of `bnn.export`.
 
     Raises:
       FileExistsError: something is at the path.
-      ValueError: as of `bnn.export` and `propagate`.
+      ImportError: `.onnx` without the extra `onnx`.
+      ValueError: as of `bnn.export` and `propagate`; operations that ONNX does not have.
     """
     path, level = Path(path), check_level(level)
     network, likelihood = model_and_likelihood(model, likelihood)
@@ -59,10 +62,15 @@ def export_moments(
     require_new(path)
     module = tf.Module()
     module.kept = [v.value for v in [*network.variables, *likelihood.variables]]
+
+    def outputs(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return propagate(network, inputs)._asdict()
+
     if path.suffix == ".tflite":
-        write_lite(
-            lambda inputs: propagate(network, inputs)._asdict(), input_specs(network), path, module
-        )
+        write_lite(outputs, input_specs(network), path, module)
+        return
+    if path.suffix == ".onnx":
+        write_onnx(outputs, input_specs(network), path)
         return
     drawn = MomentSamples(network, likelihood, num_points, 0, covariance)
 
