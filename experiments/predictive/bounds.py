@@ -49,7 +49,7 @@ def moments_time(root: Path) -> dict[str, Any]:
                 stack.enter_context(peer)
                 for form in peer.ready()["variants"]:
                     calls[f"tfp.layers {form}"] = lambda i, f=form, peer=peer: peer.run(f, 1)
-            rows[job.name] = alternating(calls, 3 if job is MLP else 2)
+            rows[job.name] = alternating(calls, 11 if job is MLP else 2)
     return {"rows": rows}
 
 
