@@ -243,3 +243,14 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path, name, message):
     (tmp_path / "there.csv").touch()
     with pytest.raises(ValueError, match=message):
         apply.checked_output(str(tmp_path / name))
+
+
+def test_answers_beside_true_values():
+    pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'bnn[tables]'")
+    ends = {"lower_y": [0.0, 0.0, 0.0, 0.0], "upper_y": [2.0, 2.0, 2.0, 2.0], "mean_y": [1.0] * 4}
+    frame = pandas.DataFrame({"y": [1.0, 4.0, None, 1.0], **ends, "lower_z": 0, "mean_z": 0})
+    assert apply.beside_truth(frame, 0.5) == [
+        "y: RMSE 1.73; the 50.0 % intervals hold 66.7 % of 3 true values"
+    ]
+    assert apply.beside_truth(frame.drop(columns="y")) == []
+    assert apply.beside_truth(frame.assign(y="unknown")) == []

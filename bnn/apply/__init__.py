@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnn.formatting import show
+
 if TYPE_CHECKING:
     from bnn.runs.finished import Run
 
@@ -132,6 +134,33 @@ def answers(
             "rename or leave them out."
         )
     return pandas.concat([own, answer], axis=1)
+
+
+def beside_truth(frame: Any, level: float | None = None) -> list[str]:
+    """How near the answers are, in a line for every number whose true values the inputs have.
+
+    RMSE of the mean, and which share of the true values is in its interval.
+
+    Args:
+      frame: as of `answers`.
+      level: as of `answers`.
+    """
+    pandas, said = _pandas(), []
+    mass = show(100 * (0.9 if level is None else level), 3)
+    for column in map(str, frame.columns):
+        name = column.removeprefix("lower_")
+        if name == column or not {name, f"mean_{name}", f"upper_{name}"} <= set(frame.columns):
+            continue
+        truth = pandas.to_numeric(frame[name], errors="coerce")
+        known = frame[truth.notna()]
+        if not len(known):
+            continue
+        truth = truth[truth.notna()]
+        rmse = float(((truth - known[f"mean_{name}"]) ** 2).mean() ** 0.5)
+        held = 100 * float(truth.between(known[column], known[f"upper_{name}"]).mean())
+        held_of = f"the {mass} % intervals hold {show(held, 3)} % of {len(known)} true values"
+        said.append(f"{name}: RMSE {show(rmse, 3)}; {held_of}")
+    return said
 
 
 def csv_form(run: Run) -> dict[str, str]:

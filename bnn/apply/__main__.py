@@ -8,7 +8,8 @@ Inputs are what the run's data came from: a CSV or Parquet file (whose columns t
 .parquet, has a row for each: the mean in the target's units with its interval, or every class's
 probability; total, aleatoric and epistemic uncertainty, which of numbers are variances, in squares
 of the target's unit, and of classes entropies in nats; and the Monte-Carlo error of each. A CSV
-file has the separator and decimal point of the run's own. Nothing is written but the output, which
+file has the separator and decimal point of the run's own. Where the inputs have columns of the true
+values, too, it says the RMSE and what the intervals hold. Nothing is written but the output, which
 must not exist yet. Exit codes: 0, 1 error.
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from bnn import command_line
-from bnn.apply import answers, checked_output, csv_form, read_inputs, write
+from bnn.apply import answers, beside_truth, checked_output, csv_form, read_inputs, write
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _INPUTS = flags.DEFINE_string(
@@ -55,6 +56,8 @@ def main(argv: Sequence[str]) -> int:
     except command_line.errors() as error:
         return command_line.explain(error)
     print(f"{len(frame)} rows with {', '.join(map(str, frame.columns))}: {output}")
+    for line in beside_truth(frame, _LEVEL.value):
+        print(line)
     return 0
 
 

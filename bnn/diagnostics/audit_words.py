@@ -11,6 +11,7 @@ from bnn.diagnostics.kl_by_hand import ByHand
 from bnn.diagnostics.loop import Loop
 from bnn.sites import sites
 
+MISSING = "the KL is missing"
 _CLOSE = 0.02
 _REMEDY = (
     "loss = nll + sum(bnn.ledger(model, …).values()) / num_train, with nll the mean of −log p over "
@@ -28,9 +29,9 @@ def kl_in_words(loop: Loop, factors: Mapping[str, float]) -> str:
     absent = [name for name, factor in factors.items() if factor == 0]
     if len(absent) == len(factors):
         return (
-            "the KL is missing: no site's KL enters the loss, so that the posterior shrinks to a "
-            f"point, maximum likelihood with noise (bnn's layers put none into "
-            f"model.losses). Right: {_REMEDY}"
+            f"{MISSING}: no site's KL enters the loss, so that the posterior shrinks to a point, "
+            "maximum likelihood with noise (bnn's layers put none into model.losses). Right: "
+            f"{_REMEDY}"
         )
     if absent:
         return f"the KL of {', '.join(absent)} is missing in the loss. Right: {_REMEDY}"
@@ -43,7 +44,7 @@ def kl_in_words(loop: Loop, factors: Mapping[str, float]) -> str:
     return f"{counted}{_likely(loop, high)}. Right: {_REMEDY}"
 
 
-def wrong_kl_by_hand_in_words(found: ByHand) -> str:
+def wrong_kl_by_hand_in_words(loop: Loop, found: ByHand) -> str:
     """What is wrong with a KL that is written by hand."""
     if all(one.is_right for one in found.moved):
         return (
@@ -56,7 +57,30 @@ def wrong_kl_by_hand_in_words(found: ByHand) -> str:
         for one in found.moved
         if not one.is_right
     )
-    return f"a KL that is not the ledger's: it moves {each}. Right: {_REMEDY}"
+    likely = ""
+    if found.times is not None and found.times > 0:
+        likely = f", {found.times:.4g} times as much"
+        likely += _likely(loop, found.times * loop.kl_weight / loop.num_train)
+    return f"a KL that is not the ledger's: it moves {each}{likely}. Right: {_REMEDY}"
+
+
+def unseen_kl_in_words(loop: Loop, counted: float) -> str:
+    """What the gradient alone says of a KL that is not the ledger's, and may be written by hand.
+
+    Args:
+      loop: what was audited.
+      counted: how often the KL is in the loss's gradient; NaN where its noise hides that.
+    """
+    if math.isnan(counted):
+        return (
+            "no site's KL of bnn.ledger enters the loss; whether one that is written by hand does, "
+            "the gradient is too noisy to tell: raise num_steps, or use the ledger. Right: "
+            f"{_REMEDY}"
+        )
+    return (
+        f"a KL that is not the ledger's: by its gradient the loss has it about {counted:.2g} "
+        f"times, where {loop.kl_weight:g} is right. Right: {_REMEDY}"
+    )
 
 
 def _likely(loop: Loop, factor: float) -> str:

@@ -73,6 +73,14 @@ class ByHand:
         return all(one.is_absent for one in self.moved)
 
     @property
+    def times(self) -> float | None:
+        """How often the loss has the KL, where both moves say the same; else None."""
+        each = [one.counted / one.wanted for one in self.moved if one.wanted]
+        if len(each) < len(self.moved) or max(each) - min(each) > _TOLERANCE * abs(max(each)):
+            return None
+        return max(each)
+
+    @property
     def arrives(self) -> bool:
         """Whether the gradient has about its size: its value is judged by the moves."""
         return abs(self.gradient - 1) < _GRADIENT
@@ -94,6 +102,9 @@ def kl_by_hand(loop: Loop) -> ByHand | None:
             return None
         if not abs(first.rest - second.rest) <= _rounding(first):  # so written for NaN
             return None
+        kl = loop.kl_weight * _kl(loop.model) / loop.num_train
+        if abs(first.rest) <= _rounding(first) < abs(kl):
+            return ByHand((), 0.0)  # the loss is the NLL alone
         found = [_moved(loop, outputs, first, what, by) for what, by in _MOVES.items()]
         gradient = _along_the_kl(loop, outputs)
     seen = tuple(one for one in found if one is not None)
@@ -158,9 +169,11 @@ def _moved(loop: Loop, outputs: list[Any], before: _Parts, what: str, by: float)
     if after is None or not np.isfinite([after.nll, after.rest]).all():
         return None
     wanted = loop.kl_weight * (moved_kl - kl)
-    if max(map(_rounding, (before, after))) > _TOLERANCE * abs(wanted) / loop.num_train:
+    counted = loop.num_train * (after.rest - before.rest)
+    rounding = loop.num_train * max(map(_rounding, (before, after)))
+    if rounding > _TOLERANCE * max(abs(wanted), abs(counted)):
         return None
-    return Moved(what, by, loop.num_train * (after.rest - before.rest), wanted)
+    return Moved(what, by, counted, wanted)
 
 
 def _variables(model: keras.Model) -> dict[str, list[keras.Variable]]:

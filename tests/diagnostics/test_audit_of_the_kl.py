@@ -163,6 +163,47 @@ def test_a_kl_by_hand_whose_gradient_is_stopped(narrow, batch):
     assert "a KL of the right value whose gradient is 0 times the ledger's" in words
 
 
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (1.0, "50 times as much: not divided by anything"),
+        (1 / B, "2.5 times as much: divided by the batch's 20 examples in place of N"),
+        (2 / FEW, "2 times as much: counted twice"),
+    ],
+)
+def test_the_factor_of_a_kl_by_hand(narrow, batch, factor, words):
+    loss = in_place_of_the_ledger(narrow, lambda q: FEW * factor * of_variance_and_mean(q))
+    found = audited(narrow, loss, batch, num_train=FEW)
+    assert words in failures(found)[KL]
+    assert list(failures(found)) == [KL]  # the likelihood is not blamed for it
+
+
+def sampled_by_hand(model, factor):
+    def loss(x, y, step):
+        with bnn.Draw(5, ESTIMATOR, step=step) as draw:
+            nll = -tf.reduce_mean(LIKELIHOOD.log_prob(model(x), y))
+        kl = sum(
+            site.posterior.log_prob(w) - tf.reduce_sum(site.prior.log_prob(w))
+            for site, w in draw.weights.items()
+        )
+        return nll + factor * kl
+
+    return loss
+
+
+@pytest.mark.parametrize("times", [1, 2, FEW])
+def test_a_sampled_kl_by_hand(narrow, batch, times):
+    found = audited(
+        narrow, sampled_by_hand(narrow, times / FEW), batch, num_train=FEW, num_steps=64
+    )
+    if times == 1:
+        assert KL not in failures(found), str(found)
+        return
+    words = failures(found)[KL]
+    assert "missing" not in words
+    assert f"by its gradient the loss has it about {times} times" in words or "too noisy" in words
+
+
 def test_a_kl_by_hand_beside_an_nll_that_cannot_be_told(narrow, batch):
     """Outputs that the model's own call does not give: the gradient is left."""
     [layer] = narrow.layers

@@ -55,7 +55,12 @@ def test_noise_as_wide_as_the_targets_explains_nothing(rng):
         noise = np.full((50, 1), level * spread)
         found = versus_constant("regression", targets, losses, noise=noise)
         assert found.is_better == is_better
-        assert (f", of the noise {1.9 * spread:.2f}" in found.numbers) == (not is_better)
+        words = f", of the noise it has learned {1.9 * spread:.2f}, no narrower"
+        assert (words in found.numbers) == (not is_better)
+    followed = {"squared_error": 0.3 * targets[:, 0] ** 2}
+    assert versus_constant(
+        "regression", targets, followed, noise=np.full((50, 1), 1.9 * spread)
+    ).is_better
 
 
 def test_of_several_targets_one_suffices(rng):
