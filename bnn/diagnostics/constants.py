@@ -19,8 +19,6 @@ from bnn.sites import sites
 
 # Share of the constant's loss that a model must take away to be called better.
 LEAST = 0.05
-# Below this share of it left, by squares, the mean follows the targets, however wide the noise is.
-_FOLLOWED = 0.5
 # A weight with less KL than this, in nats, has all but returned to its prior: steps of an optimizer
 # keep it from 0.
 _NEAR_PRIOR = 0.1
@@ -68,8 +66,8 @@ def versus_constant(
     """Compares predictions with the mean of the targets, or the most frequent class.
 
     The constant is taken as if it had been known. A target whose noise is as wide as its own
-    spread, by the median, is no better explained, unless the mean takes half of its variance away.
-    None where the losses do not tell.
+    spread, by the median, is no better explained, whatever the mean does. None where the losses
+    do not tell.
 
     Args:
       task: `"classification"`, `"regression"` or `"counts"`.
@@ -100,11 +98,13 @@ def versus_constant(
         if not np.isfinite(rmse):
             return None
         level = np.nan if noise is None else float(np.median(noise[:, column]))
-        follows = bool(rmse < np.sqrt(_FOLLOWED) * spread)
-        drowned = bool(np.isfinite(level) and level >= spread) and not follows
-        better |= bool(rmse < np.sqrt(1 - LEAST) * spread) and not drowned
+        follows = bool(rmse < np.sqrt(1 - LEAST) * spread)
+        drowned = bool(np.isfinite(level) and level >= spread)
+        better |= follows and not drowned
         of = f" of {target}" if target else ""
-        wide = f", of the noise it has learned {show(level, 3)}, no narrower" if drowned else ""
+        wide = f", of the noise it has learned {show(level, 3)}" if drowned else ""
+        if drowned and follows:
+            wide += " (the mean follows them, but what is predicted is as wide as the constant's)"
         said.append(
             f"RMSE{of} {show(rmse, 3)}, standard deviation of the targets {show(spread, 3)}{wide}"
         )
