@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bnn import distributions as tfd
 from bnn.compat import (
     enclosing_control_flow,
     entry_layer,
@@ -294,9 +295,9 @@ def _of_prior(site: Site, noise: Noise) -> tf.Tensor:
             f"{site.label!r}, which has a density alone; use one with a distribution of TFP, such "
             "as bnn.priors.Normal()."
         ) from missing
-    one = tuple(distribution.batch_shape) + tuple(distribution.event_shape)
-    more = shape[: len(shape) - len(one)]
-    return distribution.sample(more, seed=tf.bitcast(noise.bits((2,)), tf.int32))
+    if distribution.event_shape.rank == 0:  # of one element, or of what broadcasts to the tensor
+        distribution = tfd.BatchBroadcast(distribution, shape)
+    return distribution.sample(seed=tf.bitcast(noise.bits((2,)), tf.int32))
 
 
 def current_draw() -> Draw | None:

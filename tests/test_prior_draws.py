@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import bnn
+from bnn import distributions as tfd
 from bnn import posteriors, priors
 from bnn.prediction import PriorDraws
 
@@ -15,6 +16,13 @@ def linear(prior, posterior=None):
     """y = w₁ + w₂ of inputs of one, so that a function is a sum of two weights."""
     layer = bnn.layers.Dense(1, use_bias=False, kernel_prior=prior, kernel_posterior=posterior)
     return keras.Sequential([keras.Input((2,)), layer])
+
+
+class Broadcast(priors.Laplace):
+    """Its distribution has the tensor's rank and not its size: elements stay independent."""
+
+    def distribution(self):
+        return tfd.Laplace([[self.loc]], [[self.scale]])
 
 
 def outputs(model, seed=0):
@@ -31,6 +39,7 @@ def outputs(model, seed=0):
         (priors.FanInNormal(), 1.0),
         (priors.StudentT(df=10.0, scale=2.0), 2 * 4 * 10 / 8),
         (priors.ScaleMixture(0.5, 1.0, 0.1), 1.01),
+        (Broadcast(scale=1.0), 2 * 2.0),
     ],
 )
 def test_the_law_is_the_priors(prior, variance):

@@ -18,7 +18,6 @@ from bnn.diagnostics.audit_calls import (
     state_restored,
 )
 from bnn.diagnostics.audit_words import (
-    MISSING,
     kl_in_words,
     unseen_kl_in_words,
     wrong_kl_by_hand_in_words,
@@ -35,6 +34,7 @@ from bnn.objectives.checks import require_tracked
 from bnn.sites import sites
 from bnn.weight_decay import decayed_scales
 
+_ONCE = "KL counted once, divided by N"  # a check's name
 # Relative error of a factor that arithmetic in float32 explains.
 _EXACT = 1e-3
 _Z_LIMIT = 6.0
@@ -142,8 +142,11 @@ def _audit(loop: Loop, optimizer: keras.optimizers.Optimizer | None, num_steps: 
         if findings[0].verdict is Verdict.PASS:
             findings.append(_moves(loop))
             measured = measure(loop, num_steps)
-            kl = _kl(loop, measured)
-            findings += [kl, _gradient(loop, measured, kl)]
+            kl, foreign = _ledgers_kl(loop, measured), None
+            if kl is None:
+                foreign = _foreign_kl(loop, measured)
+                kl = foreign or _wrong(kl_in_words(loop, measured.kl_factors))
+            findings += [kl, _gradient(loop, measured, foreign)]
         findings += [_decay(loop, optimizer), _collapsed(loop)]
         findings += [one for one in (_mode(loop), _trained(loop, optimizer)) if one is not None]
     return Audit(tuple(findings))
@@ -218,8 +221,12 @@ def _moves(loop: Loop) -> Finding:
     )
 
 
-def _kl(loop: Loop, measured: Measured) -> Finding:
-    name = "KL counted once, divided by N"
+def _wrong(words: str) -> Finding:
+    return Finding(_ONCE, Verdict.FAIL, words)
+
+
+def _ledgers_kl(loop: Loop, measured: Measured) -> Finding | None:
+    """What is found of the KL by the ledger; None where it is neither right nor added twice."""
     wanted = loop.kl_weight / loop.num_train
     if added := kl_among_losses(loop):
         words = (
@@ -227,7 +234,7 @@ def _kl(loop: Loop, measured: Measured) -> Finding:
             "bnn.objectives count beside the ledger, as Keras's fit would. Take the add_loss out; "
             "the ledger has the KL of every site."
         )
-        return Finding(name, Verdict.FAIL, words)
+        return _wrong(words)
     factors = measured.kl_factors
     right = {
         n: abs(f / (wanted * measured.scale) - 1) <= _EXACT if wanted else f == 0
@@ -239,7 +246,7 @@ def _kl(loop: Loop, measured: Measured) -> Finding:
             f"{measured.counted:.3g} times: another one, written by hand, stands beside it. Take "
             "it out."
         )
-        return Finding(name, Verdict.FAIL, words)
+        return _wrong(words)
     if all(right.values()):
         words = f"every site counts {loop.kl_weight:g} / {loop.num_train}."
         if measured.scale != 1.0:
@@ -247,23 +254,31 @@ def _kl(loop: Loop, measured: Measured) -> Finding:
                 f" The whole loss is {measured.scale:.4g} times the objective's, NLL and KL alike: "
                 "the same optimum, but learning rates and gradient clipping see it."
             )
-        return Finding(name, Verdict.PASS, words)
-    by_hand = None if any(factors.values()) else kl_by_hand(loop)
-    if by_hand is not None and by_hand.is_right:
-        words = "not by the ledger; it moves with scales and means as the ledger does."
-        return Finding(name, Verdict.PASS, words)
-    if by_hand is not None and not by_hand.is_absent:
-        return Finding(name, Verdict.FAIL, wrong_kl_by_hand_in_words(loop, by_hand))
-    if by_hand is None and not any(factors.values()):
-        if measured.whole_gradient_agrees:
-            words = (
-                "not by the ledger; by the gradient, which agrees with that of the whole "
-                "objective, as far as its noise and these scales show; bnn.ledger is exact."
-            )
-            return Finding(name, Verdict.PASS, words)
-        if not abs(measured.counted) < _LEAST_KL * loop.kl_weight:  # so written for NaN
-            return Finding(name, Verdict.FAIL, unseen_kl_in_words(loop, measured.counted))
-    return Finding(name, Verdict.FAIL, kl_in_words(loop, factors))
+        return Finding(_ONCE, Verdict.PASS, words)
+    return None
+
+
+def _foreign_kl(loop: Loop, measured: Measured) -> Finding | None:
+    """What is found of a KL that is not the ledger's; None where there is none to be seen."""
+    if any(measured.kl_factors.values()):
+        return None
+    by_hand = kl_by_hand(loop)
+    if by_hand is not None:
+        if by_hand.is_absent:
+            return None
+        if by_hand.is_right:
+            words = "not by the ledger; it moves with scales and means as the ledger does."
+            return Finding(_ONCE, Verdict.PASS, words)
+        return _wrong(wrong_kl_by_hand_in_words(loop, by_hand))
+    if measured.whole_gradient_agrees:
+        words = (
+            "not by the ledger; by the gradient, which agrees with that of the whole objective, as "
+            "far as its noise and these scales show; bnn.ledger is exact."
+        )
+        return Finding(_ONCE, Verdict.PASS, words)
+    if abs(measured.counted) < _LEAST_KL * loop.kl_weight:
+        return None
+    return _wrong(unseen_kl_in_words(loop, measured.counted))
 
 
 def _counts_another(loop: Loop, measured: Measured) -> bool:
@@ -272,7 +287,7 @@ def _counts_another(loop: Loop, measured: Measured) -> bool:
     return is_right and bool(abs(measured.counted - loop.kl_weight) > 0.5 * loop.kl_weight)
 
 
-def _gradient(loop: Loop, measured: Measured, kl: Finding) -> Finding:
+def _gradient(loop: Loop, measured: Measured, foreign: Finding | None) -> Finding:
     name = "gradient is the objective's"
     missing = measured.without_gradient
     if missing:
@@ -282,8 +297,7 @@ def _gradient(loop: Loop, measured: Measured, kl: Finding) -> Finding:
         )
         return Finding(name, Verdict.FAIL, words)
     off = measured.ratio / measured.scale - 1
-    by_hand = not any(measured.kl_factors.values()) and not kl.words.startswith(MISSING)
-    if abs(off) > _LEAST and by_hand and kl.verdict is Verdict.FAIL:
+    if abs(off) > _LEAST and foreign is not None and foreign.verdict is Verdict.FAIL:
         words = "the KL that is not the ledger's is in it: mend that first."
         return Finding(name, Verdict.UNRESOLVED, words)
     if abs(off) > _LEAST and abs(measured.z) > _Z_LIMIT:

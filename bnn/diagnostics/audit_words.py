@@ -11,7 +11,6 @@ from bnn.diagnostics.kl_by_hand import ByHand
 from bnn.diagnostics.loop import Loop
 from bnn.sites import sites
 
-MISSING = "the KL is missing"
 _CLOSE = 0.02
 _REMEDY = (
     "loss = nll + sum(bnn.ledger(model, …).values()) / num_train, with nll the mean of −log p over "
@@ -29,9 +28,9 @@ def kl_in_words(loop: Loop, factors: Mapping[str, float]) -> str:
     absent = [name for name, factor in factors.items() if factor == 0]
     if len(absent) == len(factors):
         return (
-            f"{MISSING}: no site's KL enters the loss, so that the posterior shrinks to a point, "
-            "maximum likelihood with noise (bnn's layers put none into model.losses). Right: "
-            f"{_REMEDY}"
+            "the KL is missing: no site's KL enters the loss, so that the posterior shrinks to a "
+            "point, maximum likelihood with noise (bnn's layers put none into model.losses). "
+            f"Right: {_REMEDY}"
         )
     if absent:
         return f"the KL of {', '.join(absent)} is missing in the loss. Right: {_REMEDY}"

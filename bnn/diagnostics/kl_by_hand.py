@@ -55,7 +55,7 @@ class ByHand:
     """What of the loss is not the NLL.
 
     Attributes:
-      moved: with the scales, and with the means.
+      moved: with the scales, and with the means; none of a loss that is the NLL alone.
       gradient: of it, along the KL's: how often that is in it, 1 is right.
     """
 
@@ -102,10 +102,10 @@ def kl_by_hand(loop: Loop) -> ByHand | None:
             return None
         if not abs(first.rest - second.rest) <= _rounding(first):  # so written for NaN
             return None
-        kl = loop.kl_weight * _kl(loop.model) / loop.num_train
-        if abs(first.rest) <= _rounding(first) < abs(kl):
-            return ByHand((), 0.0)  # the loss is the NLL alone
-        found = [_moved(loop, outputs, first, what, by) for what, by in _MOVES.items()]
+        kl = _kl(loop.model)
+        if abs(first.rest) <= _rounding(first) < loop.kl_weight * kl / loop.num_train:
+            return ByHand((), 0.0)
+        found = [_moved(loop, outputs, first, kl, what) for what in _MOVES]
         gradient = _along_the_kl(loop, outputs)
     seen = tuple(one for one in found if one is not None)
     return ByHand(seen, gradient) if len(seen) == len(_MOVES) else None
@@ -155,9 +155,8 @@ def _along_the_kl(loop: Loop, outputs: list[Any]) -> float:
     return loop.num_train * both / (loop.kl_weight * size) if size else 1.0
 
 
-def _moved(loop: Loop, outputs: list[Any], before: _Parts, what: str, by: float) -> Moved | None:
-    variables = _variables(loop.model)[what]
-    kl = _kl(loop.model)
+def _moved(loop: Loop, outputs: list[Any], before: _Parts, kl: float, what: str) -> Moved | None:
+    variables, by = _variables(loop.model)[what], _MOVES[what]
     held = [keras.ops.convert_to_numpy(v) for v in variables]
     try:
         for variable in variables:

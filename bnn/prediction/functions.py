@@ -48,7 +48,23 @@ class Functions(abc.ABC):
         return self
 
 
-class Draws(Functions):
+class _Seeded(Functions):
+    """Draws of all weights of a seed."""
+
+    def __init__(self, num_samples: int, seed: Any) -> None:
+        self.num_samples = check_num_samples(num_samples)
+        self._context(seed, 0)  # raises for an unusable seed
+        self.arguments = as_seed(seed)
+
+    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
+        """A draw of this seed and sample."""
+        return self._context(arguments, sample)
+
+    @abc.abstractmethod
+    def _context(self, seed: Any, sample: Any) -> Draw: ...
+
+
+class Draws(_Seeded):
     """Coherent draws of all random weights, w ~ q(w).
 
     Args:
@@ -62,19 +78,13 @@ class Draws(Functions):
     """
 
     def __init__(self, num_samples: int = 32, seed: Any = 0, antithetic: bool = False) -> None:
-        self.num_samples = check_num_samples(num_samples)
         self.antithetic, self.coupled = bool(antithetic), 2 if antithetic else 1
+        super().__init__(num_samples, seed)
         if self.num_samples % self.coupled:
             raise ValueError(
                 f"num_samples must be even for antithetic pairs, got {num_samples}; use "
                 f"{num_samples + 1}, or antithetic=False."
             )
-        self._context(seed, 0)  # raises for an unusable seed
-        self.arguments = as_seed(seed)
-
-    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
-        """`bnn.Draw` of this seed and sample."""
-        return self._context(arguments, sample)
 
     @property
     def key(self) -> Hashable:
@@ -86,11 +96,11 @@ class Draws(Functions):
         return Draw(noise, Reparameterization())
 
 
-class PriorDraws(Functions):
+class PriorDraws(_Seeded):
     """Coherent draws of all weights from their priors, w ~ p(w): what is believed before data.
 
     Of the model as it is, trained or not: `bnn.predict(model, x, functions=PriorDraws(20))`. Layers
-    without sites, and weights that are no site, stay as they are.
+    without sites, weights that are no site, and what a prior has learned stay as they are.
 
     Args:
       num_samples: S, at least 1.
@@ -102,13 +112,7 @@ class PriorDraws(Functions):
     """
 
     def __init__(self, num_samples: int = 32, seed: Any = 0) -> None:
-        self.num_samples = check_num_samples(num_samples)
-        self._context(seed, 0)  # raises for an unusable seed
-        self.arguments = as_seed(seed)
-
-    def at(self, sample: tf.Tensor, arguments: Any) -> AbstractContextManager:
-        """A draw of this seed and sample from the priors."""
-        return self._context(arguments, sample)
+        super().__init__(num_samples, seed)
 
     @property
     def key(self) -> Hashable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from bnn.prediction import Draws
+from bnn.predictive.files import write_whole
 
 
 def write_lite(
@@ -26,14 +26,7 @@ def write_lite(
     """
     traced = tf.function(function, autograph=False).get_concrete_function(**specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], module)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)  # of a process that had this number and was killed
-        with temporary.open("xb") as file:  # which follows no link
-            file.write(converter.convert())
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, converter.convert())
 
 
 def write_lite_sampler(

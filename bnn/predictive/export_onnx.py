@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from bnn.predictive.activations import plain_operations
+from bnn.predictive.files import write_whole
 
 _OPSET = 18
 
@@ -23,7 +23,7 @@ def write_onnx(function: Callable[..., Any], specs: dict[str, Any], path: Path) 
       path: of the file.
 
     Raises:
-      ImportError: without tf2onnx.
+      ImportError: without the extra `onnx`.
       ValueError: operations that ONNX does not have.
     """
     try:
@@ -31,8 +31,8 @@ def write_onnx(function: Callable[..., Any], specs: dict[str, Any], path: Path) 
         import tf2onnx
     except ImportError as error:
         raise ImportError(
-            "a path that ends in .onnx needs tf2onnx; install it with pip install 'bnn[onnx]', or "
-            "export to a folder or a .tflite file."
+            f"a path that ends in .onnx needs tf2onnx, which cannot be imported ({error}); install "
+            "it with pip install 'bnn[onnx]', or export to a folder or a .tflite file."
         ) from error
     with plain_operations():
         model, _ = tf2onnx.convert.from_function(
@@ -46,11 +46,4 @@ def write_onnx(function: Callable[..., Any], specs: dict[str, Any], path: Path) 
             f"path {path} must be a folder or end in .tflite for this model: ONNX has no "
             f"{', '.join(sorted(unknown))}."
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)  # of a process that had this number and was killed
-        with temporary.open("xb") as file:  # which follows no link
-            file.write(model.SerializeToString())
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, model.SerializeToString())

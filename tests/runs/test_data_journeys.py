@@ -1,6 +1,7 @@
 """From the pages alone: a table with holes to intervals in another process; tf.data into fit."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -100,6 +101,7 @@ def by_command(pandas, folder, rows, mean, lower):
     before = sorted(path.name for path in folder.iterdir())
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "true values" not in done.stdout
     assert sorted(path.name for path in folder.iterdir()) == sorted([*before, "answers.csv"])
     frame = pandas.read_csv(folder / "answers.csv")
     assert frame["id"].tolist() == list(range(len(rows)))
@@ -108,6 +110,12 @@ def by_command(pandas, folder, rows, mean, lower):
     np.testing.assert_allclose(frame[["lower_rent", "lower_price"]], lower, rtol=1e-4)
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, "must not exist yet" in done.stderr) == (1, True)
+    truth = pandas.DataFrame(rows).assign(rent=mean[:, 0], price=0.0)
+    truth.to_csv(folder / "truth.csv", index=False)
+    command[-2:] = [f"--inputs={folder / 'truth.csv'}", f"--output={folder / 'beside.csv'}"]
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+    assert re.search(r"rent: RMSE \S+; the 90.0 % intervals hold 100 % of 1000 true values", said)
+    assert re.search(r"price: RMSE .* hold 0 % of 1000 true values", said)
 
 
 @pytest.mark.slow

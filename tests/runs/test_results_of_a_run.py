@@ -59,6 +59,19 @@ def test_results_say_how_many_functions_there_were(whole_run, tmp_path):
     assert "num_functions" not in results
 
 
+class Unmixed(VariationalInference):
+    """Says of itself what chains say that disagree."""
+
+    def describe(self):
+        return super().describe() | {"chains": {"log joint": {"r_hat": 2.0}}}
+
+
+def test_chains_that_have_not_mixed_are_a_warning_of_the_run(tmp_path, caplog):
+    done = run(tmp_path / "run", **arguments(method=Unmixed(bnn.estimators.Reparameterization())))
+    assert any("R-hat of the log joint is 2.00" in w for w in done["ledger"]["warnings"])
+    assert "The chains have not mixed" in caplog.text
+
+
 def test_what_the_metrics_hold(whole_run):
     workdir, _ = whole_run
     records = read_jsonl(workdir / "metrics.jsonl")
